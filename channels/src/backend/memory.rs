@@ -1,0 +1,116 @@
+//! One process: a direct call.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{OnceLock, Weak};
+use std::time::Duration;
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+
+use super::{Backend, Counts, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::config::Rate;
+use crate::error::Error;
+use crate::id::UserId;
+use crate::rate_limit::KeyedLimiters;
+
+/// The backend of one server. Nothing is copied, queued or awaited: a publish is a call of the sink.
+///
+/// ```
+/// use channels::{ChannelLayer, Config};
+///
+/// # tokio_test();
+/// # #[tokio::main(flavor = "current_thread")] async fn tokio_test() {
+/// let layer = ChannelLayer::connect(Config::default()).await.unwrap();
+/// assert_eq!(layer.backend_name(), "memory");
+/// # }
+/// ```
+#[derive(Default)]
+pub struct MemoryBackend {
+    sink: OnceLock<Weak<dyn Sink>>,
+    total: AtomicUsize,
+    /// Connections of each user that has one. An entry's lock makes check and count one step.
+    users: DashMap<UserId, usize>,
+    rates: KeyedLimiters,
+}
+
+impl MemoryBackend {
+    /// A backend that nobody uses yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn admit_now(&self, user: Option<&UserId>, limits: Limits) -> Result<(), Refusal> {
+        // The total is taken first and given back where the user's limit refuses: so neither is ever exceeded.
+        let one_more = |total: usize| (total < limits.total).then_some(total + 1);
+        self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).map_err(|_| Refusal::Total)?;
+        let Some(user) = user else { return Ok(()) };
+        let mut count = self.users.entry(user.clone()).or_insert(0);
+        if *count < limits.per_user {
+            *count += 1;
+            return Ok(());
+        }
+        let unused = *count == 0;
+        drop(count);
+        if unused {
+            self.users.remove_if(user, |_, count| *count == 0);
+        }
+        self.total.fetch_sub(1, Ordering::AcqRel);
+        Err(Refusal::User)
+    }
+}
+
+impl Backend for MemoryBackend {
+    fn name(&self) -> &'static str {
+        "memory"
+    }
+
+    async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
+        self.sink.set(sink).map_err(|_| Error::backend("This backend already belongs to a layer."))
+    }
+
+    async fn stop(&self) {}
+
+    async fn subscribe(&self, _topic: Topic<'_>) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn unsubscribe(&self, _topic: Topic<'_>) {}
+
+    async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
+        let sink = self.sink.get().and_then(Weak::upgrade);
+        let sink = sink.ok_or_else(|| Error::backend("The layer is gone.").with_retryable(false))?;
+        Ok(Published::locally(sink.deliver(topic, &envelope)))
+    }
+
+    async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
+        Ok(self.admit_now(user, limits))
+    }
+
+    fn release(&self, user: Option<&UserId>) {
+        self.total.fetch_sub(1, Ordering::AcqRel);
+        if let Some(user) = user
+            && let Entry::Occupied(mut count) = self.users.entry(user.clone())
+        {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+
+    async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
+        Ok(self.rates.check(key, rate))
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        Ok(Counts { servers: 1, connections: self.total.load(Ordering::Acquire), users: self.users.len() })
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        self.rates.sweep();
+    }
+}

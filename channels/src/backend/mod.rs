@@ -1,0 +1,162 @@
+//! What carries messages between servers, and keeps what they share.
+//!
+//! A backend knows topics and bytes. It never sees a socket, axum, or a value of serde. Local
+//! members are the layer's: the backend hands what arrives to a [`Sink`].
+
+mod any;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod conformance;
+mod memory;
+mod topic;
+
+use std::future::Future;
+use std::sync::Weak;
+use std::time::Duration;
+
+pub(crate) use any::AnyBackend;
+pub use memory::MemoryBackend;
+pub use topic::{Envelope, Topic};
+
+use crate::config::Rate;
+use crate::error::Error;
+use crate::id::UserId;
+
+/// Where a backend hands what arrived: the layer of this server.
+pub trait Sink: Send + Sync {
+    /// Gives a message to the local members of a topic and says how many took it. Never blocks.
+    /// Concurrent calls for one topic reach all members in one order, which the sink chooses; a
+    /// backend that knows the order calls one after the other.
+    fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize;
+}
+
+/// What a publish achieved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Published {
+    /// How many local connections took the message, where the backend delivered it before it returned.
+    pub local: Option<usize>,
+    /// How many servers have it, where the backend knows.
+    pub servers: Option<usize>,
+}
+
+impl Published {
+    /// Delivered here, and nowhere else.
+    pub const fn locally(members: usize) -> Self {
+        Self { local: Some(members), servers: Some(1) }
+    }
+}
+
+/// How many connections may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Of one user, over all servers.
+    pub per_user: usize,
+    /// Of everybody, over all servers.
+    pub total: usize,
+}
+
+/// Why a connection was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The user has as many as one may.
+    User,
+    /// All places are taken.
+    Total,
+}
+
+/// What servers count together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Living servers.
+    pub servers: usize,
+    /// Admitted connections.
+    pub connections: usize,
+    /// Users with at least one.
+    pub users: usize,
+}
+
+/// The contract of a backend; [`MemoryBackend`] is the reference. `channels::testing::conformance`
+/// puts any implementation through it.
+///
+/// 1. **Order.** Two messages of one topic reach every sink in the same order, whoever published them.
+/// 2. **Live.** What is published after [`subscribe`](Self::subscribe) returned is handed to the sink
+///    exactly once, as long as the backend reports no interruption.
+/// 3. **Bytes.** A payload arrives as it was, whatever its bytes; so does any name of a topic.
+/// 4. **Limits.** Admitted and not yet released connections never exceed either limit, however many
+///    ask at once.
+/// 5. **Topics without members.** A sink may be handed messages of topics that it has left.
+///
+/// Futures may be dropped at any await: a `subscribe` or `admit` that was dropped has either
+/// happened or not, and is undone by `unsubscribe` or `release` either way.
+#[diagnostic::on_unimplemented(message = "`{Self}` is not a backend of a channel layer")]
+pub trait Backend: Send + Sync + 'static {
+    /// `memory`, `redis`, or the name of one's own.
+    fn name(&self) -> &'static str;
+
+    /// Begins to hand what arrives to the sink. Called once, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR`, retryable where another try may help.
+    fn start(&self, sink: Weak<dyn Sink>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Ends it. What is published afterwards may be lost.
+    fn stop(&self) -> impl Future<Output = ()> + Send;
+
+    /// Makes a topic live here; again where it already is. Returns when it is.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where it cannot be made live now.
+    fn subscribe(&self, topic: Topic<'_>) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// The last local member of a topic has gone. Never blocks and never fails: where work is left
+    /// to do, the backend does it later.
+    fn unsubscribe(&self, topic: Topic<'_>);
+
+    /// Sends a message to everybody of a topic, on every server.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where it was not taken.
+    fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> impl Future<Output = Result<Published, Error>> + Send;
+
+    /// Takes a place for a connection, in one step with the check of both limits.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell; a [`Refusal`] is an answer.
+    fn admit(
+        &self,
+        user: Option<&UserId>,
+        limits: Limits,
+    ) -> impl Future<Output = Result<Result<(), Refusal>, Error>> + Send;
+
+    /// Gives an admitted connection's place back. Never blocks, as `unsubscribe`.
+    fn release(&self, user: Option<&UserId>);
+
+    /// Takes one of a rate for a key that all servers share; the answer to "no" is the time to wait.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    fn check_rate(&self, key: &str, rate: Rate) -> impl Future<Output = Result<Result<(), Duration>, Error>> + Send;
+
+    /// What all servers have together.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    fn counts(&self) -> impl Future<Output = Result<Counts, Error>> + Send;
+
+    /// Whether it works now.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` with the reason.
+    fn health(&self) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Forgets what is not needed any more; called by the layer every few seconds.
+    fn sweep(&self) {}
+}

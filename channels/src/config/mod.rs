@@ -1,0 +1,164 @@
+//! What a server is told: typed settings out of code, a `.env` file and the environment.
+//!
+//! [`Config`] says which layer wins and lists every variable. Here is one row a setting
+//! (`settings`), out of which a macro (`define`) makes fields, getters, setters and the table that
+//! the environment is read by; a test compares the docs with it.
+
+#[macro_use]
+mod define;
+
+mod backend_type;
+mod builder;
+mod check;
+mod choice;
+mod dotenv;
+mod env;
+mod error;
+mod log_level;
+mod rate;
+mod redis_url;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod text;
+mod units;
+mod value;
+mod variable;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+pub use backend_type::BackendType;
+pub use builder::ConfigBuilder;
+pub use error::ConfigError;
+pub use log_level::LogLevel;
+pub use rate::Rate;
+
+use self::settings::{Settings, VARIABLES};
+
+/// The settings of one server; made by [`Config::from_env`] or [`Config::builder`].
+///
+/// Each setting has a getter here and a setter of the same name at [`ConfigBuilder`]: the name of
+/// its variable in small letters, without `WS_`. `Debug` never shows the password of the Redis URL.
+///
+/// ```
+/// use channels::Config;
+/// use std::time::Duration;
+///
+/// // The application's own default, which the environment may override.
+/// let config = Config::builder()
+///     .max_message_size(16 << 20)
+///     .vars([("WS_HEARTBEAT_INTERVAL", "10s")])?
+///     .build()?;
+/// assert_eq!(config.max_message_size(), 16 << 20);
+/// assert_eq!(config.heartbeat_interval(), Duration::from_secs(10));
+/// # Ok::<(), channels::ConfigError>(())
+/// ```
+///
+#[doc = include_str!("variables.md")]
+#[derive(Clone, Default)]
+pub struct Config {
+    settings: Settings,
+    /// Sorted, without doubles.
+    unknown: Vec<String>,
+    /// Whether somebody listened when the unknown variables were reported.
+    warned: bool,
+}
+
+impl Config {
+    /// The defaults, overridden by `.env`, overridden by the environment.
+    ///
+    /// # Errors
+    ///
+    /// One [`ConfigError`] with everything that is wrong: see [`ConfigBuilder::env`] and
+    /// [`ConfigBuilder::build`].
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), channels::ConfigError> {
+    /// let config = channels::Config::from_env()?;
+    /// println!("{} holds its groups in {}", config.server_instance_id(), config.backend_type());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn from_env() -> Result<Self, ConfigError> {
+        Self::builder().env()?.build()
+    }
+
+    /// A builder that starts from the defaults.
+    ///
+    /// ```
+    /// use channels::{BackendType, Config};
+    ///
+    /// let config = Config::builder().backend_type(BackendType::Redis).build()?;
+    /// assert_eq!(config.redis_channel_prefix(), "ws:");
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn builder() -> ConfigBuilder {
+        ConfigBuilder::default()
+    }
+
+    /// The named rates that override those in the code.
+    ///
+    /// A rate of the code gives way to the one of the same name here, so that an operator changes
+    /// a limit without a new build.
+    ///
+    /// Variable: `WS_RATE_LIMITS`. Unit: rates by name. Default: none. Allowed:
+    /// `name=count/period` with commas between; a name has letters, digits, `_`, `-` and `.`.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder()
+    ///     .vars([("WS_RATE_LIMITS", "posting=100/1s,typing=5/500ms")])?
+    ///     .build()?;
+    /// assert_eq!(config.rate_limits()["posting"].count().get(), 100);
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn rate_limits(&self) -> &BTreeMap<String, Rate> {
+        &self.settings.rate_limits
+    }
+
+    /// The variables that start with `WS_` or `REDIS_`, but mean nothing here; sorted.
+    ///
+    /// Names in small letters are among them, since names are case-sensitive. Those that
+    /// Kubernetes sets for a service called `redis` or `ws` are not.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder().vars([("WS_HEARTBEET_INTERVAL", "10s")])?.build()?;
+    /// assert_eq!(config.unknown_variables(), ["WS_HEARTBEET_INTERVAL"]);
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn unknown_variables(&self) -> &[String] {
+        &self.unknown
+    }
+
+    /// Logs a warning for each unknown variable, with the known name that is nearest.
+    ///
+    /// [`ConfigBuilder::build`] does so itself where a subscriber listens. Often none does yet,
+    /// because [`log_level`](Self::log_level) decides how it is made: call this afterwards. What
+    /// was logged at the build is not logged again.
+    ///
+    /// ```
+    /// # let config = channels::Config::default();
+    /// // … the subscriber is installed …
+    /// config.warn_about_unknown_variables();
+    /// ```
+    pub fn warn_about_unknown_variables(&self) {
+        if !self.warned {
+            env::warn_about(&self.unknown);
+        }
+    }
+}
+
+impl fmt::Debug for Config {
+    /// Shows each setting as its variable would be written, and so without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Config");
+        for variable in VARIABLES {
+            debug.field(variable.field, &format_args!("{}", variable.setting.show(&self.settings)));
+        }
+        debug.field("unknown_variables", &self.unknown).finish()
+    }
+}

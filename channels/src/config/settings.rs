@@ -1,0 +1,164 @@
+//! The settings, one row each: name, type, default, variable, and what it may be.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::value::{Count, Period, Rates, Size};
+use super::variable::{Field, Variable};
+use super::{BackendType, Config, ConfigBuilder, LogLevel, Rate, choice, text};
+
+settings! {
+    /// Where groups, users and the registry live.
+    ///
+    /// `memory` is for one server. Several servers share `redis`, which needs the feature `redis`.
+    copy backend_type: BackendType = BackendType::Memory,
+        "BACKEND_TYPE" as choice::BACKEND_TYPE,
+        documented ("name, in any case", "memory", "memory or redis"),
+        example "redis" => "BackendType::Redis";
+
+    /// Where the Redis server is, if the backend is `redis`.
+    ///
+    /// It may hold a password: neither `Debug` nor an error shows it, a log of this text would.
+    text redis_url: String = "redis://localhost:6379/0".to_owned(),
+        "REDIS_URL" as text::REDIS_URL,
+        documented ("URL", "redis://localhost:6379/0",
+            "redis://[user:password@]host[:port][/database], or rediss:// if built with TLS"),
+        example "redis://cache:6379/1" => "\"redis://cache:6379/1\"";
+
+    /// What the names of all keys and channels in Redis start with.
+    ///
+    /// Applications that share a Redis need different ones. It is never empty, so that none can
+    /// take another's keys for its own, and has no braces, which mark the hash tag of a Cluster.
+    text redis_channel_prefix: String = "ws:".to_owned(),
+        "REDIS_CHANNEL_PREFIX" as text::REDIS_CHANNEL_PREFIX,
+        documented ("text", "ws:", "1 to 128 bytes without braces, control characters and outer spaces"),
+        example "chat:" => "\"chat:\"";
+
+    /// How long the registry of a server that fell silent is kept in Redis.
+    copy redis_registry_expiry: Duration = Duration::from_secs(3600),
+        "REDIS_REGISTRY_EXPIRY" as Period::EXPIRY,
+        documented ("seconds", "1h", "1s to 8760h"),
+        example "10m" => "Duration::from_secs(600)";
+
+    /// How long the members of a server that fell silent are kept in the groups in Redis.
+    copy redis_group_expiry: Duration = Duration::from_secs(3600),
+        "REDIS_GROUP_EXPIRY" as Period::EXPIRY,
+        documented ("seconds", "1h", "1s to 8760h"),
+        example "10m" => "Duration::from_secs(600)";
+
+    /// The time between two heartbeats of a connection.
+    copy heartbeat_interval: Duration = Duration::from_secs(30),
+        "WS_HEARTBEAT_INTERVAL" as Period::SOME,
+        documented ("seconds", "30s", "1ms to 8760h"),
+        example "10s" => "Duration::from_secs(10)";
+
+    /// How long a connection may be silent before it counts as lost.
+    ///
+    /// It is longer than [`heartbeat_interval`](Config::heartbeat_interval) while heartbeats are
+    /// on; otherwise a client would be lost before it was asked.
+    copy heartbeat_timeout: Duration = Duration::from_secs(60),
+        "WS_HEARTBEAT_TIMEOUT" as Period::SOME,
+        documented ("seconds", "1m", "1ms to 8760h"),
+        example "90" => "Duration::from_secs(90)";
+
+    /// Whether connections are kept alive and watched by heartbeats.
+    copy enable_heartbeat: bool = true,
+        "WS_ENABLE_HEARTBEAT" as choice::FLAG,
+        documented ("yes or no", "true", "true or false (also 1, 0, yes, no, on, off)"),
+        example "off" => "false";
+
+    /// The largest message that a client may send.
+    copy max_message_size: usize = 10 << 20,
+        "WS_MAX_MESSAGE_SIZE" as Size,
+        documented ("bytes", "10MiB", "1 to 1GiB"),
+        example "16MiB" => "16 << 20";
+
+    /// How often clients are told to try to come back; 0 is without end.
+    ///
+    /// It is a policy for clients. The server's own way back to Redis never gives up.
+    copy reconnect_max_attempts: usize = 5,
+        "WS_RECONNECT_MAX_ATTEMPTS" as Count::from(0, "attempts"),
+        documented ("attempts", "5", "0 to 4294967295"),
+        example "0" => "0";
+
+    /// How long clients are told to wait before they come back.
+    copy reconnect_delay: Duration = Duration::from_secs(5),
+        "WS_RECONNECT_DELAY" as Period::ANY,
+        documented ("seconds", "5s", "0s to 8760h"),
+        example "0.5" => "Duration::from_millis(500)";
+
+    /// How many messages may wait for one connection to take them.
+    copy outbox_messages: usize = 1024,
+        "WS_OUTBOX_MESSAGES" as Count::from(1, "messages"),
+        documented ("messages", "1024", "1 to 4294967295"),
+        example "64" => "64";
+
+    /// How many bytes may wait for one connection to take them.
+    copy outbox_bytes: usize = 4 << 20,
+        "WS_OUTBOX_BYTES" as Size,
+        documented ("bytes", "4MiB", "1 to 1GiB"),
+        example "512KiB" => "512 << 10";
+
+    /// How long a handler may work on one message.
+    copy handler_timeout: Duration = Duration::from_secs(60),
+        "WS_HANDLER_TIMEOUT" as Period::SOME,
+        documented ("seconds", "1m", "1ms to 8760h"),
+        example "5s" => "Duration::from_secs(5)";
+
+    /// How long the `#[disconnect]` hook of one connection may take.
+    copy disconnect_timeout: Duration = Duration::from_secs(10),
+        "WS_DISCONNECT_TIMEOUT" as Period::SOME,
+        documented ("seconds", "10s", "1ms to 8760h"),
+        example "500ms" => "Duration::from_millis(500)";
+
+    /// How long a server that stops waits for its connections to end; 0 is not at all.
+    copy drain_timeout: Duration = Duration::from_secs(10),
+        "WS_DRAIN_TIMEOUT" as Period::ANY,
+        documented ("seconds", "10s", "0s to 8760h"),
+        example "30s" => "Duration::from_secs(30)";
+
+    // Its accessors, which take and give a map, are written by hand.
+    special rate_limits: BTreeMap<String, Rate> = BTreeMap::new(),
+        "WS_RATE_LIMITS" as Rates,
+        documented ("rates by name", "none", "name=count/period with commas between"),
+        example "posting=100/1s" => "";
+
+    /// How many connections one user may have, on all servers together.
+    copy max_connections_per_client: usize = 1000,
+        "MAX_CONNECTIONS_PER_CLIENT" as Count::from(1, "connections"),
+        documented ("connections", "1000", "1 to 4294967295"),
+        example "10" => "10";
+
+    /// How many connections there may be, on all servers together.
+    copy max_total_connections: usize = 200_000,
+        "MAX_TOTAL_CONNECTIONS" as Count::from(1, "connections"),
+        documented ("connections", "200000", "1 to 4294967295"),
+        example "500" => "500";
+
+    /// How many groups there may be.
+    copy max_total_groups: usize = 5_000_000,
+        "MAX_TOTAL_GROUPS" as Count::from(1, "groups"),
+        documented ("groups", "5000000", "1 to 4294967295"),
+        example "100" => "100";
+
+    /// The name of this server in logs and statistics.
+    text server_instance_id: String = text::random_instance_id(),
+        "SERVER_INSTANCE_ID" as text::SERVER_INSTANCE_ID,
+        documented ("text", "server- and 12 random hexadecimal digits",
+            "1 to 128 bytes without control characters and outer spaces"),
+        example "berlin-1" => "\"berlin-1\"";
+
+    /// From which level on the application should log.
+    ///
+    /// Nothing here installs a subscriber. One that reads `RUST_LOG` should prefer it to this.
+    copy log_level: LogLevel = LogLevel::Info,
+        "LOG_LEVEL" as choice::LOG_LEVEL,
+        documented ("name, in any case", "INFO", "TRACE, DEBUG, INFO, WARN, ERROR or CRITICAL"),
+        example "debug" => "LogLevel::Debug";
+
+    /// Whether statistics are logged at intervals.
+    copy log_stats: bool = false,
+        "LOG_STATS" as choice::FLAG,
+        documented ("yes or no", "false", "true or false (also 1, 0, yes, no, on, off)"),
+        example "yes" => "true";
+}

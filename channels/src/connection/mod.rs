@@ -1,0 +1,387 @@
+//! Connections, who has joined what, and what waits to be written.
+
+mod encoded;
+mod outbox;
+mod registry;
+mod subscribers;
+
+use std::collections::HashSet;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+use bytestring::ByteString;
+pub(crate) use encoded::{Encoded, Serializers};
+use futures_util::future::BoxFuture;
+pub use outbox::OutboxPolicy;
+pub(crate) use outbox::{Batch, Outbox, OutboxLimits, Pushed};
+pub use registry::ConnectionRegistry;
+pub(crate) use registry::NoRoom;
+use serde_json::{Map, Value};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::close::{CloseCode, CloseReason};
+use crate::error::{Error, ErrorCode};
+use crate::id::{ConnectionId, UserId};
+use crate::message::{Frame, Layout, Outgoing};
+use crate::rate_limit::ConnectionLimiters;
+use crate::stats::Counters;
+
+/// Where a connection is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ConnectionState {
+    /// Admitted; the upgrade is not done, or `#[connect]` has not ended.
+    Connecting,
+    /// Messages are handled.
+    Connected,
+    /// It is ending: nothing more is sent, `#[disconnect]` runs, the groups are still readable.
+    Disconnecting,
+    /// It has left everything.
+    Disconnected,
+}
+
+/// The way from a connection to the groups of its layer.
+pub(crate) trait Memberships: Send + Sync {
+    fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
+    fn leave(&self, connection: &Connection, group: &str) -> bool;
+}
+
+/// One client's connection: a handle that every task may hold. A copy costs a reference count.
+///
+/// ```
+/// # use channels::prelude::*;
+/// # #[derive(Clone, Copy, Debug, Outgoing)] enum ServerMessage { Hello }
+/// async fn greet(conn: &Connection) -> Result<(), channels::Error> {
+///     conn.join("lobby").await?;
+///     conn.send(ServerMessage::Hello)
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Connection(Arc<Inner>);
+
+struct Inner {
+    id: ConnectionId,
+    user: Option<UserId>,
+    ip: Option<IpAddr>,
+    link: Link,
+    outbox: Outbox,
+    state: AtomicU8,
+    /// The groups it is in; `None` once it has left for good, so that a late join cannot leak.
+    groups: Mutex<Option<HashSet<Arc<str>>>>,
+    metadata: Mutex<Option<Box<Map<String, Value>>>>,
+    limiters: OnceLock<Box<ConnectionLimiters>>,
+    closing: OnceLock<CloseReason>,
+    close_asked: Notify,
+    connected_at: Instant,
+    /// Milliseconds from `connected_at` to the last inbound frame.
+    last_inbound: AtomicU64,
+    /// A handler runs: the client counts as alive under the handler's own time-out.
+    handling: AtomicBool,
+    counters: ConnectionCounters,
+}
+
+#[derive(Default)]
+struct ConnectionCounters {
+    messages_in: AtomicU64,
+    messages_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+}
+
+/// What a connection shares with its layer and its route.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) memberships: Arc<dyn Memberships>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) serializers: Serializers,
+    pub(crate) serializer: u8,
+    pub(crate) layout: Layout,
+    /// The client named a subprotocol of ours and so understands `$…` messages.
+    pub(crate) extras: bool,
+    pub(crate) outbox: OutboxLimits,
+}
+
+impl Connection {
+    pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Link) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            user,
+            ip,
+            outbox: Outbox::new(link.outbox),
+            link,
+            state: AtomicU8::new(ConnectionState::Connecting as u8),
+            groups: Mutex::new(Some(HashSet::new())),
+            metadata: Mutex::new(None),
+            limiters: OnceLock::new(),
+            closing: OnceLock::new(),
+            close_asked: Notify::new(),
+            connected_at: Instant::now(),
+            last_inbound: AtomicU64::new(0),
+            handling: AtomicBool::new(false),
+            counters: ConnectionCounters::default(),
+        }))
+    }
+
+    /// Its id: unique over all servers and over restarts.
+    pub fn id(&self) -> ConnectionId {
+        self.0.id
+    }
+
+    /// Whose it is; `None` for an anonymous one.
+    pub fn user(&self) -> Option<&UserId> {
+        self.0.user.as_ref()
+    }
+
+    /// The client's address, where the server was started with connect info.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.0.ip
+    }
+
+    /// Where it is in its life.
+    pub fn state(&self) -> ConnectionState {
+        match self.0.state.load(Ordering::Acquire) {
+            0 => ConnectionState::Connecting,
+            1 => ConnectionState::Connected,
+            2 => ConnectionState::Disconnecting,
+            _ => ConnectionState::Disconnected,
+        }
+    }
+
+    /// The groups it is in, sorted; during `#[disconnect]` those it was in.
+    pub fn groups(&self) -> Vec<String> {
+        let mut groups: Vec<String> =
+            self.lock_groups().iter().flatten().map(|group| String::from(&**group)).collect();
+        groups.sort_unstable();
+        groups
+    }
+
+    /// Whether it is in a group.
+    pub fn is_in(&self, group: &str) -> bool {
+        self.lock_groups().as_ref().is_some_and(|groups| groups.contains(group))
+    }
+
+    /// Joins a group and says whether it was new. What is sent to the group after this returned
+    /// reaches this connection.
+    ///
+    /// # Errors
+    ///
+    /// `VALIDATION_FAILED` for a name that is no group's, `BACKEND_ERROR` where `MAX_TOTAL_GROUPS`
+    /// is reached or the backend cannot, `CONNECTION_ERROR` where the connection has ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returned, the connection may be in the group or not; [`Connection::leave`]
+    /// settles it.
+    pub async fn join(&self, group: &str) -> Result<bool, Error> {
+        self.0.link.memberships.join(self, group).await
+    }
+
+    /// Leaves a group and says whether it was in it.
+    pub fn leave(&self, group: &str) -> bool {
+        self.0.link.memberships.leave(self, group)
+    }
+
+    /// Sends to this client only. Never waits: the message is queued.
+    ///
+    /// # Errors
+    ///
+    /// `CONNECTION_ERROR` where the connection has ended or its outbox is full (4413), `SYSTEM_ERROR`
+    /// where the message cannot be encoded.
+    pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
+        self.send_json(&message.to_json(None)?)
+    }
+
+    /// Sends a raw frame, outside any envelope.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::send`].
+    pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
+        if self.push(frame) { Ok(()) } else { Err(ended()) }
+    }
+
+    pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
+        match Encoded::new(&self.0.link.serializers, json).frame(self.0.link.serializer) {
+            Some(frame) => self.send_frame(frame),
+            None => Err(Error::internal("the message does not fit the negotiated encoding")),
+        }
+    }
+
+    /// Queues a message that others get too; whether it was taken.
+    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
+        match message.frame(self.0.link.serializer) {
+            Some(frame) => self.push(frame),
+            None => {
+                self.0.link.counters.add_dropped(1);
+                false
+            }
+        }
+    }
+
+    fn push(&self, frame: Frame) -> bool {
+        match self.0.outbox.push(frame) {
+            Pushed::Queued => true,
+            Pushed::Closed => false,
+            Pushed::Full => {
+                self.0.link.counters.add_dropped(1);
+                if self.0.outbox.policy() == OutboxPolicy::Close {
+                    self.close_with(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
+                }
+                false
+            }
+        }
+    }
+
+    /// Ends the connection with [`CloseCode::CLOSED_BY_APPLICATION`] and these words. Returns at
+    /// once; what is queued is written first.
+    pub fn close(&self, words: impl Into<std::borrow::Cow<'static, str>>) {
+        self.close_with(CloseReason::server(CloseCode::CLOSED_BY_APPLICATION, words));
+    }
+
+    /// Ends the connection with a code of one's choice. The first reason stays.
+    pub fn close_with(&self, reason: CloseReason) {
+        if self.0.closing.set(reason).is_ok() {
+            self.0.close_asked.notify_one();
+        }
+    }
+
+    /// Waits until this server wants to end the connection. Cancel safe; one waiter at a time.
+    pub(crate) async fn close_asked(&self) -> CloseReason {
+        loop {
+            if let Some(reason) = self.0.closing.get() {
+                return reason.clone();
+            }
+            self.0.close_asked.notified().await;
+        }
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.0.closing.get().is_some()
+    }
+
+    /// What the application remembers of it under a name.
+    pub fn metadata(&self, key: &str) -> Option<Value> {
+        self.lock_metadata().as_ref().and_then(|metadata| metadata.get(key).cloned())
+    }
+
+    /// Remembers something of it; readable by whoever holds the connection.
+    pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<Value>) {
+        self.lock_metadata().get_or_insert_default().insert(key.into(), value.into());
+    }
+
+    /// Messages and bytes so far.
+    pub fn counters(&self) -> ConnectionStats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let counters = &self.0.counters;
+        ConnectionStats {
+            messages_in: read(&counters.messages_in),
+            messages_out: read(&counters.messages_out),
+            bytes_in: read(&counters.bytes_in),
+            bytes_out: read(&counters.bytes_out),
+        }
+    }
+
+    /// How long nothing has been heard of the client.
+    pub fn idle(&self) -> Duration {
+        self.age().saturating_sub(Duration::from_millis(self.0.last_inbound.load(Ordering::Relaxed)))
+    }
+
+    /// How long it exists.
+    pub fn age(&self) -> Duration {
+        self.0.connected_at.elapsed()
+    }
+
+    pub(crate) fn outbox(&self) -> &Outbox {
+        &self.0.outbox
+    }
+
+    pub(crate) fn link(&self) -> &Link {
+        &self.0.link
+    }
+
+    pub(crate) fn limiters(&self) -> &ConnectionLimiters {
+        self.0.limiters.get_or_init(Box::default)
+    }
+
+    pub(crate) fn set_state(&self, state: ConnectionState) {
+        self.0.state.store(state as u8, Ordering::Release);
+    }
+
+    /// Any inbound frame is life.
+    pub(crate) fn heard(&self) {
+        let age = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);
+        self.0.last_inbound.store(age, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.0.counters.messages_in.fetch_add(1, Ordering::Relaxed);
+        self.0.counters.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.link.counters.received(bytes);
+    }
+
+    pub(crate) fn written(&self, messages: usize, bytes: usize) {
+        self.0.counters.messages_out.fetch_add(messages as u64, Ordering::Relaxed);
+        self.0.counters.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.link.counters.sent(messages, bytes);
+    }
+
+    pub(crate) fn set_handling(&self, handling: bool) {
+        self.0.handling.store(handling, Ordering::Relaxed);
+        if !handling {
+            self.heard();
+        }
+    }
+
+    pub(crate) fn is_handling(&self) -> bool {
+        self.0.handling.load(Ordering::Relaxed)
+    }
+
+    fn lock_groups(&self) -> MutexGuard<'_, Option<HashSet<Arc<str>>>> {
+        self.0.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lock_metadata(&self) -> MutexGuard<'_, Option<Box<Map<String, Value>>>> {
+        self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one connection has sent and received.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ConnectionStats {
+    /// Data messages from the client.
+    pub messages_in: u64,
+    /// Data messages written to the client.
+    pub messages_out: u64,
+    /// Their payloads' bytes.
+    pub bytes_in: u64,
+    /// Their payloads' bytes.
+    pub bytes_out: u64,
+}
+
+/// The connection takes nothing any more.
+pub(crate) fn ended() -> Error {
+    Error::new(ErrorCode::ConnectionError, "The connection has ended.")
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("id", &self.0.id)
+            .field("user", &self.0.user)
+            .field("state", &self.state())
+            .finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.id == other.0.id
+    }
+}
+
+impl Eq for Connection {}

@@ -1,0 +1,205 @@
+//! What waits to be written to one socket: bounded in messages and bytes.
+//!
+//! Whoever sends only ever pushes here and goes on, so a client that does not read delays nobody.
+//! The transport takes what is there in one go and writes it together.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::close::CloseReason;
+use crate::message::Frame;
+
+/// What happens when a message does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OutboxPolicy {
+    /// The connection is closed with 4413: the client reconnects and asks for what it missed.
+    #[default]
+    Close,
+    /// The new message is dropped, counted, and the client told by `$dropped` where it negotiated
+    /// the extras.
+    DropNewest,
+}
+
+/// The size of an outbox.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutboxLimits {
+    pub(crate) messages: usize,
+    pub(crate) bytes: usize,
+    pub(crate) policy: OutboxPolicy,
+}
+
+/// What became of a pushed frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pushed {
+    Queued,
+    /// It did not fit; what follows is the policy's.
+    Full,
+    /// The connection takes nothing any more.
+    Closed,
+}
+
+/// What the transport writes next: control first, then frames, then the end.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    pub(crate) ping: bool,
+    pub(crate) frames: VecDeque<Frame>,
+    /// Messages that the policy dropped since the last batch.
+    pub(crate) dropped: u64,
+    pub(crate) end: Option<CloseReason>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    ping: bool,
+    dropped: u64,
+    end: Option<CloseReason>,
+    closed: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    limits: OutboxLimits,
+    /// Keeps `bytes` the sum over `frames`, and nothing queued after `closed`.
+    queue: Mutex<Queue>,
+    ready: Notify,
+}
+
+impl Outbox {
+    pub(crate) fn new(limits: OutboxLimits) -> Self {
+        Self { limits, queue: Mutex::default(), ready: Notify::new() }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Queues a frame. One frame of any size fits an empty outbox.
+    pub(crate) fn push(&self, frame: Frame) -> Pushed {
+        let mut queue = self.queue();
+        if queue.closed {
+            return Pushed::Closed;
+        }
+        let bytes = queue.bytes.saturating_add(frame.len());
+        if !queue.frames.is_empty() && (queue.frames.len() >= self.limits.messages || bytes > self.limits.bytes) {
+            if self.limits.policy == OutboxPolicy::DropNewest {
+                queue.dropped += 1;
+            }
+            return Pushed::Full;
+        }
+        queue.bytes = bytes;
+        queue.frames.push_back(frame);
+        let first = queue.frames.len() == 1;
+        drop(queue);
+        if first {
+            self.ready.notify_one();
+        }
+        Pushed::Queued
+    }
+
+    pub(crate) fn policy(&self) -> OutboxPolicy {
+        self.limits.policy
+    }
+
+    /// Asks for a WebSocket ping; several at once are one.
+    pub(crate) fn ping(&self) {
+        self.queue().ping = true;
+        self.ready.notify_one();
+    }
+
+    /// Nothing more comes: the transport writes what is queued, then this close frame.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        let mut queue = self.queue();
+        if !queue.closed {
+            queue.closed = true;
+            queue.end = Some(reason);
+        }
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    /// Throws away what is queued and says how much that was: the client will not get it.
+    pub(crate) fn clear(&self) -> usize {
+        let mut queue = self.queue();
+        queue.bytes = 0;
+        std::mem::take(&mut queue.frames).len()
+    }
+
+    /// What there is to write now.
+    pub(crate) fn take(&self) -> Option<Batch> {
+        let mut queue = self.queue();
+        if queue.frames.is_empty() && !queue.ping && queue.dropped == 0 && queue.end.is_none() {
+            return None;
+        }
+        queue.bytes = 0;
+        Some(Batch {
+            ping: std::mem::take(&mut queue.ping),
+            frames: std::mem::take(&mut queue.frames),
+            dropped: std::mem::take(&mut queue.dropped),
+            end: queue.end.take(),
+        })
+    }
+
+    /// Waits for the next batch. Cancel safe: a batch is taken only in the poll that returns it.
+    /// One waiter at a time.
+    pub(crate) async fn next(&self) -> Batch {
+        loop {
+            if let Some(batch) = self.take() {
+                return batch;
+            }
+            self.ready.notified().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::close::CloseCode;
+
+    fn outbox(messages: usize, bytes: usize) -> Outbox {
+        Outbox::new(OutboxLimits { messages, bytes, policy: OutboxPolicy::Close })
+    }
+
+    fn frame(len: usize) -> Frame {
+        Frame::Binary(Bytes::from(vec![0; len]))
+    }
+
+    #[test]
+    fn it_is_bounded_in_messages() {
+        let outbox = outbox(2, 1000);
+        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(1)), Pushed::Full);
+        assert_eq!(outbox.take().unwrap().frames.len(), 2);
+        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
+    }
+
+    #[test]
+    fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
+        let outbox = outbox(100, 10);
+        assert_eq!(outbox.push(frame(1000)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(1)), Pushed::Full);
+        outbox.take().unwrap();
+        assert_eq!(outbox.push(frame(6)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(4)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(1)), Pushed::Full);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_the_end_is_still_written() {
+        let outbox = outbox(10, 10);
+        outbox.push(frame(1));
+        outbox.end(CloseReason::server(CloseCode::SERVICE_RESTART, "bye"));
+        assert_eq!(outbox.push(frame(1)), Pushed::Closed);
+        let batch = outbox.next().await;
+        assert_eq!(batch.frames.len(), 1);
+        assert_eq!(batch.end.unwrap().code(), CloseCode::SERVICE_RESTART);
+    }
+}

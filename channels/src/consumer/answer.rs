@@ -1,0 +1,64 @@
+//! The answers to one message: in order, and exactly one of them with `re` where it bore an `id`.
+
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::message::{Frame, Layout, Outgoing, ReplySink, RequestId, control_frame, error_frame};
+
+/// Sends a hook's replies. Of several the last bears `re`, so one is held back until it is known to
+/// be the last.
+pub(super) struct Answers<'a, M> {
+    connection: &'a Connection,
+    layout: Layout,
+    re: Option<RequestId>,
+    held: Option<M>,
+}
+
+impl<'a, M: Outgoing> Answers<'a, M> {
+    pub(super) fn new(connection: &'a Connection, layout: Layout, re: Option<RequestId>) -> Self {
+        Self { connection, layout, re, held: None }
+    }
+
+    /// The hook succeeded: the last reply, or `$ok` where a request got none.
+    pub(super) fn succeeded(&mut self) -> Result<(), Error> {
+        let re = self.re.take();
+        match (self.held.take(), re) {
+            (Some(message), re) => self.connection.send_json(&message.to_json(re.as_ref())?),
+            (None, Some(re)) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
+            (None, None) => Ok(()),
+        }
+    }
+
+    /// The hook failed: what it replied before, then the error.
+    pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
+        self.release()?;
+        let re = self.re.take();
+        if error.is_only_for_requests() && re.is_none() {
+            return Ok(());
+        }
+        self.connection.send_json(&error_frame(self.layout, error, re.as_ref())?)
+    }
+
+    /// Sends what is held back, without `re`.
+    pub(super) fn release(&mut self) -> Result<(), Error> {
+        match self.held.take() {
+            Some(message) => self.connection.send_json(&message.to_json(None)?),
+            None => Ok(()),
+        }
+    }
+}
+
+impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
+    fn message(&mut self, message: M) -> Result<(), Error> {
+        self.release()?;
+        if self.re.is_some() {
+            self.held = Some(message);
+            return Ok(());
+        }
+        self.connection.send_json(&message.to_json(None)?)
+    }
+
+    fn frame(&mut self, frame: Frame) -> Result<(), Error> {
+        self.release()?;
+        self.connection.send_frame(frame)
+    }
+}

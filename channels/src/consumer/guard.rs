@@ -1,0 +1,80 @@
+//! Running somebody's code: it may panic, it may never end, and the client may leave meanwhile.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::{FutureExt, Stream, poll};
+use tokio::time::Instant;
+
+use super::inbox::{Inbox, Received};
+use crate::connection::Connection;
+use crate::error::Error;
+
+/// How long a hook may take.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    /// While the client is there.
+    pub(super) handler: Duration,
+    /// After it has left, or is about to be closed.
+    pub(super) leaving: Duration,
+}
+
+/// A panic of a hook, as an error whose words stay in the log.
+fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let words = payload.downcast_ref::<&str>().map(|words| String::from(*words));
+    let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
+    Error::internal(format!("panic: {}", words.unwrap_or_else(|| "without words".into()))).with_component("consumer")
+}
+
+/// Turns a panic into an error.
+///
+/// The consumer is used again afterwards, as a `Mutex` would be after poisoning was ignored: what it
+/// keeps is the application's, and one bad message must not cost the client its connection.
+pub(super) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
+}
+
+/// Runs a hook to its end or its deadline, and reads on meanwhile.
+///
+/// While it waits, control frames are read and messages queued; the connection counts as alive. When
+/// the client leaves or this server closes, the hook gets `leaving` to finish.
+pub(super) async fn attend<R: Stream<Item = Received>>(
+    inbox: &mut Inbox<R>,
+    connection: &Connection,
+    deadlines: Deadlines,
+    work: impl Future<Output = Result<(), Error>>,
+) -> Result<(), Error> {
+    let mut work = pin!(caught(work));
+    // Most hooks are done at their first poll: no timer for them.
+    if let Poll::Ready(outcome) = poll!(work.as_mut()) {
+        return outcome;
+    }
+    connection.set_handling(true);
+    let mut deadline = pin!(tokio::time::sleep(deadlines.handler));
+    let mut leaving = false;
+    let outcome = loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => break outcome,
+            () = &mut deadline => break Err(Error::timeout("This took too long.").with_component("consumer")),
+            _ = connection.close_asked(), if !leaving => leave(&mut leaving, deadline.as_mut(), deadlines),
+            () = inbox.read_ahead() => {}
+        }
+        if inbox.is_over() && !leaving {
+            leave(&mut leaving, deadline.as_mut(), deadlines);
+        }
+    };
+    connection.set_handling(false);
+    outcome
+}
+
+fn leave(leaving: &mut bool, deadline: std::pin::Pin<&mut tokio::time::Sleep>, deadlines: Deadlines) {
+    *leaving = true;
+    let earlier = deadline.deadline().min(Instant::now() + deadlines.leaving);
+    deadline.reset(earlier);
+}

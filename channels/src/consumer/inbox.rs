@@ -1,0 +1,95 @@
+//! What was read and not yet handled: bounded, so that a slow handler slows its own client.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::{Stream, StreamExt};
+
+use crate::close::CloseReason;
+use crate::connection::Connection;
+
+/// How many messages are read ahead while a handler runs, so that a close or pong behind them is seen.
+const READ_AHEAD_MESSAGES: usize = 32;
+/// How many bytes are read ahead; one message of any allowed size always is.
+const READ_AHEAD_BYTES: usize = 64 * 1024;
+
+/// What a transport reads.
+#[derive(Debug)]
+pub(crate) enum Received {
+    Text(ByteString),
+    Binary(Bytes),
+    /// A ping or pong: life, and nothing to do; the transport answers pings.
+    Alive,
+    /// The client's close frame.
+    Closed(Option<(u16, String)>),
+    /// The client broke the protocol; this server closes.
+    Broken(CloseReason),
+}
+
+/// The reading side of a session. A stream that ends without a close frame was lost.
+pub(super) struct Inbox<R> {
+    from: Pin<Box<R>>,
+    connection: Connection,
+    queue: VecDeque<Received>,
+    bytes: usize,
+    over: bool,
+}
+
+impl<R: Stream<Item = Received>> Inbox<R> {
+    pub(super) fn new(from: R, connection: Connection) -> Self {
+        Self { from: Box::pin(from), connection, queue: VecDeque::new(), bytes: 0, over: false }
+    }
+
+    /// The next one, `None` when the connection was lost. Cancel safe.
+    pub(super) async fn next(&mut self) -> Option<Received> {
+        if let Some(received) = self.queue.pop_front() {
+            self.bytes -= size(&received);
+            return Some(received);
+        }
+        if self.over {
+            return None;
+        }
+        let received = self.from.next().await;
+        self.note(received.as_ref());
+        received
+    }
+
+    /// Reads one more while there is room; waits for ever where there is none. Cancel safe.
+    pub(super) async fn read_ahead(&mut self) {
+        if self.over || self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES {
+            return std::future::pending().await;
+        }
+        let received = self.from.next().await;
+        self.note(received.as_ref());
+        if let Some(received) = received.filter(|received| !matches!(received, Received::Alive)) {
+            self.bytes += size(&received);
+            self.queue.push_back(received);
+        }
+    }
+
+    /// Whether the client has gone; what it sent before may still be queued.
+    pub(super) fn is_over(&self) -> bool {
+        self.over
+    }
+
+    fn note(&mut self, received: Option<&Received>) {
+        match received {
+            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over = true,
+            Some(Received::Alive) => self.connection.heard(),
+            Some(data) => {
+                self.connection.heard();
+                self.connection.received(size(data));
+            }
+        }
+    }
+}
+
+fn size(received: &Received) -> usize {
+    match received {
+        Received::Text(text) => text.len(),
+        Received::Binary(data) => data.len(),
+        Received::Alive | Received::Closed(_) | Received::Broken(_) => 0,
+    }
+}

@@ -1,0 +1,269 @@
+//! Consumers: what `#[consumer]` makes of an impl block, and the session that runs one.
+
+mod answer;
+mod guard;
+mod inbox;
+mod session;
+
+use std::future::Future;
+
+use axum::extract::FromRef;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use bytestring::ByteString;
+pub(crate) use inbox::Received;
+pub(crate) use session::Session;
+
+use crate::close::CloseReason;
+use crate::error::{Error, ErrorCode};
+use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame};
+use crate::id::UserId;
+use crate::message::{Layout, Outgoing, ReplySink};
+
+/// The state of a consumer that asks for none; every router can give it.
+///
+/// Not `Clone`, so that it can be taken from any state.
+#[derive(Debug, Default)]
+pub struct NoState;
+
+impl<S> FromRef<S> for NoState {
+    fn from_ref(_: &S) -> Self {
+        Self
+    }
+}
+
+/// What runs one connection: written by `#[consumer]`, not by hand. One value lives as long as one
+/// connection; its hooks run one after the other.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a consumer",
+    label = "needs a `#[consumer(incoming = …)]` impl block"
+)]
+pub trait Consumer: Sized + Send + 'static {
+    /// What `State<T>` arguments are taken from.
+    type State: Send + Sync + 'static;
+    /// What its replies are.
+    type Outgoing: Outgoing;
+
+    /// The names it handles.
+    #[doc(hidden)]
+    const NAMES: &'static [&'static str];
+    /// The envelope.
+    #[doc(hidden)]
+    const LAYOUT: Layout = Layout::DEFAULT;
+    /// Text frames go to [`Consumer::text`] instead of being read as envelopes.
+    #[doc(hidden)]
+    const TAKES_TEXT: bool = false;
+    /// Binary frames go to [`Consumer::binary`].
+    #[doc(hidden)]
+    const TAKES_BINARY: bool = false;
+    /// [`Consumer::failed`] answers errors.
+    #[doc(hidden)]
+    const TAKES_ERRORS: bool = false;
+    /// A limit counts by address, which needs the server's connect info.
+    #[doc(hidden)]
+    const LIMITS_BY_IP: bool = false;
+
+    /// Before the upgrade.
+    #[doc(hidden)]
+    fn accept(parts: &mut Parts, state: &Self::State) -> impl Future<Output = Result<Self, Response>> + Send;
+
+    /// Whose connection it is.
+    #[doc(hidden)]
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+
+    /// After the upgrade.
+    #[doc(hidden)]
+    fn connected(
+        &mut self,
+        cx: &Context<'_, Self::State, OnConnect>,
+        replies: &mut dyn ReplySink<Self::Outgoing>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (cx, replies);
+        async { Ok(()) }
+    }
+
+    /// One message whose name is one of `NAMES`, or unknown.
+    #[doc(hidden)]
+    fn message(
+        &mut self,
+        cx: &Context<'_, Self::State>,
+        replies: &mut dyn ReplySink<Self::Outgoing>,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// A raw text frame.
+    #[doc(hidden)]
+    fn text(
+        &mut self,
+        text: ByteString,
+        cx: &Context<'_, Self::State, OnFrame>,
+        replies: &mut dyn ReplySink<Self::Outgoing>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (text, cx, replies);
+        async { Ok(()) }
+    }
+
+    /// A raw binary frame.
+    #[doc(hidden)]
+    fn binary(
+        &mut self,
+        data: Bytes,
+        cx: &Context<'_, Self::State, OnFrame>,
+        replies: &mut dyn ReplySink<Self::Outgoing>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (data, cx, replies);
+        async { Ok(()) }
+    }
+
+    /// An error of another hook, already counted and logged; what this returns is answered instead.
+    #[doc(hidden)]
+    fn failed(
+        &mut self,
+        error: Error,
+        cx: &Context<'_, Self::State, OnError>,
+        replies: &mut dyn ReplySink<Self::Outgoing>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = (cx, replies);
+        async { Err(error) }
+    }
+
+    /// The end.
+    #[doc(hidden)]
+    fn disconnected(
+        &mut self,
+        cx: &Context<'_, Self::State, OnDisconnect>,
+    ) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = cx;
+        async { Ok(()) }
+    }
+}
+
+/// What `#[accept]` may return: the consumer, or a `Result` whose error is an HTTP response.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`#[accept]` cannot return `{Self}`",
+    label = "must be `Self` or `Result<Self, impl IntoResponse>`"
+)]
+pub trait Accepted<C> {
+    fn accepted(self) -> Result<C, Response>;
+}
+
+impl<C> Accepted<C> for C {
+    fn accepted(self) -> Result<C, Response> {
+        Ok(self)
+    }
+}
+
+impl<C, R: IntoResponse> Accepted<C> for Result<C, R> {
+    fn accepted(self) -> Result<C, Response> {
+        self.map_err(IntoResponse::into_response)
+    }
+}
+
+/// A consumer without `#[accept]` is made by `Default`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `#[accept]`, and no `Default` to do without",
+    label = "add an `#[accept]` function or `#[derive(Default)]`"
+)]
+pub trait AcceptsByDefault: Sized {
+    fn accept_by_default() -> Self;
+}
+
+#[diagnostic::do_not_recommend]
+impl<C: Default> AcceptsByDefault for C {
+    fn accept_by_default() -> Self {
+        Self::default()
+    }
+}
+
+/// What `#[user]` may return.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`#[user]` cannot return `{Self}`",
+    label = "must be `UserId`, `&UserId`, or an `Option` of one"
+)]
+pub trait IntoUser {
+    fn into_user(self) -> Option<UserId>;
+}
+
+impl IntoUser for UserId {
+    fn into_user(self) -> Option<UserId> {
+        Some(self)
+    }
+}
+
+impl IntoUser for &UserId {
+    fn into_user(self) -> Option<UserId> {
+        Some(self.clone())
+    }
+}
+
+impl<U: IntoUser> IntoUser for Option<U> {
+    fn into_user(self) -> Option<UserId> {
+        self.and_then(U::into_user)
+    }
+}
+
+/// The first argument of `#[on_text]`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`#[on_text]` cannot take `{Self}` as its first argument",
+    label = "must be `ByteString` or `String`"
+)]
+pub trait FromText {
+    fn from_text(text: ByteString) -> Self;
+}
+
+impl FromText for ByteString {
+    fn from_text(text: ByteString) -> Self {
+        text
+    }
+}
+
+impl FromText for String {
+    fn from_text(text: ByteString) -> Self {
+        text.into()
+    }
+}
+
+/// The first argument of `#[on_binary]`.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`#[on_binary]` cannot take `{Self}` as its first argument",
+    label = "must be `Bytes` or `Vec<u8>`"
+)]
+pub trait FromBinary {
+    fn from_binary(data: Bytes) -> Self;
+}
+
+impl FromBinary for Bytes {
+    fn from_binary(data: Bytes) -> Self {
+        data
+    }
+}
+
+impl FromBinary for Vec<u8> {
+    fn from_binary(data: Bytes) -> Self {
+        data.into()
+    }
+}
+
+/// The error for a name that a consumer does not handle.
+#[doc(hidden)]
+pub fn unknown_message(name: &str) -> Error {
+    // A hostile name may be as long as a message.
+    let shown: String = name.chars().take(64).collect();
+    Error::new(ErrorCode::InvalidMessageParams, format!("There is no message of the type {shown:?}."))
+}
+
+/// Why a session ended, for the transport: what to say to the client.
+pub(crate) fn closing_frame(reason: &CloseReason) -> CloseReason {
+    match reason.closed_by() {
+        // A clean close is answered as such.
+        crate::close::ClosedBy::Client => CloseReason::server(crate::close::CloseCode::NORMAL, ""),
+        crate::close::ClosedBy::Server | crate::close::ClosedBy::Lost => reason.clone(),
+    }
+}

@@ -1,0 +1,281 @@
+//! One connection's life: connect, messages one after the other, and the one disconnect.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, Stream};
+use serde::Serialize;
+
+use super::answer::Answers;
+use super::guard::{Deadlines, attend, caught};
+use super::inbox::{Inbox, Received};
+use super::{Consumer, closing_frame};
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::{Connection, ConnectionState};
+use crate::error::{Error, ErrorCode, unix_seconds};
+use crate::extract::{Context, OnFrame};
+use crate::layer::{ChannelLayer, Registered};
+use crate::message::{
+    Frame, Message, ReplySink, RequestId, control_frame, error_frame, expired, undecodable, unexpected_binary,
+};
+use crate::middleware::{Chain, Next, Terminal};
+
+/// What one connection needs to run.
+pub(crate) struct Session<C: Consumer> {
+    pub(crate) consumer: C,
+    pub(crate) connection: Connection,
+    pub(crate) layer: ChannelLayer,
+    pub(crate) state: C::State,
+    pub(crate) middleware: Chain,
+}
+
+/// What the session goes on with: nothing special, or its end.
+type Step = Result<(), CloseReason>;
+
+impl<C: Consumer> Session<C> {
+    /// Runs until the connection ends, then `#[disconnect]`, then leaves everything. The outbox is
+    /// ended before the hook runs, so that the transport says goodbye meanwhile.
+    pub(crate) async fn run(mut self, from: impl Stream<Item = Received>) {
+        let registered = match self.layer.manager().register(&self.connection).await {
+            Ok(registered) => registered,
+            Err(error) => return self.refuse(error),
+        };
+        let reason = self.live(from).await;
+        self.connection.set_state(ConnectionState::Disconnecting);
+        self.end_outbox(&reason);
+        self.disconnect(&reason).await;
+        tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
+        leave(registered, &self.connection);
+    }
+
+    fn refuse(&self, error: Error) {
+        let error = error.located(self.connection.id(), self.connection.user(), None);
+        self.layer.manager().failed(&error);
+        if let Ok(frame) = error_frame(C::LAYOUT, &error, None) {
+            // The connection closes right after; who does not get the words gets the code.
+            let _ = self.connection.send_json(&frame);
+        }
+        self.connection.outbox().end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
+    }
+
+    async fn live(&mut self, from: impl Stream<Item = Received>) -> CloseReason {
+        let mut inbox = Inbox::new(from, self.connection.clone());
+        if let Err(reason) = self.connect(&mut inbox).await {
+            return reason;
+        }
+        self.connection.set_state(ConnectionState::Connected);
+        let connection = self.connection.clone();
+        loop {
+            let received = tokio::select! {
+                biased;
+                reason = connection.close_asked() => return reason,
+                received = inbox.next() => received,
+            };
+            let step = match received {
+                Some(Received::Text(text)) => self.text(&mut inbox, text).await,
+                Some(Received::Binary(data)) => self.binary(&mut inbox, data).await,
+                Some(Received::Alive) => Ok(()),
+                Some(Received::Closed(frame)) => Err(CloseReason::client(frame)),
+                Some(Received::Broken(reason)) => Err(reason),
+                None => Err(CloseReason::lost()),
+            };
+            if let Err(reason) = step {
+                return reason;
+            }
+        }
+    }
+
+    fn deadlines(&self) -> Deadlines {
+        let config = self.layer.config();
+        Deadlines { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
+    }
+
+    async fn connect<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>) -> Step {
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::new(connection, layer, state, ());
+        let mut answers = Answers::new(connection, C::LAYOUT, None);
+        let work = consumer.connected(&cx, &mut answers);
+        let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
+        self.settle(outcome, None, None).await
+    }
+
+    async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString) -> Step {
+        let frame = Frame::Text(text);
+        if let Err(error) = self.inspect(&frame) {
+            return self.settle(Err(error), None, None).await;
+        }
+        match frame {
+            Frame::Text(text) if C::TAKES_TEXT => self.raw(inbox, Frame::Text(text)).await,
+            Frame::Text(text) => self.envelope(inbox, text).await,
+            Frame::Binary(_) => Ok(()),
+        }
+    }
+
+    async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes) -> Step {
+        let frame = Frame::Binary(data.clone());
+        if let Err(error) = self.inspect(&frame) {
+            return self.settle(Err(error), None, None).await;
+        }
+        let serializer = self.layer.serializers().get(usize::from(self.connection.link().serializer)).cloned();
+        match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
+            Some(serializer) => match undecodable(&*serializer, data) {
+                Ok(json) => self.envelope(inbox, json).await,
+                Err(error) => self.settle(Err(error), None, None).await,
+            },
+            None if C::TAKES_BINARY => self.raw(inbox, frame).await,
+            None => self.settle(Err(unexpected_binary()), None, None).await,
+        }
+    }
+
+    fn inspect(&self, frame: &Frame) -> Result<(), Error> {
+        self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection))
+    }
+
+    async fn raw<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, frame: Frame) -> Step {
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
+        let mut answers = Answers::new(connection, C::LAYOUT, None);
+        let work = async {
+            match frame {
+                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await,
+                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await,
+            }
+        };
+        let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
+        self.settle(outcome, None, None).await
+    }
+
+    async fn envelope<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, json: ByteString) -> Step {
+        let message = match Message::read(json, C::LAYOUT) {
+            Ok(message) => message,
+            Err(rejected) => return self.settle(Err(rejected.error), rejected.re, None).await,
+        };
+        let re = message.id().cloned();
+        if message.is_expired() {
+            self.layer.manager().counters.expired();
+            return self.settle(Err(expired()), re, Some(message.name())).await;
+        }
+        if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
+            return Ok(());
+        }
+        let deadlines = self.deadlines();
+        let name = ByteString::from(message.name());
+        let Self { consumer, connection, layer, state, middleware } = self;
+        let mut answers = Answers::new(connection, C::LAYOUT, re.clone());
+        let outcome = if middleware.is_empty() {
+            let cx = Context::new(connection, layer, state, &message);
+            attend(inbox, connection, deadlines, consumer.message(&cx, &mut answers)).await
+        } else {
+            let mut end = End { consumer, connection, layer, state, answers: &mut answers };
+            let next = Next::new(middleware, &mut end, connection, layer);
+            attend(inbox, connection, deadlines, next.run(message)).await
+        };
+        let outcome = outcome.and_then(|()| answers.succeeded());
+        // A reply that was held back goes out before the error, which bears the `re`.
+        let outcome = if outcome.is_err() { answers.release().and(outcome) } else { outcome };
+        self.settle(outcome, re, Some(&name)).await
+    }
+
+    /// The framework's own messages; whether it was one.
+    fn of_the_framework(&self, message: &Message) -> bool {
+        #[derive(Serialize)]
+        struct Pong {
+            timestamp: f64,
+        }
+        let answer = match message.name() {
+            "ping" => {
+                let pong = Pong { timestamp: unix_seconds(std::time::SystemTime::now()) };
+                control_frame(C::LAYOUT, "pong", Some(&pong), message.id())
+            }
+            // Its arrival was its purpose.
+            "pong" => match message.id() {
+                Some(re) => control_frame::<()>(C::LAYOUT, "$ok", None, Some(re)),
+                None => return true,
+            },
+            _ => return false,
+        };
+        // Fails only where the connection is ending, which the loop sees by itself.
+        let _ = answer.and_then(|frame| self.connection.send_json(&frame));
+        true
+    }
+
+    /// Counts, logs and answers an error; whether the connection ends with it.
+    async fn settle(&mut self, outcome: Result<(), Error>, re: Option<RequestId>, name: Option<&str>) -> Step {
+        let Err(error) = outcome else { return Ok(()) };
+        let error = error.located(self.connection.id(), self.connection.user(), name);
+        if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
+            // A send to this very connection failed, which is ending: nobody is left to be told.
+            return Ok(());
+        }
+        self.layer.manager().failed(&error);
+        let end = error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
+        self.answer(error, re).await;
+        end.map_or(Ok(()), Err)
+    }
+
+    async fn answer(&mut self, error: Error, re: Option<RequestId>) {
+        let Self { consumer, connection, layer, state, .. } = self;
+        let mut answers = Answers::<C::Outgoing>::new(connection, C::LAYOUT, re);
+        let told = if C::TAKES_ERRORS {
+            let cx = Context::new(connection, layer, state, ());
+            let deadline = layer.config().handler_timeout();
+            let hook = caught(consumer.failed(error, &cx, &mut answers));
+            let late = || Err(Error::timeout("This took too long.").with_component("#[error]"));
+            match tokio::time::timeout(deadline, hook).await.unwrap_or_else(|_| late()) {
+                Ok(()) => answers.succeeded(),
+                Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
+            }
+        } else {
+            answers.failed(&error)
+        };
+        if let Err(error) = told {
+            tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
+        }
+    }
+
+    fn end_outbox(&self, reason: &CloseReason) {
+        let outbox = self.connection.outbox();
+        if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == crate::close::ClosedBy::Lost {
+            self.layer.manager().counters.add_dropped(outbox.clear());
+        }
+        outbox.end(closing_frame(reason));
+    }
+
+    async fn disconnect(&mut self, reason: &CloseReason) {
+        let deadline = self.layer.config().disconnect_timeout();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::new(connection, layer, state, reason);
+        let hook = caught(consumer.disconnected(&cx));
+        let late = || Err(Error::timeout("This took too long.").with_component("#[disconnect]"));
+        if let Err(error) = tokio::time::timeout(deadline, hook).await.unwrap_or_else(|_| late()) {
+            layer.manager().failed(&error.located(connection.id(), connection.user(), None));
+        }
+    }
+}
+
+/// Leaves all groups and gives everything back.
+fn leave(registered: Registered, connection: &Connection) {
+    drop(registered);
+    debug_assert_eq!(connection.state(), ConnectionState::Disconnected);
+}
+
+/// The consumer behind its middleware.
+struct End<'a, C: Consumer> {
+    consumer: &'a mut C,
+    connection: &'a Connection,
+    layer: &'a ChannelLayer,
+    state: &'a C::State,
+    answers: &'a mut dyn ReplySink<C::Outgoing>,
+}
+
+impl<C: Consumer> Terminal for End<'_, C> {
+    fn handle(&mut self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            let cx = Context::new(self.connection, self.layer, self.state, &message);
+            self.consumer.message(&cx, self.answers).await
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,169 @@
+//! What handlers may ask for: extractors, as in axum, but for a message instead of a request.
+
+mod context;
+
+use std::future::Future;
+
+use axum::extract::{FromRef, State};
+
+pub use context::{Context, Hook, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage};
+
+use crate::close::CloseReason;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorCode};
+use crate::id::{ConnectionId, UserId};
+use crate::layer::ChannelLayer;
+use crate::message::{Message, Payload, Priority, ReadPayload, RequestId, Unit};
+
+/// An argument of a handler or hook.
+///
+/// `S` is the consumer's state, `H` the kind of hook: [`OnMessage`] for `#[on("…")]`, [`OnFrame`] for
+/// `#[on_text]` and `#[on_binary]`, [`OnConnect`], [`OnDisconnect`], [`OnError`]. An extractor that
+/// needs no message is written for every `H`:
+///
+/// ```
+/// use channels::prelude::*;
+/// use channels::extract::Hook;
+///
+/// struct Locale(String);
+///
+/// impl<S: Send + Sync, H: Hook> Extract<S, H> for Locale {
+///     async fn extract(cx: &Context<'_, S, H>) -> Result<Self, channels::Error> {
+///         let locale = cx.connection().metadata("locale");
+///         Ok(Self(locale.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or("en".into())))
+///     }
+/// }
+/// ```
+///
+/// # Errors
+///
+/// What it returns is answered as if the handler had failed with it; the handler is not called.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an argument here",
+    label = "not an extractor of this hook",
+    note = "a handler's arguments are, first, the payload of its message, then extractors: `Connection`, `ChannelLayer`, `State<T>`, `UserId`, `ConnectionId`, `Message`, `CloseReason` in `#[disconnect]`, or your own by `impl Extract`",
+    note = "parts of the request (`Path`, `Query`, headers) are for `#[accept]`, which keeps what it needs in `Self`"
+)]
+pub trait Extract<S, H: Hook = OnMessage>: Sized {
+    /// Takes it out of the context.
+    fn extract(cx: &Context<'_, S, H>) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+impl<S: Send + Sync, H: Hook> Extract<S, H> for Connection {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        Ok(cx.connection().clone())
+    }
+}
+
+impl<S: Send + Sync, H: Hook> Extract<S, H> for ConnectionId {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        Ok(cx.connection().id())
+    }
+}
+
+impl<S: Send + Sync, H: Hook> Extract<S, H> for ChannelLayer {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        Ok(cx.layer().clone())
+    }
+}
+
+/// Refuses an anonymous connection with `AUTHENTICATION_FAILED`, which closes it; `Option<UserId>` does not.
+impl<S: Send + Sync, H: Hook> Extract<S, H> for UserId {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        let user = cx.connection().user().cloned();
+        user.ok_or_else(|| Error::new(ErrorCode::AuthenticationFailed, "Please sign in first."))
+    }
+}
+
+impl<S: Send + Sync, H: Hook> Extract<S, H> for Option<UserId> {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        Ok(cx.connection().user().cloned())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Send + Sync, H: Hook, T: FromRef<S> + Send> Extract<S, H> for State<T> {
+    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
+        Ok(Self(T::from_ref(cx.state())))
+    }
+}
+
+/// The whole message, for its `metadata`, `priority` or raw `data`.
+impl<S: Send + Sync> Extract<S, OnMessage> for Message {
+    async fn extract(cx: &Context<'_, S>) -> Result<Self, Error> {
+        Ok(cx.message().clone())
+    }
+}
+
+impl<S: Send + Sync> Extract<S, OnMessage> for Priority {
+    async fn extract(cx: &Context<'_, S>) -> Result<Self, Error> {
+        Ok(cx.message().priority())
+    }
+}
+
+impl<S: Send + Sync> Extract<S, OnMessage> for Option<RequestId> {
+    async fn extract(cx: &Context<'_, S>) -> Result<Self, Error> {
+        Ok(cx.message().id().cloned())
+    }
+}
+
+/// Why the connection ended; in `#[disconnect]` only.
+impl<S: Send + Sync> Extract<S, OnDisconnect> for CloseReason {
+    async fn extract(cx: &Context<'_, S, OnDisconnect>) -> Result<Self, Error> {
+        Ok(cx.close_reason().clone())
+    }
+}
+
+/// The first argument of an `#[on("…")]` handler: the payload where the message has one, an
+/// extractor where it has none. `K` is the message's kind, so rustc decides, not the macro.
+#[doc(hidden)]
+pub trait FirstArgument<K, S>: Sized {
+    fn take(cx: &Context<'_, S>) -> impl Future<Output = Result<Self, Error>> + Send;
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: ReadPayload, S: Send + Sync, T: IsPayload<P>> FirstArgument<Payload<P>, S> for T {
+    async fn take(cx: &Context<'_, S>) -> Result<Self, Error> {
+        P::read(cx.message()).map(T::from_payload)
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Send + Sync, T: Extract<S> + Send> FirstArgument<Unit, S> for T {
+    async fn take(cx: &Context<'_, S>) -> Result<Self, Error> {
+        T::extract(cx).await
+    }
+}
+
+/// Says "the wrong payload" in words.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this message carries `{P}`, and its handler takes `{Self}`",
+    label = "must be `{P}`: the payload comes first, extractors follow"
+)]
+pub trait IsPayload<P>: Sized + Send {
+    fn from_payload(payload: P) -> Self;
+}
+
+impl<P: Send> IsPayload<P> for P {
+    fn from_payload(payload: P) -> Self {
+        payload
+    }
+}
+
+/// A handler without arguments is for a message without payload.
+#[doc(hidden)]
+pub trait NoArguments {}
+
+impl NoArguments for Unit {}
+
+#[diagnostic::do_not_recommend]
+impl<P: TakenByNobody> NoArguments for Payload<P> {}
+
+/// Never true; it bears the words.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "this message carries `{Self}`, and its handler does not take it",
+    label = "needs `{Self}` as its first argument"
+)]
+pub trait TakenByNobody {}

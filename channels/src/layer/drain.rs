@@ -1,0 +1,124 @@
+//! The end of a server, in order: no new connections, clients told to come back, what is queued
+//! written, hooks run; then, at the deadline, the rest is dropped.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::ChannelLayer;
+use super::manager::ConnectionManager;
+use crate::backend::Backend;
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::Connection;
+use crate::message::control_frame;
+
+/// What a drain came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Drained {
+    /// Connections that had not ended at the deadline and were dropped.
+    pub dropped: usize,
+}
+
+#[derive(Serialize)]
+struct Reconnect {
+    after_ms: u64,
+}
+
+impl ChannelLayer {
+    /// A future for `axum::serve(…).with_graceful_shutdown(…)`: waits for the signal, then begins the
+    /// drain. axum forgets a connection at its upgrade, so afterwards await [`ChannelLayer::drained`].
+    ///
+    /// ```no_run
+    /// # use channels::ChannelLayer;
+    /// # async fn run(layer: ChannelLayer, listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
+    /// let ctrl_c = async { tokio::signal::ctrl_c().await.ok(); };
+    /// axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(ctrl_c)).await?;
+    /// layer.drained().await;
+    /// # Ok(()) }
+    /// ```
+    pub fn shutdown_on<O>(
+        &self,
+        signal: impl Future<Output = O> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let layer = self.clone();
+        async move {
+            drop(Box::pin(signal).await);
+            layer.drain();
+        }
+    }
+
+    /// Begins the drain and returns at once: new upgrades get 503, every client a close with 1012, and
+    /// where it negotiated the extras a `$reconnect {"after_ms"}` before. A second call does nothing.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn drain(&self) {
+        let manager = Arc::clone(self.manager());
+        if manager.draining.is_cancelled() {
+            return;
+        }
+        manager.draining.cancel();
+        tracing::info!(connections = manager.registry.connection_count(), "draining");
+        tokio::spawn(async move { tell_everybody(&manager).await });
+    }
+
+    /// Waits until the drain is done: every socket closed and every `#[disconnect]` run, or
+    /// `WS_DRAIN_TIMEOUT` over. Begins the drain where nobody has. Afterwards the backend is stopped.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the drain goes on, without a deadline.
+    pub async fn drained(&self) -> Drained {
+        self.drain();
+        let manager = self.manager();
+        manager.sessions.close();
+        let timeout = manager.config.drain_timeout();
+        let mut dropped = 0;
+        if tokio::time::timeout(timeout, manager.sessions.wait()).await.is_err() {
+            dropped = manager.registry.connection_count();
+            tracing::warn!(dropped, ?timeout, "the drain's deadline has passed");
+        }
+        manager.deadline.cancel();
+        manager.sessions.wait().await;
+        manager.backend.stop().await;
+        Drained { dropped }
+    }
+}
+
+/// Tells each client to leave, again until nobody is left who was admitted before the drain and
+/// registered after it began.
+async fn tell_everybody(manager: &Arc<ConnectionManager>) {
+    while !(manager.sessions.is_empty() || manager.deadline.is_cancelled()) {
+        manager.registry.for_each(1, async |connection| tell(manager, &connection)).await;
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(50)) => {}
+            () = manager.deadline.cancelled() => {}
+        }
+    }
+}
+
+fn tell(manager: &ConnectionManager, connection: &Connection) {
+    if connection.is_closing() {
+        return;
+    }
+    if connection.link().extras {
+        let after_ms = reconnect_after(manager.config.reconnect_delay(), connection.id().sequence());
+        let frame = control_frame(connection.link().layout, "$reconnect", Some(&Reconnect { after_ms }), None);
+        // A client whose outbox is full learns the same from the close code.
+        let _ = frame.and_then(|frame| connection.send_json(&frame));
+    }
+    connection.close_with(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"));
+}
+
+/// Spreads clients evenly over the delay, so that they do not all come back at once.
+fn reconnect_after(delay: Duration, sequence: u64) -> u64 {
+    const STEPS: u64 = 1000;
+    // A multiplicative hash: neighbours in the sequence land far apart.
+    let step = sequence.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let millis = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+    millis.saturating_mul(step % STEPS) / STEPS
+}

@@ -1,0 +1,45 @@
+//! How an error gets into the log: its words, its place, its causes.
+
+use std::fmt::Write as _;
+
+use crate::error::{Error, Severity};
+
+/// Every cause of an error in one line.
+fn causes(error: &Error) -> String {
+    let mut text = String::new();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        let separator = if text.is_empty() { "" } else { ": " };
+        // Writing to a string does not fail.
+        let _ = write!(text, "{separator}{cause}");
+        next = cause.source();
+    }
+    text
+}
+
+pub(super) fn error(error: &Error) {
+    let context = error.context();
+    macro_rules! event {
+        ($level:expr) => {
+            tracing::event!(
+                $level,
+                error_id = %context.error_id,
+                error_code = error.name(),
+                severity = ?error.severity(),
+                connection = context.connection_id.map(tracing::field::display),
+                user = context.user_id.as_ref().map(tracing::field::display),
+                message_type = context.message_type.as_deref(),
+                component = context.component.as_deref(),
+                metadata = (!context.metadata.is_empty()).then(|| tracing::field::debug(&context.metadata)),
+                cause = causes(error),
+                "{}",
+                error.message()
+            )
+        };
+    }
+    match error.severity() {
+        Severity::Low => event!(tracing::Level::DEBUG),
+        Severity::Medium => event!(tracing::Level::INFO),
+        Severity::High | Severity::Critical => event!(tracing::Level::ERROR),
+    }
+}

@@ -1,0 +1,268 @@
+//! The work underneath a layer: admission, membership, routing, and the end.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use super::retry::retry;
+use crate::backend::{AnyBackend, Backend, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::config::Config;
+use crate::connection::{Connection, ConnectionRegistry, Encoded, Memberships, NoRoom, Serializers};
+use crate::error::{Error, ErrorCode};
+use crate::id::{ConnectionId, UserId};
+use crate::rate_limit::{By, Limit};
+use crate::stats::{Counters, Stats};
+
+/// The longest name of a group, in bytes.
+pub const MAX_GROUP_NAME_BYTES: usize = 512;
+
+/// Admits connections, keeps who is in which group, and routes messages. The typed operations are
+/// those of [`ChannelLayer`](crate::ChannelLayer); this is where they end up.
+pub struct ConnectionManager {
+    pub(crate) config: Config,
+    pub(crate) backend: AnyBackend,
+    pub(crate) registry: ConnectionRegistry,
+    pub(crate) serializers: Serializers,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) sessions: TaskTracker,
+    /// Cancelled when the drain begins: new upgrades are refused.
+    pub(crate) draining: CancellationToken,
+    /// Cancelled at the deadline of the drain: sessions are dropped where they are.
+    pub(crate) deadline: CancellationToken,
+    pub(crate) started_at: Instant,
+    incarnation: u64,
+    next_connection: AtomicU64,
+}
+
+/// Why a connection is not let in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Admission {
+    /// The user has `MAX_CONNECTIONS_PER_CLIENT`: 429.
+    TooManyOfUser,
+    /// There are `MAX_TOTAL_CONNECTIONS`: 503.
+    Full,
+    /// The server goes: 503 with `Retry-After`.
+    Draining,
+    /// The backend cannot tell: 503.
+    Unknown,
+}
+
+impl ConnectionManager {
+    pub(super) fn new(config: Config, backend: AnyBackend, serializers: Serializers) -> Arc<Self> {
+        Arc::new(Self {
+            config,
+            backend,
+            registry: ConnectionRegistry::default(),
+            serializers,
+            counters: Arc::default(),
+            sessions: TaskTracker::new(),
+            draining: CancellationToken::new(),
+            deadline: CancellationToken::new(),
+            started_at: Instant::now(),
+            incarnation: Uuid::now_v7().as_u64_pair().1,
+            next_connection: AtomicU64::new(1),
+        })
+    }
+
+    pub(super) async fn start(self: &Arc<Self>) -> Result<(), Error> {
+        let sink: Arc<dyn Sink> = Arc::clone(self) as Arc<dyn Sink>;
+        retry(|| self.backend.start(Arc::downgrade(&sink))).await
+    }
+
+    /// The connections of this server.
+    pub fn registry(&self) -> &ConnectionRegistry {
+        &self.registry
+    }
+
+    /// A user's connections on this server.
+    pub fn user_connections(&self, user: &UserId) -> Vec<Connection> {
+        self.registry.user_connections(user)
+    }
+
+    /// This server's numbers.
+    pub fn stats(&self) -> Stats {
+        let registry = &self.registry;
+        self.counters.snapshot(registry.connection_count(), registry.user_count(), registry.group_count())
+    }
+
+    /// Whether the drain has begun.
+    pub fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
+
+    /// Takes a place for a connection. Given back when the [`Place`] is dropped.
+    pub(crate) async fn admit(self: &Arc<Self>, user: Option<&UserId>) -> Result<Place, Admission> {
+        if self.is_draining() {
+            return Err(self.refused(Admission::Draining));
+        }
+        let limits = Limits {
+            per_user: self.config.max_connections_per_client(),
+            total: self.config.max_total_connections(),
+        };
+        match self.backend.admit(user, limits).await {
+            Ok(Ok(())) => Ok(Place { manager: Arc::clone(self), user: user.cloned() }),
+            Ok(Err(Refusal::User)) => Err(self.refused(Admission::TooManyOfUser)),
+            Ok(Err(Refusal::Total)) => Err(self.refused(Admission::Full)),
+            Err(error) => {
+                tracing::error!(%error, "cannot tell whether a connection may be admitted");
+                Err(self.refused(Admission::Unknown))
+            }
+        }
+    }
+
+    fn refused(&self, admission: Admission) -> Admission {
+        self.counters.refused();
+        tracing::debug!(?admission, "a connection is refused");
+        admission
+    }
+
+    pub(crate) fn next_id(&self) -> ConnectionId {
+        ConnectionId::new(self.incarnation, self.next_connection.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Makes a connection known and reachable.
+    pub(crate) async fn register(self: &Arc<Self>, connection: &Connection) -> Result<Registered, Error> {
+        self.registry.insert(connection);
+        self.counters.connected();
+        let registered = Registered { manager: Arc::clone(self), connection: connection.clone() };
+        if let Some(user) = connection.user() {
+            // On failure the guard is dropped, which takes the connection out again.
+            self.backend.subscribe(Topic::User(user)).await?;
+        }
+        Ok(registered)
+    }
+
+    fn unregister(&self, connection: &Connection) {
+        let (groups, user_gone) = self.registry.remove(connection);
+        for group in &groups {
+            self.backend.unsubscribe(Topic::Group(group));
+        }
+        if let Some(user) = connection.user()
+            && user_gone
+        {
+            self.backend.unsubscribe(Topic::User(user));
+        }
+    }
+
+    /// Sends a finished message to everybody of a topic.
+    pub(crate) async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
+        if let Topic::Group(group) = topic {
+            check_group(group)?;
+        }
+        self.backend.publish(topic, envelope).await
+    }
+
+    async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
+        check_group(group)?;
+        match self.registry.join(connection, group, self.config.max_total_groups())? {
+            Ok(true) => {}
+            Ok(false) => return Ok(false),
+            Err(NoRoom) => {
+                let limit = self.config.max_total_groups();
+                return Err(Error::backend("There are as many groups as may be.")
+                    .with_component("registry")
+                    .with_metadata("MAX_TOTAL_GROUPS", limit.to_string()));
+            }
+        }
+        let subscribed = retry(|| self.backend.subscribe(Topic::Group(group))).await;
+        if subscribed.is_err() {
+            self.leave_group(connection, group);
+        }
+        subscribed.map(|()| true)
+    }
+
+    fn leave_group(&self, connection: &Connection, group: &str) -> bool {
+        let (was_in, gone) = self.registry.leave(connection, group);
+        if gone {
+            self.backend.unsubscribe(Topic::Group(group));
+        }
+        was_in
+    }
+
+    /// Takes one of a limit.
+    pub(crate) async fn check_rate(&self, connection: &Connection, limit: &Limit) -> Result<(), Error> {
+        let rate = self.config.rate_limits().get(limit.bucket).copied().unwrap_or(limit.rate);
+        let key = match (limit.by, connection.user(), connection.ip()) {
+            (By::User, Some(user), _) => format!("u:{}:{user}", limit.bucket),
+            (By::Ip, _, Some(ip)) => format!("i:{}:{ip}", limit.bucket),
+            _ => return limited(connection.limiters().check(limit.bucket, rate)),
+        };
+        limited(self.backend.check_rate(&key, rate).await?)
+    }
+
+    /// Counts an error and writes it to the log, with its cause, under its `error_id`.
+    pub(crate) fn failed(&self, error: &Error) {
+        self.counters.failed(error.category());
+        super::log::error(error);
+    }
+}
+
+fn limited(answer: Result<(), Duration>) -> Result<(), Error> {
+    answer.map_err(Error::rate_limited)
+}
+
+fn check_group(group: &str) -> Result<(), Error> {
+    if group.is_empty() || group.len() > MAX_GROUP_NAME_BYTES {
+        let problem = format!("a group's name has 1 to {MAX_GROUP_NAME_BYTES} bytes");
+        return Err(Error::validation("group", problem));
+    }
+    Ok(())
+}
+
+impl Sink for ConnectionManager {
+    fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        let mut message = Encoded::new(&self.serializers, &envelope.payload);
+        self.registry.deliver(topic, &mut message, envelope.except)
+    }
+}
+
+impl Memberships for ConnectionManager {
+    fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+        self.join_group(connection, group).boxed()
+    }
+
+    fn leave(&self, connection: &Connection, group: &str) -> bool {
+        self.leave_group(connection, group)
+    }
+}
+
+/// An admitted connection's place; dropped, it is free again. So no way out of a session can leak one.
+pub(crate) struct Place {
+    manager: Arc<ConnectionManager>,
+    user: Option<UserId>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.manager.backend.release(self.user.as_ref());
+    }
+}
+
+/// A registered connection; dropped, it has left everything.
+pub(crate) struct Registered {
+    manager: Arc<ConnectionManager>,
+    connection: Connection,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.connection.set_state(crate::connection::ConnectionState::Disconnected);
+        self.manager.unregister(&self.connection);
+    }
+}
+
+/// A place for whoever asks the manager without keeping it alive.
+pub(super) type WeakManager = Weak<ConnectionManager>;
+
+/// The error of an operation on a connection that is not here.
+pub(super) fn not_connected() -> Error {
+    Error::new(ErrorCode::ConnectionError, "There is no such connection.").not_closing()
+}

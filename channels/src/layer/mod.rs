@@ -1,0 +1,309 @@
+//! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
+
+mod drain;
+mod global;
+mod heartbeat;
+mod log;
+mod manager;
+mod retry;
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+pub use drain::Drained;
+pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
+pub use manager::{Admission, ConnectionManager, MAX_GROUP_NAME_BYTES};
+pub(crate) use manager::{Place, Registered};
+pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+
+use crate::backend::{AnyBackend, Backend, Counts, Envelope, MemoryBackend, Published, Topic};
+use crate::close::CloseReason;
+use crate::config::{BackendType, Config};
+use crate::connection::{ConnectionRegistry, Serializers};
+use crate::error::Error;
+use crate::id::{ConnectionId, UserId};
+use crate::message::{Json, Outgoing, Serializer};
+use crate::stats::Stats;
+
+/// What was accepted, at the moment the send returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Receipt {
+    /// Connections of this server whose outbox took the message, or, where the backend delivers later,
+    /// the members there are now.
+    pub local: usize,
+    /// Servers that have it, where the backend knows.
+    pub servers: Option<usize>,
+}
+
+/// The unified way to everybody: a handle that every task and thread may hold. A copy costs two
+/// reference counts; nothing needs a request at hand.
+///
+/// ```
+/// use channels::prelude::*;
+/// # use serde::Serialize;
+/// # #[derive(Clone, Debug, Serialize)] struct Notice { text: String }
+/// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(Notice) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), channels::Error> {
+/// let layer = ChannelLayer::memory();
+/// let notice = ServerMessage::from(Notice { text: "hi".into() });
+/// let receipt = layer.send_to_group("rust", notice).await?;
+/// assert_eq!(receipt.local, 0);
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct ChannelLayer {
+    manager: Arc<ConnectionManager>,
+    /// The background tasks start with the first connection, when there is a runtime for sure.
+    background: Arc<OnceLock<()>>,
+}
+
+/// Makes a layer with more than its configuration.
+pub struct ChannelLayerBuilder {
+    config: Config,
+    backend: Option<AnyBackend>,
+    serializers: Vec<Arc<dyn Serializer>>,
+}
+
+impl ChannelLayerBuilder {
+    /// A backend of one's own instead of the one that `BACKEND_TYPE` names.
+    #[must_use]
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(AnyBackend::custom(backend));
+        self
+    }
+
+    /// One more encoding, as the subprotocol `channels.v1.<name>`. Of two with one name the first counts.
+    #[must_use]
+    pub fn serializer(mut self, serializer: impl Serializer) -> Self {
+        self.serializers.push(Arc::new(serializer));
+        self
+    }
+
+    /// Connects the layer to its backend.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where the backend cannot be reached after [`MAX_TRIES`] tries, or is not built in.
+    pub async fn connect(self) -> Result<ChannelLayer, Error> {
+        let backend = match (self.backend, self.config.backend_type()) {
+            (Some(backend), _) => backend,
+            (None, BackendType::Memory) => AnyBackend::Memory(MemoryBackend::new()),
+            (None, BackendType::Redis) => return Err(no_redis()),
+        };
+        let manager = ConnectionManager::new(self.config, backend, self.serializers.into());
+        manager.start().await?;
+        Ok(ChannelLayer::over(manager))
+    }
+}
+
+fn no_redis() -> Error {
+    Error::backend("BACKEND_TYPE=redis: this version has no Redis backend yet. Set BACKEND_TYPE=memory.")
+        .with_retryable(false)
+}
+
+impl ChannelLayer {
+    fn over(manager: Arc<ConnectionManager>) -> Self {
+        Self { manager, background: Arc::default() }
+    }
+
+    /// A layer with this configuration, connected to the backend that it names.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where the backend cannot be reached.
+    pub async fn connect(config: Config) -> Result<Self, Error> {
+        Self::builder(config).connect().await
+    }
+
+    /// A layer of one process with the default configuration, at once. For tests and small tools.
+    pub fn memory() -> Self {
+        Self::memory_with(Config::default())
+    }
+
+    /// A layer of one process with this configuration, whatever its `BACKEND_TYPE`.
+    pub fn memory_with(config: Config) -> Self {
+        let builder = Self::builder(config);
+        let backend = AnyBackend::Memory(MemoryBackend::new());
+        let manager = ConnectionManager::new(builder.config, backend, builder.serializers.into());
+        // The memory backend starts without waiting and cannot fail: it was made in this function.
+        let started = futures_util::FutureExt::now_or_never(manager.start());
+        debug_assert!(matches!(started, Some(Ok(()))));
+        Self::over(manager)
+    }
+
+    /// A layer with a backend or an encoding of one's own.
+    pub fn builder(config: Config) -> ChannelLayerBuilder {
+        #[cfg_attr(not(feature = "msgpack"), allow(unused_mut))]
+        let mut serializers: Vec<Arc<dyn Serializer>> = vec![Arc::new(Json)];
+        #[cfg(feature = "msgpack")]
+        serializers.push(Arc::new(crate::message::MessagePack));
+        ChannelLayerBuilder { config, backend: None, serializers }
+    }
+
+    /// Sends to every member of a group, the sender included, encoded once.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where the backend did not take it; `VALIDATION_FAILED` for a name that is no
+    /// group's; `SYSTEM_ERROR` where the message cannot be encoded. A group without members is none.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returned, the message was sent or not.
+    pub async fn send_to_group(&self, group: &str, message: impl Outgoing) -> Result<Receipt, Error> {
+        self.send(Topic::Group(group), None, &message).await
+    }
+
+    /// Sends to every member of a group but one.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::send_to_group`].
+    pub async fn send_to_group_except(
+        &self,
+        group: &str,
+        except: ConnectionId,
+        message: impl Outgoing,
+    ) -> Result<Receipt, Error> {
+        self.send(Topic::Group(group), Some(except), &message).await
+    }
+
+    /// Sends to every connection of a user.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::send_to_group`]; `VALIDATION_FAILED` for a name that is no [`UserId`]. A user
+    /// without a connection is no error.
+    pub async fn send_to_user(&self, user: impl AsRef<str>, message: impl Outgoing) -> Result<Receipt, Error> {
+        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        self.send(Topic::User(&user), None, &message).await
+    }
+
+    /// Sends to one connection, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::send_to_group`]. A connection that has gone is no error.
+    pub async fn send_to_connection(&self, id: ConnectionId, message: impl Outgoing) -> Result<Receipt, Error> {
+        self.send(Topic::Connection(id), None, &message).await
+    }
+
+    /// Sends to every connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::send_to_group`].
+    pub async fn broadcast(&self, message: impl Outgoing) -> Result<Receipt, Error> {
+        self.send(Topic::Broadcast, None, &message).await
+    }
+
+    async fn send(
+        &self,
+        topic: Topic<'_>,
+        except: Option<ConnectionId>,
+        message: &impl Outgoing,
+    ) -> Result<Receipt, Error> {
+        let payload = message.to_json(None)?;
+        let Published { local, servers } = self.manager.publish(topic, Envelope { except, payload }).await?;
+        let members = || match topic {
+            Topic::Group(group) => self.registry().group_len(group),
+            Topic::User(user) => self.registry().user_connections(user).len(),
+            Topic::Connection(id) => usize::from(self.registry().get(id).is_some()),
+            Topic::Broadcast => self.registry().connection_count(),
+        };
+        Ok(Receipt { local: local.unwrap_or_else(members), servers })
+    }
+
+    /// Makes a connection of this server a member of a group; see [`Connection::join`](crate::Connection::join).
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::join`](crate::Connection::join); `CONNECTION_ERROR` where it is not here.
+    pub async fn join_group(&self, id: ConnectionId, group: &str) -> Result<bool, Error> {
+        match self.registry().get(id) {
+            Some(connection) => connection.join(group).await,
+            None => Err(manager::not_connected()),
+        }
+    }
+
+    /// Takes a connection of this server out of a group; whether it was in it.
+    pub fn leave_group(&self, id: ConnectionId, group: &str) -> bool {
+        self.registry().get(id).is_some_and(|connection| connection.leave(group))
+    }
+
+    /// Ends a connection of this server; whether it is here.
+    pub fn disconnect(&self, id: ConnectionId, reason: CloseReason) -> bool {
+        self.registry().get(id).map(|connection| connection.close_with(reason)).is_some()
+    }
+
+    /// The connections of this server.
+    pub fn registry(&self) -> &ConnectionRegistry {
+        &self.manager.registry
+    }
+
+    /// The work underneath.
+    pub fn manager(&self) -> &Arc<ConnectionManager> {
+        &self.manager
+    }
+
+    /// The configuration it was made with.
+    pub fn config(&self) -> &Config {
+        &self.manager.config
+    }
+
+    /// This server's numbers.
+    pub fn stats(&self) -> Stats {
+        self.manager.stats()
+    }
+
+    /// What all servers have together.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        self.manager.backend.counts().await
+    }
+
+    /// Whether messages can be sent now: not draining, and the backend works.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` with the reason.
+    pub async fn ready(&self) -> Result<(), Error> {
+        if self.manager.is_draining() {
+            return Err(Error::backend("The server is draining."));
+        }
+        self.manager.backend.health().await
+    }
+
+    /// `memory`, or the name of another backend.
+    pub fn backend_name(&self) -> &'static str {
+        self.manager.backend.name()
+    }
+
+    /// How long it exists.
+    pub fn uptime(&self) -> Duration {
+        self.manager.started_at.elapsed()
+    }
+
+    pub(crate) fn serializers(&self) -> &Serializers {
+        &self.manager.serializers
+    }
+
+    /// Starts the heartbeat and the other tasks, once.
+    pub(crate) fn ensure_background(&self) {
+        self.background.get_or_init(|| heartbeat::spawn(&self.manager));
+    }
+}
+
+impl fmt::Debug for ChannelLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChannelLayer")
+            .field("backend", &self.backend_name())
+            .field("server", &self.config().server_instance_id())
+            .finish_non_exhaustive()
+    }
+}

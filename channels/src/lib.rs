@@ -1,0 +1,48 @@
+//! Typed, distributed WebSocket channels for axum.
+//!
+#![doc = include_str!("docs/tour.md")]
+
+pub mod backend;
+mod close;
+mod config;
+mod connection;
+pub mod consumer;
+mod error;
+pub mod extract;
+mod id;
+mod layer;
+pub mod message;
+pub mod middleware;
+mod names;
+pub mod prelude;
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
+pub mod rate_limit;
+mod stats;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod transport;
+#[cfg(feature = "validation")]
+mod validate;
+
+#[cfg(feature = "macros")]
+pub use channels_macros::{
+    Incoming, Outgoing, accept, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit, user,
+    validate,
+};
+pub use close::{CloseCode, ClosedBy, CloseReason};
+pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LogLevel, Rate};
+pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
+pub use consumer::Consumer;
+pub use error::{BoxError, Category, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
+pub use extract::Extract;
+pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS, UserId};
+pub use layer::{
+    Admission, AlreadyInstalled, ChannelLayer, ChannelLayerBuilder, ConnectionManager, Drained, FIRST_RETRY_AFTER,
+    MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, try_get_channel_layer,
+};
+pub use message::{Incoming, Outgoing};
+pub use middleware::Middleware;
+pub use stats::Stats;
+pub use transport::Serve;

@@ -1,0 +1,191 @@
+//! Messages: the envelope, its encodings, and the traits of the typed enums.
+//!
+//! A received frame is looked at once to find its name, its id and where its payload stands; the
+//! payload itself is parsed once, from the received bytes, by the handler that takes it.
+
+mod decode;
+mod frame;
+mod incoming;
+mod layout;
+mod outgoing;
+mod reply;
+mod request_id;
+mod serializer;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::Instant;
+
+pub(crate) use decode::Rejected;
+pub use frame::Frame;
+pub use incoming::Incoming;
+#[doc(hidden)]
+pub use incoming::{HasMessage, Payload, ReadPayload, Unit};
+pub use layout::Layout;
+#[doc(hidden)]
+pub use outgoing::write_envelope;
+pub use outgoing::{NoMessages, Outgoing};
+pub(crate) use outgoing::{control_frame, error_frame};
+pub use reply::{Reply, ReplySink};
+pub use request_id::{MAX_REQUEST_ID_BYTES, RequestId};
+pub use serializer::{Json, Serializer};
+pub(crate) use serializer::subprotocol;
+#[cfg(feature = "msgpack")]
+pub use serializer::MessagePack;
+
+use crate::error::{Error, ErrorCode};
+
+/// How urgent a client says its message is. The framework attaches nothing to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Priority {
+    /// Before others.
+    High,
+    /// As it comes.
+    #[default]
+    Normal,
+    /// After others.
+    Low,
+}
+
+/// A received message: its envelope read, its payload not yet.
+///
+/// ```
+/// use channels::message::{Layout, Message};
+///
+/// let message = Message::from_json(r#"{"type": "chat", "data": {"n": 1}, "id": 7}"#, Layout::DEFAULT).unwrap();
+/// assert_eq!(message.name(), "chat");
+/// assert_eq!(message.data(), r#"{"n": 1}"#);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Message {
+    name: ByteString,
+    /// Empty where the member is absent.
+    data: ByteString,
+    id: Option<RequestId>,
+    metadata: ByteString,
+    ttl: Option<Ttl>,
+    priority: Priority,
+    received_at: Instant,
+    size: usize,
+}
+
+/// `ttl_seconds`, with everything below a nanosecond expired at once.
+#[derive(Clone, Copy, Debug)]
+enum Ttl {
+    Expired,
+    For(Duration),
+}
+
+impl Message {
+    /// Reads an envelope.
+    ///
+    /// # Errors
+    ///
+    /// `INVALID_JSON`, `INVALID_MESSAGE_FORMAT` or `MISSING_MESSAGE_TYPE`, see the protocol.
+    pub fn from_json(json: impl Into<ByteString>, layout: Layout) -> Result<Self, Error> {
+        decode::decode(json.into(), layout).map_err(|rejected| rejected.error)
+    }
+
+    /// As [`Message::from_json`], and keeps the `id` of what is refused.
+    pub(crate) fn read(json: ByteString, layout: Layout) -> Result<Self, Rejected> {
+        decode::decode(json, layout)
+    }
+
+    /// Its name: what stands under `type`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its payload, as JSON; empty where there is none.
+    pub fn data(&self) -> &str {
+        &self.data
+    }
+
+    /// Parses the payload.
+    ///
+    /// # Errors
+    ///
+    /// `VALIDATION_FAILED` with the field in `details`; `INVALID_JSON` for text that cannot be, such
+    /// as half of a surrogate pair.
+    pub fn payload<P: DeserializeOwned>(&self) -> Result<P, Error> {
+        decode::payload(&self.data)
+    }
+
+    /// The request's id, where the client wants exactly one answer.
+    pub fn id(&self) -> Option<&RequestId> {
+        self.id.as_ref()
+    }
+
+    /// What the client put into `metadata`: a JSON object, or nothing.
+    pub fn metadata(&self) -> Option<&str> {
+        (!self.metadata.is_empty()).then_some(&*self.metadata)
+    }
+
+    /// How urgent the client says it is.
+    pub fn priority(&self) -> Priority {
+        self.priority
+    }
+
+    /// When its frame arrived.
+    pub fn received_at(&self) -> Instant {
+        self.received_at
+    }
+
+    /// The size of its frame in bytes.
+    pub fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Whether its `ttl_seconds`, counted from its receipt, have passed; 0 or less at once.
+    pub fn is_expired(&self) -> bool {
+        match self.ttl {
+            None => false,
+            Some(Ttl::Expired) => true,
+            Some(Ttl::For(ttl)) => self.received_at.elapsed() >= ttl,
+        }
+    }
+
+    /// The same message under another name, for middleware that translates.
+    #[must_use]
+    pub fn with_name(mut self, name: impl Into<ByteString>) -> Self {
+        self.name = name.into();
+        self
+    }
+
+    /// The same message with another payload, for middleware that changes it.
+    ///
+    /// # Errors
+    ///
+    /// `SYSTEM_ERROR` where the payload does not serialize.
+    pub fn with_payload<P: Serialize>(mut self, payload: &P) -> Result<Self, Error> {
+        self.data = serde_json::to_string(payload).map_err(Error::internal)?.into();
+        Ok(self)
+    }
+}
+
+/// A part of a frame as a string of its own, without a copy.
+fn slice(whole: &ByteString, part: &str) -> ByteString {
+    whole.slice_ref(part)
+}
+
+/// The error for a frame of a kind that a consumer does not take.
+pub(crate) fn unexpected_binary() -> Error {
+    Error::new(ErrorCode::InvalidMessageParams, "Binary frames are not taken here.")
+}
+
+/// Bytes that are no envelope of the negotiated encoding.
+pub(crate) fn undecodable(serializer: &dyn Serializer, bytes: Bytes) -> Result<ByteString, Error> {
+    serializer.decode(bytes).map_err(|source| {
+        Error::new(ErrorCode::InvalidJson, format!("This is no {} message.", serializer.name())).with_source(source)
+    })
+}
+
+/// The message came too late; told only to who asked for an answer.
+pub(crate) fn expired() -> Error {
+    Error::new(ErrorCode::MessageError, "The message has expired.").only_for_requests()
+}

@@ -1,0 +1,49 @@
+//! A line for each message.
+
+use super::{Middleware, Next};
+use crate::error::Error;
+use crate::message::Message;
+
+/// Logs each message's type, size, time and outcome at debug level, or another; never its payload.
+///
+/// ```
+/// # use channels::middleware::Logging;
+/// let quiet = Logging::new();
+/// let loud = Logging::new().at_info();
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Logging {
+    info: bool,
+}
+
+impl Logging {
+    /// At debug level.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// At info level.
+    #[must_use]
+    pub fn at_info(mut self) -> Self {
+        self.info = true;
+        self
+    }
+}
+
+impl Middleware for Logging {
+    async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
+        let (name, size, connection) = (String::from(message.name()), message.size(), next.connection().clone());
+        let began = tokio::time::Instant::now();
+        let outcome = next.run(message).await;
+        let took = began.elapsed();
+        let error = outcome.as_ref().err().map(|error| String::from(error.name()));
+        let (id, user) = (connection.id(), connection.user().map(tracing::field::display));
+        // A name is the client's: written as a quoted string, it cannot forge a line.
+        if self.info {
+            tracing::info!(connection = %id, user, message_type = ?name, size, ?took, error, "message");
+        } else {
+            tracing::debug!(connection = %id, user, message_type = ?name, size, ?took, error, "message");
+        }
+        outcome
+    }
+}

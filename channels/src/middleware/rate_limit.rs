@@ -1,0 +1,64 @@
+//! One limit for all messages of a route but some.
+
+use std::collections::HashSet;
+
+use super::{Middleware, Next};
+use crate::config::Rate;
+use crate::error::Error;
+use crate::message::Message;
+use crate::rate_limit::{By, Limit};
+
+/// Limits all messages together, by connection unless said otherwise; some types may be excluded.
+///
+/// `WS_RATE_LIMITS=messages=500/60s` overrides the rate without recompiling; `messages` is the bucket's
+/// name unless [`RateLimit::bucket`] gives it another.
+///
+/// ```
+/// use channels::middleware::RateLimit;
+/// use channels::rate_limit::By;
+/// use channels::Rate;
+///
+/// let limit = RateLimit::new("100/60s".parse::<Rate>().unwrap()).by(By::User).exclude(["ping", "typing_start"]);
+/// ```
+#[derive(Clone, Debug)]
+pub struct RateLimit {
+    limit: Limit,
+    excluded: HashSet<&'static str>,
+}
+
+impl RateLimit {
+    /// This many messages of each connection.
+    pub fn new(rate: Rate) -> Self {
+        Self { limit: Limit { bucket: "messages", rate, by: By::Connection }, excluded: HashSet::new() }
+    }
+
+    /// Whose messages are counted together.
+    #[must_use]
+    pub fn by(mut self, by: By) -> Self {
+        self.limit.by = by;
+        self
+    }
+
+    /// The bucket's name: limits of one name count together.
+    #[must_use]
+    pub fn bucket(mut self, bucket: &'static str) -> Self {
+        self.limit.bucket = bucket;
+        self
+    }
+
+    /// Messages of these types are not counted.
+    #[must_use]
+    pub fn exclude(mut self, types: impl IntoIterator<Item = &'static str>) -> Self {
+        self.excluded.extend(types);
+        self
+    }
+}
+
+impl Middleware for RateLimit {
+    async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
+        if !self.excluded.contains(message.name()) {
+            next.layer().manager().check_rate(next.connection(), &self.limit).await?;
+        }
+        next.run(message).await
+    }
+}

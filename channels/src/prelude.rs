@@ -1,0 +1,20 @@
+//! What a module with a consumer uses: `use channels::prelude::*;`.
+
+pub use axum::extract::{FromRef, Path, State};
+pub use bytes::Bytes;
+pub use bytestring::ByteString;
+#[cfg(feature = "macros")]
+pub use channels_macros::{
+    Incoming, Outgoing, accept, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit, user,
+    validate,
+};
+
+pub use crate::close::{CloseCode, CloseReason};
+pub use crate::config::Config;
+pub use crate::connection::Connection;
+pub use crate::error::OrInternal;
+pub use crate::extract::{Context, Extract};
+pub use crate::id::{ConnectionId, UserId};
+pub use crate::layer::{ChannelLayer, get_channel_layer};
+pub use crate::message::{Incoming, Outgoing, Reply};
+pub use crate::middleware::{Middleware, Next};

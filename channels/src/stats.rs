@@ -1,0 +1,119 @@
+//! Counters of one server.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::error::Category;
+
+/// What has been counted since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    connections_total: AtomicU64,
+    messages_in: AtomicU64,
+    messages_out: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    dropped: AtomicU64,
+    expired: AtomicU64,
+    refused: AtomicU64,
+    errors: [AtomicU64; Category::ALL.len()],
+}
+
+impl Counters {
+    pub(crate) fn connected(&self) {
+        self.connections_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn received(&self, bytes: usize) {
+        self.messages_in.fetch_add(1, Ordering::Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn sent(&self, messages: usize, bytes: usize) {
+        self.messages_out.fetch_add(messages as u64, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn add_dropped(&self, messages: usize) {
+        self.dropped.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn expired(&self) {
+        self.expired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn failed(&self, category: Category) {
+        self.errors[category.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn snapshot(&self, connections: usize, users: usize, groups: usize) -> Stats {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Stats {
+            connections,
+            users,
+            groups,
+            connections_total: read(&self.connections_total),
+            messages_in: read(&self.messages_in),
+            messages_out: read(&self.messages_out),
+            bytes_in: read(&self.bytes_in),
+            bytes_out: read(&self.bytes_out),
+            dropped: read(&self.dropped),
+            expired: read(&self.expired),
+            refused: read(&self.refused),
+            errors_by_category: std::array::from_fn(|index| read(&self.errors[index])),
+        }
+    }
+}
+
+/// A server's numbers at one moment, each read on its own. What is counted, is counted since the start.
+///
+/// ```
+/// # use channels::{Category, ChannelLayer};
+/// # #[tokio::main(flavor = "current_thread")] async fn main() {
+/// let stats = ChannelLayer::memory().stats();
+/// assert_eq!(stats.connections, 0);
+/// assert_eq!(stats.errors(Category::Validation), 0);
+/// # }
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Connections now.
+    pub connections: usize,
+    /// Users with a connection now.
+    pub users: usize,
+    /// Groups with a member now.
+    pub groups: usize,
+    /// Connections that were ever made.
+    pub connections_total: u64,
+    /// Data messages received.
+    pub messages_in: u64,
+    /// Data messages written.
+    pub messages_out: u64,
+    /// Payload bytes received.
+    pub bytes_in: u64,
+    /// Payload bytes written.
+    pub bytes_out: u64,
+    /// Messages that a connection did not get: its outbox was full or it ended before.
+    pub dropped: u64,
+    /// Received messages whose time to live had passed.
+    pub expired: u64,
+    /// Connections refused before the upgrade.
+    pub refused: u64,
+    errors_by_category: [u64; Category::ALL.len()],
+}
+
+impl Stats {
+    /// Errors of one category.
+    pub fn errors(&self, category: Category) -> u64 {
+        self.errors_by_category[category.index()]
+    }
+
+    /// Errors of all categories.
+    pub fn errors_total(&self) -> u64 {
+        self.errors_by_category.iter().sum()
+    }
+}

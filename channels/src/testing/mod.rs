@@ -1,0 +1,1 @@
+//! Consumers in process: no socket, no port, paused time.

@@ -1,0 +1,145 @@
+//! axum's `ws`: one task a connection that reads, handles and writes.
+
+use std::time::Duration;
+
+use axum::extract::ws::{self, CloseFrame, WebSocket};
+use axum::extract::WebSocketUpgrade;
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt, Stream, StreamExt, stream};
+use tungstenite::error::CapacityError;
+
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::{Batch, Connection};
+use crate::consumer::{Consumer, Received, Session};
+use crate::message::{Frame, control_frame};
+
+/// Read and written at once; the default of 128 KiB would be most of an idle connection's memory.
+const BUFFER_BYTES: usize = 4096;
+/// How long a client has to take what is queued and to answer the close frame.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+pub(super) fn configure(upgrade: WebSocketUpgrade, max_message_size: usize) -> WebSocketUpgrade {
+    upgrade
+        .max_message_size(max_message_size)
+        .max_frame_size(max_message_size)
+        .read_buffer_size(BUFFER_BYTES)
+        .write_buffer_size(BUFFER_BYTES)
+}
+
+/// Runs a session over a socket until both have ended.
+pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
+    let connection = session.connection.clone();
+    let (mut sink, mut from) = socket.split();
+    let reading = async {
+        session.run(received(&mut from)).await;
+        // The outbox has ended; the client answers the close frame, or its time is up.
+        let answered = async { while let Some(Ok(_)) = from.next().await {} };
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, answered).await;
+    };
+    let writing = async {
+        if let Err(error) = write(&mut sink, &connection).await {
+            tracing::debug!(connection = %connection.id(), %error, "cannot write");
+            connection.close_with(CloseReason::lost());
+        }
+    };
+    tokio::pin!(reading, writing);
+    let mut written = false;
+    loop {
+        tokio::select! {
+            () = &mut reading => break,
+            () = &mut writing, if !written => written = true,
+        }
+    }
+    if !written {
+        // A client that does not read gets no more time than one that does not answer.
+        let _ = tokio::time::timeout(CLOSE_TIMEOUT, writing).await;
+    }
+    let unsent = connection.outbox().clear();
+    connection.link().counters.add_dropped(unsent);
+}
+
+fn received(from: &mut SplitStream<WebSocket>) -> impl Stream<Item = Received> + '_ {
+    stream::unfold(from, |from| async move {
+        let received = match from.next().await? {
+            Ok(ws::Message::Text(text)) => Received::Text(text_of(text)),
+            Ok(ws::Message::Binary(data)) => Received::Binary(data),
+            Ok(ws::Message::Ping(_) | ws::Message::Pong(_)) => Received::Alive,
+            Ok(ws::Message::Close(frame)) => {
+                Received::Closed(frame.map(|frame| (frame.code, frame.reason.as_str().to_owned())))
+            }
+            Err(error) => Received::Broken(broken(error)?),
+        };
+        Some((received, from))
+    })
+}
+
+fn text_of(text: ws::Utf8Bytes) -> ByteString {
+    // Checked UTF-8 is checked again: the two types have no way to trust each other.
+    ByteString::try_from(Bytes::from(text)).unwrap_or_default()
+}
+
+/// What the client did wrong; `None` where the connection was lost.
+fn broken(error: axum::Error) -> Option<CloseReason> {
+    let error = error.into_inner().downcast::<tungstenite::Error>().ok()?;
+    let (code, words) = match *error {
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
+            (CloseCode::MESSAGE_TOO_BIG, format!("a message has at most {max_size} bytes"))
+        }
+        tungstenite::Error::Utf8(_) => (CloseCode::INVALID_PAYLOAD, "the text is not UTF-8".to_owned()),
+        tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,
+        tungstenite::Error::Protocol(error) => (CloseCode::PROTOCOL_ERROR, error.to_string()),
+        _ => return None,
+    };
+    Some(CloseReason::server(code, words))
+}
+
+/// Writes what the outbox gives until it ends.
+async fn write(sink: &mut SplitSink<WebSocket, ws::Message>, connection: &Connection) -> Result<(), axum::Error> {
+    loop {
+        let Batch { ping, frames, dropped, end } = connection.outbox().next().await;
+        let (messages, bytes) = (frames.len(), frames.iter().map(Frame::len).sum());
+        if ping {
+            sink.feed(ws::Message::Ping(Bytes::new())).await?;
+        }
+        for frame in frames {
+            sink.feed(message(frame)).await?;
+        }
+        if let Some(told) = dropped_frame(connection, dropped) {
+            sink.feed(message(told)).await?;
+        }
+        sink.flush().await?;
+        connection.written(messages, bytes);
+        if let Some(reason) = end {
+            let frame = CloseFrame { code: reason.code().as_u16(), reason: reason.text().to_owned().into() };
+            // Fails where the client has closed already, and then it needs no answer from here.
+            let _ = sink.send(ws::Message::Close(Some(frame))).await;
+            return Ok(());
+        }
+    }
+}
+
+fn message(frame: Frame) -> ws::Message {
+    match frame {
+        Frame::Text(text) => match ws::Utf8Bytes::try_from(text.into_bytes()) {
+            Ok(text) => ws::Message::Text(text),
+            Err(_) => ws::Message::Text(ws::Utf8Bytes::default()),
+        },
+        Frame::Binary(data) => ws::Message::Binary(data),
+    }
+}
+
+/// `$dropped`, for a client that understands it.
+pub(crate) fn dropped_frame(connection: &Connection, count: u64) -> Option<Frame> {
+    #[derive(serde::Serialize)]
+    struct Dropped {
+        count: u64,
+    }
+    let link = connection.link();
+    if count == 0 || !link.extras {
+        return None;
+    }
+    let json = control_frame(link.layout, "$dropped", Some(&Dropped { count }), None).ok()?;
+    crate::connection::Encoded::new(&link.serializers, &json).frame(link.serializer)
+}

@@ -1,0 +1,241 @@
+//! A consumer as a route of axum.
+
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::connect_info::ConnectInfo;
+use axum::extract::{FromRef, FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, any};
+use futures_util::stream::BoxStream;
+
+use super::axum_ws;
+use super::negotiate::{Negotiated, negotiate};
+use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy};
+use crate::consumer::{Consumer, Received, Session};
+use crate::error::{Error, ErrorCode};
+use crate::layer::{Admission, ChannelLayer, Place};
+use crate::middleware::{DynMiddleware, Middleware};
+
+/// A route in the making: [`ChannelLayer::serve`].
+pub struct Serve<C> {
+    layer: ChannelLayer,
+    middleware: Vec<Arc<dyn DynMiddleware>>,
+    policy: OutboxPolicy,
+    consumer: PhantomData<fn() -> C>,
+}
+
+impl ChannelLayer {
+    /// Serves a consumer: one value of it for each connection.
+    ///
+    /// ```
+    /// use bytestring::ByteString;
+    /// use channels::prelude::*;
+    ///
+    /// #[derive(Default)]
+    /// struct Echo;
+    ///
+    /// #[consumer]
+    /// impl Echo {
+    ///     #[on_text]
+    ///     fn text(&self, text: ByteString) -> ByteString { text }
+    /// }
+    ///
+    /// let layer = ChannelLayer::memory();
+    /// let app: axum::Router = axum::Router::new().route("/ws", layer.serve::<Echo>().into_route());
+    /// ```
+    pub fn serve<C: Consumer>(&self) -> Serve<C> {
+        Serve { layer: self.clone(), middleware: Vec::new(), policy: OutboxPolicy::default(), consumer: PhantomData }
+    }
+}
+
+impl<C: Consumer> Serve<C> {
+    /// Adds a middleware; the first added is the outermost.
+    #[must_use]
+    pub fn middleware(mut self, middleware: impl Middleware) -> Self {
+        self.middleware.push(Arc::new(middleware));
+        self
+    }
+
+    /// What happens when a client takes its messages too slowly; the connection is closed unless said
+    /// otherwise.
+    #[must_use]
+    pub fn outbox_policy(mut self, policy: OutboxPolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: what
+    /// `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
+    /// draining, and 4xx for a request that is no WebSocket's.
+    pub fn into_route<S>(self) -> MethodRouter<S>
+    where
+        C::State: FromRef<S>,
+        S: Clone + Send + Sync + 'static,
+    {
+        let route = Arc::new(Route {
+            layer: self.layer,
+            middleware: self.middleware.into(),
+            policy: self.policy,
+            consumer: PhantomData::<fn() -> C>,
+        });
+        any(move |State(state): State<S>, request: Request| {
+            let state = C::State::from_ref(&state);
+            async move { route.upgrade(request, state).await.unwrap_or_else(|refusal| refusal) }
+        })
+    }
+}
+
+struct Route<C> {
+    layer: ChannelLayer,
+    middleware: crate::middleware::Chain,
+    policy: OutboxPolicy,
+    consumer: PhantomData<fn() -> C>,
+}
+
+impl<C: Consumer> Route<C> {
+    async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
+        let (mut parts, _body) = request.into_parts();
+        let socket = Socket::take(&mut parts).await?;
+        let negotiated = negotiate(&parts.headers, self.layer.serializers());
+        let ip = client_ip(&parts);
+        if C::LIMITS_BY_IP && ip.is_none() && !socket.is_in_process() {
+            return Err(no_connect_info());
+        }
+        parts.extensions.insert(self.layer.clone());
+        let consumer = C::accept(&mut parts, &state).await?;
+        // Kept parts would pin ten kilobytes for the life of the connection.
+        drop(parts);
+        let user = consumer.user();
+        let place = self.layer.manager().admit(user.as_ref()).await.map_err(|why| self.refusal(why))?;
+        self.layer.ensure_background();
+        let id = self.layer.manager().next_id();
+        let connection = Connection::new(id, user, ip, self.link(&negotiated));
+        let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
+        let session = Session { consumer, connection, layer, state, middleware };
+        Ok(socket.run(session, place, negotiated.protocol))
+    }
+
+    fn link(&self, negotiated: &Negotiated) -> Link {
+        let (manager, config) = (self.layer.manager(), self.layer.config());
+        Link {
+            memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
+            counters: Arc::clone(&manager.counters),
+            serializers: Arc::clone(self.layer.serializers()),
+            serializer: negotiated.serializer,
+            layout: C::LAYOUT,
+            extras: negotiated.protocol.is_some(),
+            outbox: OutboxLimits {
+                messages: config.outbox_messages(),
+                bytes: config.outbox_bytes(),
+                policy: self.policy,
+            },
+        }
+    }
+
+    fn refusal(&self, why: Admission) -> Response {
+        let limit = |message: &'static str| Error::new(ErrorCode::ConnectionLimitExceeded, message);
+        match why {
+            Admission::TooManyOfUser => {
+                limit("You have too many connections.").into_response_with(StatusCode::TOO_MANY_REQUESTS)
+            }
+            Admission::Full => limit("The server is full.").into_response(),
+            Admission::Draining => {
+                // At least a second: a client that comes back at once meets the same server.
+                let after = self.layer.config().reconnect_delay().max(Duration::from_secs(1));
+                Error::backend("The server is draining.").with_retry_after(after).into_response()
+            }
+            Admission::Unknown => Error::backend("The server cannot take connections now.").into_response(),
+        }
+    }
+}
+
+fn client_ip(parts: &Parts) -> Option<IpAddr> {
+    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
+}
+
+fn no_connect_info() -> Response {
+    tracing::error!(
+        "a `#[rate_limit(…, by = ip)]` needs the client's address: serve the router by \
+         `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`"
+    );
+    Error::internal("no connect info").into_response()
+}
+
+/// Where a session's frames come from.
+enum Socket {
+    WebSocket(Box<WebSocketUpgrade>),
+    InProcess(InProcess),
+}
+
+/// The other end of a session without a socket, put into a request's extensions by `channels::testing`.
+#[derive(Clone)]
+pub(crate) struct InProcess(pub(crate) Arc<dyn Fn(Box<dyn RunOver>) + Send + Sync>);
+
+/// A session that waits for something to run over.
+pub(crate) trait RunOver: Send {
+    fn connection(&self) -> &Connection;
+    fn run(self: Box<Self>, from: BoxStream<'static, Received>);
+}
+
+impl Socket {
+    async fn take(parts: &mut Parts) -> Result<Self, Response> {
+        if let Some(in_process) = parts.extensions.remove::<InProcess>() {
+            return Ok(Self::InProcess(in_process));
+        }
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
+        upgrade.map(|upgrade| Self::WebSocket(Box::new(upgrade))).map_err(IntoResponse::into_response)
+    }
+
+    fn is_in_process(&self) -> bool {
+        matches!(self, Self::InProcess(_))
+    }
+
+    /// Starts the session; the answer to the request.
+    fn run<C: Consumer>(self, session: Session<C>, place: Place, protocol: Option<String>) -> Response {
+        let pending = Pending { session, place };
+        match self {
+            Self::InProcess(in_process) => {
+                (in_process.0)(Box::new(pending));
+                StatusCode::SWITCHING_PROTOCOLS.into_response()
+            }
+            Self::WebSocket(upgrade) => {
+                let max = pending.session.layer.config().max_message_size();
+                let upgrade = axum_ws::configure(*upgrade, max).protocols(protocol);
+                let tracked = pending.session.layer.manager().sessions.token();
+                upgrade.on_upgrade(move |socket| async move {
+                    let deadline = pending.session.layer.manager().deadline.clone();
+                    let run = axum_ws::run(socket, pending.session);
+                    // At the drain's deadline the session is dropped; what it holds is given back by its guards.
+                    deadline.run_until_cancelled(run).await;
+                    drop((pending.place, tracked));
+                })
+            }
+        }
+    }
+}
+
+/// A session with its place, until it runs.
+struct Pending<C: Consumer> {
+    session: Session<C>,
+    place: Place,
+}
+
+impl<C: Consumer> RunOver for Pending<C> {
+    fn connection(&self) -> &Connection {
+        &self.session.connection
+    }
+
+    fn run(self: Box<Self>, from: BoxStream<'static, Received>) {
+        let manager = Arc::clone(self.session.layer.manager());
+        let deadline = manager.deadline.clone();
+        manager.sessions.spawn(async move {
+            deadline.run_until_cancelled(self.session.run(from)).await;
+            drop(self.place);
+        });
+    }
+}
