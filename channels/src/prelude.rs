@@ -13,7 +13,7 @@ pub use crate::close::{CloseCode, CloseReason};
 pub use crate::config::Config;
 pub use crate::connection::Connection;
 pub use crate::error::OrInternal;
-pub use crate::extract::{Context, Extract};
+pub use crate::extract::{Answer, Context, Extract};
 pub use crate::id::{ConnectionId, UserId};
 pub use crate::layer::{ChannelLayer, get_channel_layer};
 pub use crate::message::{Incoming, Outgoing, Reply};

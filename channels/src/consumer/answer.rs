@@ -2,7 +2,25 @@
 
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::message::{Frame, Layout, Outgoing, ReplySink, RequestId, control_frame, error_frame};
+use crate::message::{Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, control_frame, error_frame};
+
+/// The request that is answered, where it is one.
+#[derive(Clone, Default)]
+pub(super) struct Request {
+    pub(super) id: Option<RequestId>,
+    pub(super) answered: Answered,
+}
+
+impl Request {
+    pub(super) fn of(message: &Message) -> Self {
+        Self { id: message.id().cloned(), answered: message.answered().clone() }
+    }
+
+    /// One that was refused before it was a message.
+    pub(super) fn refused(id: Option<RequestId>) -> Self {
+        Self { answered: Answered::of(id.as_ref()), id }
+    }
+}
 
 /// Sends a hook's replies. Of several the last bears `re`, so one is held back until it is known to
 /// be the last.
@@ -10,17 +28,28 @@ pub(super) struct Answers<'a, M> {
     connection: &'a Connection,
     layout: Layout,
     re: Option<RequestId>,
+    answered: Answered,
     held: Option<M>,
 }
 
 impl<'a, M: Outgoing> Answers<'a, M> {
-    pub(super) fn new(connection: &'a Connection, layout: Layout, re: Option<RequestId>) -> Self {
-        Self { connection, layout, re, held: None }
+    /// For what is no request.
+    pub(super) fn new(connection: &'a Connection, layout: Layout) -> Self {
+        Self::to(connection, layout, Request::default())
+    }
+
+    pub(super) fn to(connection: &'a Connection, layout: Layout, request: Request) -> Self {
+        Self { connection, layout, re: request.id, answered: request.answered, held: None }
+    }
+
+    /// The `re` of the one answer, unless it was given already.
+    fn claim(&mut self) -> Option<RequestId> {
+        self.re.take().filter(|_| self.answered.claim())
     }
 
     /// The hook succeeded: the last reply, or `$ok` where a request got none.
     pub(super) fn succeeded(&mut self) -> Result<(), Error> {
-        let re = self.re.take();
+        let re = self.claim();
         match (self.held.take(), re) {
             (Some(message), re) => self.connection.send_json(&message.to_json(re.as_ref())?),
             (None, Some(re)) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
@@ -31,7 +60,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     /// The hook failed: what it replied before, then the error.
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
         self.release()?;
-        let re = self.re.take();
+        let re = self.claim();
         if error.is_only_for_requests() && re.is_none() {
             return Ok(());
         }
@@ -50,7 +79,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
 impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
     fn message(&mut self, message: M) -> Result<(), Error> {
         self.release()?;
-        if self.re.is_some() {
+        if self.answered.is_owed() {
             self.held = Some(message);
             return Ok(());
         }

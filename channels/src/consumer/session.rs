@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
 use serde::Serialize;
 
-use super::answer::Answers;
+use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught};
 use super::inbox::{Inbox, Received};
 use super::{Consumer, closing_frame};
@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
 use crate::layer::{ChannelLayer, Registered};
 use crate::message::{
-    Frame, Message, ReplySink, RequestId, control_frame, error_frame, expired, undecodable, unexpected_binary,
+    Frame, Message, ReplySink, control_frame, error_frame, expired, undecodable, unexpected_binary,
 };
 use crate::middleware::{Chain, Next, Terminal};
 
@@ -94,16 +94,16 @@ impl<C: Consumer> Session<C> {
         let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
-        let mut answers = Answers::new(connection, C::LAYOUT, None);
+        let mut answers = Answers::new(connection, C::LAYOUT);
         let work = consumer.connected(&cx, &mut answers);
         let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
-        self.settle(outcome, None, None).await
+        self.settle(outcome, Request::default(), None).await
     }
 
     async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString) -> Step {
         let frame = Frame::Text(text);
         if let Err(error) = self.inspect(&frame) {
-            return self.settle(Err(error), None, None).await;
+            return self.settle(Err(error), Request::default(), None).await;
         }
         match frame {
             Frame::Text(text) if C::TAKES_TEXT => self.raw(inbox, Frame::Text(text)).await,
@@ -115,16 +115,16 @@ impl<C: Consumer> Session<C> {
     async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes) -> Step {
         let frame = Frame::Binary(data.clone());
         if let Err(error) = self.inspect(&frame) {
-            return self.settle(Err(error), None, None).await;
+            return self.settle(Err(error), Request::default(), None).await;
         }
         let serializer = self.layer.serializers().get(usize::from(self.connection.link().serializer)).cloned();
         match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
             Some(serializer) => match undecodable(&*serializer, data) {
                 Ok(json) => self.envelope(inbox, json).await,
-                Err(error) => self.settle(Err(error), None, None).await,
+                Err(error) => self.settle(Err(error), Request::default(), None).await,
             },
             None if C::TAKES_BINARY => self.raw(inbox, frame).await,
-            None => self.settle(Err(unexpected_binary()), None, None).await,
+            None => self.settle(Err(unexpected_binary()), Request::default(), None).await,
         }
     }
 
@@ -136,7 +136,7 @@ impl<C: Consumer> Session<C> {
         let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
-        let mut answers = Answers::new(connection, C::LAYOUT, None);
+        let mut answers = Answers::new(connection, C::LAYOUT);
         let work = async {
             match frame {
                 Frame::Text(text) => consumer.text(text, &cx, &mut answers).await,
@@ -144,18 +144,18 @@ impl<C: Consumer> Session<C> {
             }
         };
         let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
-        self.settle(outcome, None, None).await
+        self.settle(outcome, Request::default(), None).await
     }
 
     async fn envelope<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, json: ByteString) -> Step {
         let message = match Message::read(json, C::LAYOUT) {
             Ok(message) => message,
-            Err(rejected) => return self.settle(Err(rejected.error), rejected.re, None).await,
+            Err(rejected) => return self.settle(Err(rejected.error), Request::refused(rejected.re), None).await,
         };
-        let re = message.id().cloned();
+        let request = Request::of(&message);
         if message.is_expired() {
             self.layer.manager().counters.expired();
-            return self.settle(Err(expired()), re, Some(message.name())).await;
+            return self.settle(Err(expired()), request, Some(message.name())).await;
         }
         if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
             return Ok(());
@@ -163,7 +163,7 @@ impl<C: Consumer> Session<C> {
         let deadlines = self.deadlines();
         let name = ByteString::from(message.name());
         let Self { consumer, connection, layer, state, middleware } = self;
-        let mut answers = Answers::new(connection, C::LAYOUT, re.clone());
+        let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
         let outcome = if middleware.is_empty() {
             let cx = Context::new(connection, layer, state, &message);
             attend(inbox, connection, deadlines, consumer.message(&cx, &mut answers)).await
@@ -175,7 +175,7 @@ impl<C: Consumer> Session<C> {
         let outcome = outcome.and_then(|()| answers.succeeded());
         // A reply that was held back goes out before the error, which bears the `re`.
         let outcome = if outcome.is_err() { answers.release().and(outcome) } else { outcome };
-        self.settle(outcome, re, Some(&name)).await
+        self.settle(outcome, request, Some(&name)).await
     }
 
     /// The framework's own messages; whether it was one.
@@ -202,7 +202,7 @@ impl<C: Consumer> Session<C> {
     }
 
     /// Counts, logs and answers an error; whether the connection ends with it.
-    async fn settle(&mut self, outcome: Result<(), Error>, re: Option<RequestId>, name: Option<&str>) -> Step {
+    async fn settle(&mut self, outcome: Result<(), Error>, request: Request, name: Option<&str>) -> Step {
         let Err(error) = outcome else { return Ok(()) };
         let error = error.located(self.connection.id(), self.connection.user(), name);
         if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
@@ -211,13 +211,13 @@ impl<C: Consumer> Session<C> {
         }
         self.layer.manager().failed(&error);
         let end = error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
-        self.answer(error, re).await;
+        self.answer(error, request).await;
         end.map_or(Ok(()), Err)
     }
 
-    async fn answer(&mut self, error: Error, re: Option<RequestId>) {
+    async fn answer(&mut self, error: Error, request: Request) {
         let Self { consumer, connection, layer, state, .. } = self;
-        let mut answers = Answers::<C::Outgoing>::new(connection, C::LAYOUT, re);
+        let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let deadline = layer.config().handler_timeout();

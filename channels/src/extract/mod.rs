@@ -1,11 +1,13 @@
 //! What handlers may ask for: extractors, as in axum, but for a message instead of a request.
 
+mod answer;
 mod context;
 
 use std::future::Future;
 
 use axum::extract::{FromRef, State};
 
+pub use answer::Answer;
 pub use context::{Context, Hook, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage};
 
 use crate::close::CloseReason;

@@ -87,6 +87,8 @@ impl ChannelLayerBuilder {
     ///
     /// `BACKEND_ERROR` where the backend cannot be reached after [`MAX_TRIES`] tries, or is not built in.
     pub async fn connect(self) -> Result<ChannelLayer, Error> {
+        // Again, as often nobody listens to the log yet when the configuration is built.
+        self.config.warn_about_unknown_variables();
         let backend = match (self.backend, self.config.backend_type()) {
             (Some(backend), _) => backend,
             (None, BackendType::Memory) => AnyBackend::Memory(MemoryBackend::new()),

@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{Layout, Message, Priority, RequestId, Ttl, slice};
+use super::{Answered, Layout, Message, Priority, RequestId, Ttl, slice};
 use crate::error::{Error, ErrorCode};
 
 /// An envelope that was refused, and the `id` to answer where one was readable.
@@ -58,7 +58,8 @@ pub(super) fn decode(json: ByteString, layout: Layout) -> Result<Message, Reject
     };
     let metadata = metadata.map_or_else(ByteString::new, |raw| slice(&json, raw));
     let size = json.len();
-    Ok(Message { name, data, id: re, metadata, ttl, priority, received_at, size })
+    let answered = Answered::of(re.as_ref());
+    Ok(Message { name, data, id: re, answered, metadata, ttl, priority, received_at, size })
 }
 
 fn find_members<'a>(json: &'a str, layout: Layout) -> Result<Members<'a>, serde_json::Error> {

@@ -1,7 +1,5 @@
 //! What clients may send.
 
-use std::marker::PhantomData;
-
 use serde::de::DeserializeOwned;
 
 use super::Message;
@@ -43,18 +41,34 @@ pub trait Incoming: Sized {
 
 /// The message at one place of [`Incoming::NAMES`]; made by the derive, used by `#[consumer]`.
 #[doc(hidden)]
-pub trait HasMessage<const INDEX: usize>: Incoming {
-    /// [`Payload`] or [`Unit`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not an enum of incoming messages",
+    label = "needs `#[derive(Incoming)]`"
+)]
+pub trait HasMessage<const INDEX: usize> {
+    /// What it carries, or [`Nothing`].
+    type Payload;
+    /// [`Carried`] or [`NotCarried`].
     type Kind;
+
+    /// Reads what it carries.
+    fn read(message: &Message) -> Result<Self::Payload, Error>;
 }
 
-/// The kind of a message that carries a `P`.
+/// The payload of a message without one.
 #[doc(hidden)]
-pub struct Payload<P>(PhantomData<P>);
+#[derive(Debug)]
+pub struct Nothing;
 
-/// The kind of a message without a payload.
+/// The kind of a message that has a payload.
 #[doc(hidden)]
-pub struct Unit;
+#[derive(Debug)]
+pub enum Carried {}
+
+/// The kind of a message that has none.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum NotCarried {}
 
 /// A payload that can be read.
 #[doc(hidden)]

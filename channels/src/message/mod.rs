@@ -12,6 +12,8 @@ mod reply;
 mod request_id;
 mod serializer;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -24,12 +26,14 @@ pub(crate) use decode::Rejected;
 pub use frame::Frame;
 pub use incoming::Incoming;
 #[doc(hidden)]
-pub use incoming::{HasMessage, Payload, ReadPayload, Unit};
+pub use incoming::{Carried, HasMessage, NotCarried, Nothing, ReadPayload};
 pub use layout::Layout;
 #[doc(hidden)]
-pub use outgoing::write_envelope;
+pub use outgoing::{WritePayload, write_envelope};
 pub use outgoing::{NoMessages, Outgoing};
 pub(crate) use outgoing::{control_frame, error_frame};
+#[doc(hidden)]
+pub use reply::IntoError;
 pub use reply::{Reply, ReplySink};
 pub use request_id::{MAX_REQUEST_ID_BYTES, RequestId};
 pub use serializer::{Json, Serializer};
@@ -67,11 +71,32 @@ pub struct Message {
     /// Empty where the member is absent.
     data: ByteString,
     id: Option<RequestId>,
+    answered: Answered,
     metadata: ByteString,
     ttl: Option<Ttl>,
     priority: Priority,
     received_at: Instant,
     size: usize,
+}
+
+/// Whether a request has had its one answer; every copy of the message shares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answered(Option<Arc<AtomicBool>>);
+
+impl Answered {
+    pub(crate) fn of(id: Option<&RequestId>) -> Self {
+        Self(id.map(|_| Arc::default()))
+    }
+
+    /// Claims the one answer; `false` where there is none to give, or no more.
+    pub(crate) fn claim(&self) -> bool {
+        self.0.as_ref().is_some_and(|answered| !answered.swap(true, Ordering::AcqRel))
+    }
+
+    /// Whether an answer is still owed.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.0.as_ref().is_some_and(|answered| !answered.load(Ordering::Acquire))
+    }
 }
 
 /// `ttl_seconds`, with everything below a nanosecond expired at once.
@@ -119,6 +144,10 @@ impl Message {
     /// The request's id, where the client wants exactly one answer.
     pub fn id(&self) -> Option<&RequestId> {
         self.id.as_ref()
+    }
+
+    pub(crate) fn answered(&self) -> &Answered {
+        &self.answered
     }
 
     /// What the client put into `metadata`: a JSON object, or nothing.

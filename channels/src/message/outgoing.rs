@@ -56,6 +56,24 @@ impl Outgoing for NoMessages {
     }
 }
 
+/// A payload that can be written.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the payload of an outgoing message",
+    label = "needs `#[derive(Serialize)]`"
+)]
+pub trait WritePayload {
+    /// Writes the envelope around it.
+    fn write(&self, layout: Layout, name: &str, re: Option<&RequestId>) -> Result<ByteString, Error>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<P: Serialize + ?Sized> WritePayload for P {
+    fn write(&self, layout: Layout, name: &str, re: Option<&RequestId>) -> Result<ByteString, Error> {
+        write_envelope(layout, name, Some(self), re)
+    }
+}
+
 /// Writes one envelope. What follows the payload (`re`, later `seq` and `epoch`) stands last.
 #[doc(hidden)]
 pub fn write_envelope<P: Serialize + ?Sized>(

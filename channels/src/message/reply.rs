@@ -96,8 +96,27 @@ impl<M: Outgoing, R: Reply<M>> Reply<M> for Vec<R> {
     }
 }
 
-impl<M: Outgoing, R: Reply<M>, E: Into<Error>> Reply<M> for Result<R, E> {
+impl<M: Outgoing, R: Reply<M>, E: IntoError> Reply<M> for Result<R, E> {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
-        self.map_err(Into::into)?.reply(sink)
+        self.map_err(IntoError::into_error)?.reply(sink)
+    }
+}
+
+/// `Into<Error>`, with words for what is not.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not become a `channels::Error`",
+    label = "its `Err` has no answer for the client",
+    note = "write `impl From<{Self}> for channels::Error`, or `.or_internal()?` for an error that is none of the client's business"
+)]
+pub trait IntoError {
+    /// The error to answer with.
+    fn into_error(self) -> Error;
+}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<Error>> IntoError for E {
+    fn into_error(self) -> Error {
+        self.into()
     }
 }
