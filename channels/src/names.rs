@@ -2,10 +2,31 @@
 
 /// The place of a name among those of an enum.
 ///
-/// # Errors
+/// # Panics
 ///
-/// The words for a name that is none of them.
-pub const fn find(names: &[&str], name: &str, messages: &str) -> Result<usize, UnknownName> {
+/// Where it is none of them. As this is evaluated while compiling, the words are those of the
+/// compile error, and being `track_caller` puts it on the tokens that called.
+#[track_caller]
+pub const fn index(names: &[&str], name: &str, messages: &str) -> usize {
+    match find(names, name, messages) {
+        Ok(index) => index,
+        Err(unknown) => panic!("{}", unknown.as_str()),
+    }
+}
+
+/// Checks that no name of an enum is without a handler.
+///
+/// # Panics
+///
+/// Where there are some, as [`index`] does.
+#[track_caller]
+pub const fn complete(names: &[&str], handled: &[&str], consumer: &str) {
+    if let Some(missing) = missing(names, handled, consumer) {
+        panic!("{}", missing.as_str());
+    }
+}
+
+const fn find(names: &[&str], name: &str, messages: &str) -> Result<usize, Words> {
     let mut index = 0;
     while index < names.len() {
         if same(names[index], name) {
@@ -16,12 +37,16 @@ pub const fn find(names: &[&str], name: &str, messages: &str) -> Result<usize, U
     let mut words = Words::new().add("`").add(messages).add("` has no message \"").add(name).add("\"");
     if let Some(similar) = nearest(names, name) {
         words = words.add("; did you mean \"").add(similar).add("\"?");
+    } else {
+        words = words.add(".");
     }
-    Err(UnknownName(words.add(" It has: ").list(names).add(".")))
+    if names.is_empty() {
+        return Err(words.add(" It has none."));
+    }
+    Err(words.add(" It has: ").list(names).add("."))
 }
 
-/// The names of an enum that no handler takes.
-pub const fn missing(names: &[&str], handled: &[&str], consumer: &str) -> Option<MissingNames> {
+const fn missing(names: &[&str], handled: &[&str], consumer: &str) -> Option<Words> {
     let mut words = Words::new().add("`").add(consumer).add("` has no handler for ");
     let (mut index, mut count) = (0, 0);
     while index < names.len() {
@@ -34,27 +59,7 @@ pub const fn missing(names: &[&str], handled: &[&str], consumer: &str) -> Option
     if count == 0 {
         return None;
     }
-    Some(MissingNames(words.add(": add an `#[on(\"…\")]` for each")))
-}
-
-/// The words for a name that an enum does not have.
-pub struct UnknownName(Words);
-
-impl UnknownName {
-    /// The words.
-    pub const fn words(&self) -> &str {
-        self.0.as_str()
-    }
-}
-
-/// The words for names without a handler.
-pub struct MissingNames(Words);
-
-impl MissingNames {
-    /// The words.
-    pub const fn words(&self) -> &str {
-        self.0.as_str()
-    }
+    Some(words.add(if count == 1 { ": add an `#[on(\"…\")]` for it" } else { ": add an `#[on(\"…\")]` for each" }))
 }
 
 /// A text that can be put together while compiling; what does not fit is cut.
@@ -190,15 +195,15 @@ mod tests {
         let Err(unknown) = find(NAMES, "chat_mesage", "E") else { panic!("found") };
         let words = "`E` has no message \"chat_mesage\"; did you mean \"chat_message\"? \
                      It has: \"chat_message\", \"join_room\", \"ping\".";
-        assert_eq!(unknown.words(), words);
+        assert_eq!(unknown.as_str(), words);
         let Err(unknown) = find(NAMES, "x", "E") else { panic!("found") };
-        assert!(!unknown.words().contains("did you mean"));
+        assert!(!unknown.as_str().contains("did you mean"));
     }
 
     #[test]
     fn all_missing_names_are_told_at_once() {
         assert!(missing(NAMES, NAMES, "C").is_none());
         let told = missing(NAMES, &["join_room"], "C").unwrap();
-        assert_eq!(told.words(), "`C` has no handler for \"chat_message\", \"ping\": add an `#[on(\"…\")]` for each");
+        assert_eq!(told.as_str(), "`C` has no handler for \"chat_message\", \"ping\": add an `#[on(\"…\")]` for each");
     }
 }

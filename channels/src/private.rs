@@ -1,29 +1,33 @@
 //! What `#[consumer]` and the derives write; not for anybody else.
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
-pub use axum::extract::FromRequestParts;
 pub use axum::http::request::Parts;
-pub use axum::response::{IntoResponse, Response};
+pub use axum::response::Response;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
-pub use serde_json;
+pub use std::cfg;
+pub use std::convert::From;
+pub use std::option::Option::{self, None, Some};
+pub use std::result::Result::{self, Err, Ok};
+pub use std::time::Duration;
 
 pub use crate::connection::Connection;
 pub use crate::consumer::{
-    Accepted, AcceptsByDefault, Consumer, FromBinary, FromText, IntoUser, NoState, unknown_message,
+    AcceptArgument, Accepted, AcceptsByDefault, Consumer, Departed, ErrorArgument, FromBinary, FromText, IntoUser,
+    NoState, unknown_message,
 };
 pub use crate::error::Error;
 pub use crate::extract::{
-    Context, Extract, FirstArgument, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage,
+    Context, Extract, FirstArgument, Hook, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage,
 };
 pub use crate::id::UserId;
 pub use crate::message::{
-    HasMessage, Incoming, Layout, Message, NoMessages, Outgoing, Payload, ReadPayload, Reply, ReplySink, RequestId,
-    Unit, write_envelope,
+    Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
+    Reply, ReplySink, RequestId, WritePayload,
 };
-pub use crate::names::{MissingNames, UnknownName, find, missing};
+pub use crate::names::{complete, index};
 pub use crate::rate_limit::{By, Limit};
 #[cfg(feature = "validation")]
 pub use crate::validate::Validatable;
@@ -38,12 +42,28 @@ pub const fn limit(bucket: &'static str, count: u32, per: Duration, by: By) -> L
 /// # Errors
 ///
 /// `RATE_LIMIT_EXCEEDED`, or `BACKEND_ERROR` where nobody can tell.
-pub async fn check_rate<S: Sync>(cx: &Context<'_, S>, limit: &Limit) -> Result<(), Error> {
+pub async fn check_rate<S: Sync, H: Hook>(cx: &Context<'_, S, H>, limit: &Limit) -> Result<(), Error> {
     let manager = Arc::clone(cx.layer().manager());
     manager.check_rate(cx.connection(), limit).await
 }
 
-/// Says at the handler, not at the impl, that its future must be `Send`.
-pub fn assert_send<F: Future + Send>(future: F) -> F {
-    future
+/// A handler's future, in a box of its own: an idle connection does not hold room for its largest
+/// handler. A function, so that "is not `Send`" is said of the handler, not of the impl.
+pub fn boxed<'a, F: Future + Send + 'a>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'a>> {
+    Box::pin(future)
+}
+
+/// Stands in for `Validatable` where the feature is off, and says so.
+#[cfg(not(feature = "validation"))]
+#[diagnostic::on_unimplemented(
+    message = "`#[validate]` needs the feature `validation` of axum-channels",
+    label = "not checked without it"
+)]
+pub trait Validatable {
+    /// Never called: nothing implements it.
+    ///
+    /// # Errors
+    ///
+    /// None.
+    fn check(&self) -> Result<(), Error>;
 }

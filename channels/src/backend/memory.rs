@@ -40,22 +40,20 @@ impl MemoryBackend {
     }
 
     fn admit_now(&self, user: Option<&UserId>, limits: Limits) -> Result<(), Refusal> {
-        // The total is taken first and given back where the user's limit refuses: so neither is ever exceeded.
+        let Some(user) = user else { return self.take_place(limits) };
+        // The entry stays locked over both checks: who is refused as a user takes no place, not even for a moment.
+        match self.users.entry(user.clone()) {
+            Entry::Occupied(count) if *count.get() >= limits.per_user => Err(Refusal::User),
+            Entry::Occupied(mut count) => self.take_place(limits).map(|()| *count.get_mut() += 1),
+            Entry::Vacant(_) if limits.per_user == 0 => Err(Refusal::User),
+            Entry::Vacant(entry) => self.take_place(limits).map(|()| drop(entry.insert(1))),
+        }
+    }
+
+    fn take_place(&self, limits: Limits) -> Result<(), Refusal> {
         let one_more = |total: usize| (total < limits.total).then_some(total + 1);
-        self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).map_err(|_| Refusal::Total)?;
-        let Some(user) = user else { return Ok(()) };
-        let mut count = self.users.entry(user.clone()).or_insert(0);
-        if *count < limits.per_user {
-            *count += 1;
-            return Ok(());
-        }
-        let unused = *count == 0;
-        drop(count);
-        if unused {
-            self.users.remove_if(user, |_, count| *count == 0);
-        }
-        self.total.fetch_sub(1, Ordering::AcqRel);
-        Err(Refusal::User)
+        let taken = self.total.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
+        taken.map(|_| ()).map_err(|_| Refusal::Total)
     }
 }
 

@@ -24,6 +24,9 @@ use crate::id::UserId;
 
 /// Where a backend hands what arrived: the layer of this server.
 pub trait Sink: Send + Sync {
+    /// The first half of the ids of this server's connections: where [`Topic::Connection`] leads.
+    fn incarnation(&self) -> u64;
+
     /// Gives a message to the local members of a topic and says how many took it. Never blocks.
     /// Concurrent calls for one topic reach all members in one order, which the sink chooses; a
     /// backend that knows the order calls one after the other.
@@ -79,16 +82,19 @@ pub struct Counts {
 /// The contract of a backend; [`MemoryBackend`] is the reference. `channels::testing::conformance`
 /// puts any implementation through it.
 ///
-/// 1. **Order.** Two messages of one topic reach every sink in the same order, whoever published them.
+/// 1. **Order.** Two messages of one topic reach every sink in the same order, whoever published them;
+///    what one publisher sends after the last one was taken, arrives after it.
 /// 2. **Live.** What is published after [`subscribe`](Self::subscribe) returned is handed to the sink
-///    exactly once, as long as the backend reports no interruption.
+///    exactly once, as long as the backend reports no interruption. [`Topic::Broadcast`] is always
+///    live, and [`Topic::Connection`] on the server that its [incarnation](Sink::incarnation) names.
 /// 3. **Bytes.** A payload arrives as it was, whatever its bytes; so does any name of a topic.
 /// 4. **Limits.** Admitted and not yet released connections never exceed either limit, however many
 ///    ask at once.
 /// 5. **Topics without members.** A sink may be handed messages of topics that it has left.
 ///
-/// Futures may be dropped at any await: a `subscribe` or `admit` that was dropped has either
-/// happened or not, and is undone by `unsubscribe` or `release` either way.
+/// Futures may be dropped at any await. A `subscribe` that was dropped has happened or not, and
+/// `unsubscribe` undoes it either way. An `admit` that was dropped is undone by the backend itself, as
+/// nobody knows whether there is a place to release.
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a backend of a channel layer")]
 pub trait Backend: Send + Sync + 'static {
     /// `memory`, `redis`, or the name of one's own.
@@ -111,8 +117,9 @@ pub trait Backend: Send + Sync + 'static {
     /// `BACKEND_ERROR` where it cannot be made live now.
     fn subscribe(&self, topic: Topic<'_>) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// The last local member of a topic has gone. Never blocks and never fails: where work is left
-    /// to do, the backend does it later.
+    /// The last local member of a topic has gone. Never blocks, never fails and never calls the sink:
+    /// where work is left to do, the backend does it later. The layer calls it before anybody can
+    /// `subscribe` to the topic again, so the last call about a topic is the one that counts.
     fn unsubscribe(&self, topic: Topic<'_>);
 
     /// Sends a message to everybody of a topic, on every server.

@@ -201,7 +201,7 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        if self.push(frame) { Ok(()) } else { Err(ended()) }
+        if self.pushed(self.0.outbox.push(frame)) { Ok(()) } else { Err(ended()) }
     }
 
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
@@ -214,7 +214,7 @@ impl Connection {
     /// Queues a message that others get too; whether it was taken.
     pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
         match message.frame(self.0.link.serializer) {
-            Some(frame) => self.push(frame),
+            Some(frame) => self.pushed(self.0.outbox.push_shared(frame)),
             None => {
                 self.0.link.counters.add_dropped(1);
                 false
@@ -222,8 +222,9 @@ impl Connection {
         }
     }
 
-    fn push(&self, frame: Frame) -> bool {
-        match self.0.outbox.push(frame) {
+    /// Counts and acts on what did not fit; whether it was taken.
+    fn pushed(&self, outcome: Pushed) -> bool {
+        match outcome {
             Pushed::Queued => true,
             Pushed::Closed => false,
             Pushed::Full => {

@@ -54,6 +54,9 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<Frame>,
+    /// What groups, the user and everybody got before `#[connect]` ended: it waits, so that what the
+    /// hook says comes first. `None` afterwards.
+    early: Option<VecDeque<Frame>>,
     bytes: usize,
     ping: bool,
     dropped: u64,
@@ -71,27 +74,52 @@ pub(crate) struct Outbox {
 
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
-        Self { limits, queue: Mutex::default(), ready: Notify::new() }
+        let queue = Queue { early: Some(VecDeque::new()), ..Queue::default() };
+        Self { limits, queue: Mutex::new(queue), ready: Notify::new() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a frame. One frame of any size fits an empty outbox.
+    /// Queues a frame for this client alone. One frame of any size fits an empty outbox.
     pub(crate) fn push(&self, frame: Frame) -> Pushed {
+        let queue = self.queue();
+        self.push_into(queue, frame, false)
+    }
+
+    /// Queues a frame that others get too; before [`Outbox::open`] it waits.
+    pub(crate) fn push_shared(&self, frame: Frame) -> Pushed {
+        let queue = self.queue();
+        self.push_into(queue, frame, true)
+    }
+
+    /// From now on shared frames go out as they come.
+    pub(crate) fn open(&self) {
         let mut queue = self.queue();
+        let early = queue.early.take().unwrap_or_default();
+        queue.frames.extend(early);
+        drop(queue);
+        self.ready.notify_one();
+    }
+
+    fn push_into(&self, mut queue: MutexGuard<'_, Queue>, frame: Frame, shared: bool) -> Pushed {
         if queue.closed {
             return Pushed::Closed;
         }
         let bytes = queue.bytes.saturating_add(frame.len());
-        if !queue.frames.is_empty() && (queue.frames.len() >= self.limits.messages || bytes > self.limits.bytes) {
+        let messages = queue.frames.len() + queue.early.as_ref().map_or(0, VecDeque::len);
+        if messages > 0 && (messages >= self.limits.messages || bytes > self.limits.bytes) {
             if self.limits.policy == OutboxPolicy::DropNewest {
                 queue.dropped += 1;
             }
             return Pushed::Full;
         }
         queue.bytes = bytes;
+        if let Some(early) = queue.early.as_mut().filter(|_| shared) {
+            early.push_back(frame);
+            return Pushed::Queued;
+        }
         queue.frames.push_back(frame);
         let first = queue.frames.len() == 1;
         drop(queue);
@@ -126,7 +154,7 @@ impl Outbox {
     pub(crate) fn clear(&self) -> usize {
         let mut queue = self.queue();
         queue.bytes = 0;
-        std::mem::take(&mut queue.frames).len()
+        std::mem::take(&mut queue.frames).len() + queue.early.take().map_or(0, |early| early.len())
     }
 
     /// What there is to write now.
@@ -135,7 +163,7 @@ impl Outbox {
         if queue.frames.is_empty() && !queue.ping && queue.dropped == 0 && queue.end.is_none() {
             return None;
         }
-        queue.bytes = 0;
+        queue.bytes = queue.early.iter().flatten().map(Frame::len).sum();
         Some(Batch {
             ping: std::mem::take(&mut queue.ping),
             frames: std::mem::take(&mut queue.frames),
@@ -190,6 +218,19 @@ mod tests {
         assert_eq!(outbox.push(frame(6)), Pushed::Queued);
         assert_eq!(outbox.push(frame(4)), Pushed::Queued);
         assert_eq!(outbox.push(frame(1)), Pushed::Full);
+    }
+
+    #[test]
+    fn what_others_get_too_waits_until_the_connect_hook_has_spoken() {
+        let outbox = outbox(3, 100);
+        assert_eq!(outbox.push_shared(frame(2)), Pushed::Queued);
+        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
+        assert_eq!(outbox.take().unwrap().frames, [frame(1)]);
+        assert_eq!(outbox.push_shared(frame(3)), Pushed::Queued);
+        outbox.open();
+        assert_eq!(outbox.push_shared(frame(4)), Pushed::Queued);
+        assert_eq!(outbox.push_shared(frame(5)), Pushed::Full);
+        assert_eq!(outbox.take().unwrap().frames, [frame(2), frame(3), frame(4)]);
     }
 
     #[tokio::test]

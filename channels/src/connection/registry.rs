@@ -118,7 +118,8 @@ impl ConnectionRegistry {
         self.groups.get(group).map(|subscribers| Arc::clone(&subscribers))
     }
 
-    pub(crate) fn insert(&self, connection: &Connection) {
+    /// Makes a connection known; `gone` as in [`ConnectionRegistry::remove`].
+    pub(crate) fn insert(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
         self.connections.insert(connection.id(), connection.clone());
         self.connection_count.fetch_add(1, Ordering::Relaxed);
         self.everybody.insert(connection);
@@ -132,28 +133,28 @@ impl ConnectionRegistry {
                 if !matches!(subscribers.insert(connection), Inserted::Gone) {
                     break;
                 }
-                self.forget_user(user, &subscribers);
+                self.forget_user(user, &subscribers, &gone);
             }
         }
     }
 
-    /// Takes a connection out of everything, and names the groups that have no member left. The
-    /// second value says whether its user has none left.
-    pub(crate) fn remove(&self, connection: &Connection) -> (Vec<Arc<str>>, bool) {
+    /// Takes a connection out of everything. `gone` is told each topic that has no member left, before
+    /// anybody can join it again: a backend that unsubscribes there never leaves a new member deaf.
+    pub(crate) fn remove(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
         let groups = connection.lock_groups().take().unwrap_or_default();
-        let emptied = groups.into_iter().filter(|group| self.remove_member(connection, group)).collect();
-        let mut user_gone = false;
+        for group in groups {
+            self.remove_member(connection, &group, &gone);
+        }
         if let Some(user) = connection.user()
             && let Some(subscribers) = self.user(user)
             && subscribers.remove(connection.id())
         {
-            user_gone = self.forget_user(user, &subscribers);
+            self.forget_user(user, &subscribers, &gone);
         }
         self.everybody.remove_member(connection.id());
         if self.connections.remove(&connection.id()).is_some() {
             self.connection_count.fetch_sub(1, Ordering::Relaxed);
         }
-        (emptied, user_gone)
     }
 
     /// Makes a connection a member; whether it is a new one.
@@ -162,6 +163,7 @@ impl ConnectionRegistry {
         connection: &Connection,
         group: &str,
         max_groups: usize,
+        gone: impl Fn(Topic<'_>),
     ) -> Result<Result<bool, NoRoom>, Error> {
         // The connection's own lock is held over both: it is in its set exactly when it is in the group's.
         let mut own = connection.lock_groups();
@@ -179,7 +181,7 @@ impl ConnectionRegistry {
                 own.insert(name);
                 return Ok(Ok(true));
             }
-            self.forget_group(&name, &subscribers);
+            self.forget_group(&name, &subscribers, &gone);
         }
     }
 
@@ -196,33 +198,48 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Takes a connection out of a group: whether it was in it, and whether the group is gone.
-    pub(crate) fn leave(&self, connection: &Connection, group: &str) -> (bool, bool) {
+    /// Takes a connection out of a group, and says whether it was in it; `gone` as in
+    /// [`ConnectionRegistry::remove`].
+    pub(crate) fn leave(&self, connection: &Connection, group: &str, gone: impl Fn(Topic<'_>)) -> bool {
         let mut own = connection.lock_groups();
-        let Some(name) = own.as_mut().and_then(|own| own.take(group)) else { return (false, false) };
-        (true, self.remove_member(connection, &name))
+        let Some(name) = own.as_mut().and_then(|own| own.take(group)) else { return false };
+        self.remove_member(connection, &name, &gone);
+        true
     }
 
-    fn remove_member(&self, connection: &Connection, group: &Arc<str>) -> bool {
-        self.group(group).is_some_and(|subscribers| {
-            subscribers.remove(connection.id()) && self.forget_group(group, &subscribers)
-        })
+    fn remove_member(&self, connection: &Connection, group: &Arc<str>, gone: &impl Fn(Topic<'_>)) {
+        if let Some(subscribers) = self.group(group)
+            && subscribers.remove(connection.id())
+        {
+            self.forget_group(group, &subscribers, gone);
+        }
     }
 
-    fn forget_group(&self, name: &Arc<str>, gone: &Arc<Subscribers>) -> bool {
-        let removed = self.groups.remove_if(name, |_, subscribers| Arc::ptr_eq(subscribers, gone)).is_some();
-        if removed {
+    /// Under the entry's lock, which whoever joins next needs too.
+    fn forget_group(&self, name: &Arc<str>, empty: &Arc<Subscribers>, gone: &impl Fn(Topic<'_>)) {
+        let removed = self.groups.remove_if(name, |name, subscribers| {
+            let same = Arc::ptr_eq(subscribers, empty);
+            if same {
+                gone(Topic::Group(name));
+            }
+            same
+        });
+        if removed.is_some() {
             self.group_count.fetch_sub(1, Ordering::Relaxed);
         }
-        removed
     }
 
-    fn forget_user(&self, user: &UserId, gone: &Arc<Subscribers>) -> bool {
-        let removed = self.users.remove_if(user, |_, subscribers| Arc::ptr_eq(subscribers, gone)).is_some();
-        if removed {
+    fn forget_user(&self, user: &UserId, empty: &Arc<Subscribers>, gone: &impl Fn(Topic<'_>)) {
+        let removed = self.users.remove_if(user, |user, subscribers| {
+            let same = Arc::ptr_eq(subscribers, empty);
+            if same {
+                gone(Topic::User(user));
+            }
+            same
+        });
+        if removed.is_some() {
             self.user_count.fetch_sub(1, Ordering::Relaxed);
         }
-        removed
     }
 
     /// Gives a message to a topic's local members; how many took it.

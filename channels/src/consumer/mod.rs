@@ -2,6 +2,7 @@
 
 mod answer;
 mod guard;
+mod hooks;
 mod inbox;
 mod session;
 
@@ -9,9 +10,13 @@ use std::future::Future;
 
 use axum::extract::FromRef;
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use bytestring::ByteString;
+#[doc(hidden)]
+pub use hooks::{
+    AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser,
+};
 pub(crate) use inbox::Received;
 pub(crate) use session::Session;
 
@@ -137,117 +142,6 @@ pub trait Consumer: Sized + Send + 'static {
     ) -> impl Future<Output = Result<(), Error>> + Send {
         let _ = cx;
         async { Ok(()) }
-    }
-}
-
-/// What `#[accept]` may return: the consumer, or a `Result` whose error is an HTTP response.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`#[accept]` cannot return `{Self}`",
-    label = "must be `Self` or `Result<Self, impl IntoResponse>`"
-)]
-pub trait Accepted<C> {
-    fn accepted(self) -> Result<C, Response>;
-}
-
-impl<C> Accepted<C> for C {
-    fn accepted(self) -> Result<C, Response> {
-        Ok(self)
-    }
-}
-
-impl<C, R: IntoResponse> Accepted<C> for Result<C, R> {
-    fn accepted(self) -> Result<C, Response> {
-        self.map_err(IntoResponse::into_response)
-    }
-}
-
-/// A consumer without `#[accept]` is made by `Default`.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` has no `#[accept]`, and no `Default` to do without",
-    label = "add an `#[accept]` function or `#[derive(Default)]`"
-)]
-pub trait AcceptsByDefault: Sized {
-    fn accept_by_default() -> Self;
-}
-
-#[diagnostic::do_not_recommend]
-impl<C: Default> AcceptsByDefault for C {
-    fn accept_by_default() -> Self {
-        Self::default()
-    }
-}
-
-/// What `#[user]` may return.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`#[user]` cannot return `{Self}`",
-    label = "must be `UserId`, `&UserId`, or an `Option` of one"
-)]
-pub trait IntoUser {
-    fn into_user(self) -> Option<UserId>;
-}
-
-impl IntoUser for UserId {
-    fn into_user(self) -> Option<UserId> {
-        Some(self)
-    }
-}
-
-impl IntoUser for &UserId {
-    fn into_user(self) -> Option<UserId> {
-        Some(self.clone())
-    }
-}
-
-impl<U: IntoUser> IntoUser for Option<U> {
-    fn into_user(self) -> Option<UserId> {
-        self.and_then(U::into_user)
-    }
-}
-
-/// The first argument of `#[on_text]`.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`#[on_text]` cannot take `{Self}` as its first argument",
-    label = "must be `ByteString` or `String`"
-)]
-pub trait FromText {
-    fn from_text(text: ByteString) -> Self;
-}
-
-impl FromText for ByteString {
-    fn from_text(text: ByteString) -> Self {
-        text
-    }
-}
-
-impl FromText for String {
-    fn from_text(text: ByteString) -> Self {
-        text.into()
-    }
-}
-
-/// The first argument of `#[on_binary]`.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`#[on_binary]` cannot take `{Self}` as its first argument",
-    label = "must be `Bytes` or `Vec<u8>`"
-)]
-pub trait FromBinary {
-    fn from_binary(data: Bytes) -> Self;
-}
-
-impl FromBinary for Bytes {
-    fn from_binary(data: Bytes) -> Self {
-        data
-    }
-}
-
-impl FromBinary for Vec<u8> {
-    fn from_binary(data: Bytes) -> Self {
-        data.into()
     }
 }
 

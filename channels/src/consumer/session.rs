@@ -64,6 +64,8 @@ impl<C: Consumer> Session<C> {
             return reason;
         }
         self.connection.set_state(ConnectionState::Connected);
+        // What groups and others sent meanwhile follows what the hook said.
+        self.connection.outbox().open();
         let connection = self.connection.clone();
         loop {
             let received = tokio::select! {

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::layer::ChannelLayer;
-use crate::message::{Message, Payload, Priority, ReadPayload, RequestId, Unit};
+use crate::message::{Carried, Message, NotCarried, Nothing, Priority, RequestId};
 
 /// An argument of a handler or hook.
 ///
@@ -46,7 +46,7 @@ use crate::message::{Message, Payload, Priority, ReadPayload, RequestId, Unit};
     note = "a handler's arguments are, first, the payload of its message, then extractors: `Connection`, `ChannelLayer`, `State<T>`, `UserId`, `ConnectionId`, `Message`, `CloseReason` in `#[disconnect]`, or your own by `impl Extract`",
     note = "parts of the request (`Path`, `Query`, headers) are for `#[accept]`, which keeps what it needs in `Self`"
 )]
-pub trait Extract<S, H: Hook = OnMessage>: Sized {
+pub trait Extract<S, H: Hook = OnMessage>: Sized + Send {
     /// Takes it out of the context.
     fn extract(cx: &Context<'_, S, H>) -> impl Future<Output = Result<Self, Error>> + Send;
 }
@@ -116,56 +116,42 @@ impl<S: Send + Sync> Extract<S, OnDisconnect> for CloseReason {
     }
 }
 
-/// The first argument of an `#[on("…")]` handler: the payload where the message has one, an
+/// The first argument of an `#[on("…")]` handler: the payload `P` where the message has one, an
 /// extractor where it has none. `K` is the message's kind, so rustc decides, not the macro.
 #[doc(hidden)]
-pub trait FirstArgument<K, S>: Sized {
-    fn take(cx: &Context<'_, S>) -> impl Future<Output = Result<Self, Error>> + Send;
+#[diagnostic::on_unimplemented(
+    message = "this message carries `{P}`, and its handler takes `{Self}`",
+    label = "not `{P}`",
+    note = "the payload comes first, extractors follow; where a message carries `Nothing`, all arguments are extractors"
+)]
+pub trait FirstArgument<P, K, S>: Sized {
+    fn take(
+        cx: &Context<'_, S>,
+        read: fn(&Message) -> Result<P, Error>,
+    ) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 
-#[diagnostic::do_not_recommend]
-impl<P: ReadPayload, S: Send + Sync, T: IsPayload<P>> FirstArgument<Payload<P>, S> for T {
-    async fn take(cx: &Context<'_, S>) -> Result<Self, Error> {
-        P::read(cx.message()).map(T::from_payload)
+impl<P, S: Sync> FirstArgument<P, Carried, S> for P {
+    async fn take(cx: &Context<'_, S>, read: fn(&Message) -> Result<P, Error>) -> Result<Self, Error> {
+        read(cx.message())
     }
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Send + Sync, T: Extract<S> + Send> FirstArgument<Unit, S> for T {
-    async fn take(cx: &Context<'_, S>) -> Result<Self, Error> {
+impl<S: Sync, T: Extract<S>> FirstArgument<Nothing, NotCarried, S> for T {
+    async fn take(cx: &Context<'_, S>, _: fn(&Message) -> Result<Nothing, Error>) -> Result<Self, Error> {
         T::extract(cx).await
     }
 }
 
-/// Says "the wrong payload" in words.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "this message carries `{P}`, and its handler takes `{Self}`",
-    label = "must be `{P}`: the payload comes first, extractors follow"
-)]
-pub trait IsPayload<P>: Sized + Send {
-    fn from_payload(payload: P) -> Self;
-}
-
-impl<P: Send> IsPayload<P> for P {
-    fn from_payload(payload: P) -> Self {
-        payload
-    }
-}
-
-/// A handler without arguments is for a message without payload.
-#[doc(hidden)]
-pub trait NoArguments {}
-
-impl NoArguments for Unit {}
-
-#[diagnostic::do_not_recommend]
-impl<P: TakenByNobody> NoArguments for Payload<P> {}
-
-/// Never true; it bears the words.
+/// A handler without arguments is for a message that carries [`Nothing`].
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "this message carries `{Self}`, and its handler does not take it",
-    label = "needs `{Self}` as its first argument"
+    label = "needs an argument of the type `{Self}` after `self`"
 )]
-pub trait TakenByNobody {}
+pub trait NoArguments {
+    const NONE: () = ();
+}
+
+impl NoArguments for Nothing {}

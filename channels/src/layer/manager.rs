@@ -130,7 +130,7 @@ impl ConnectionManager {
 
     /// Makes a connection known and reachable.
     pub(crate) async fn register(self: &Arc<Self>, connection: &Connection) -> Result<Registered, Error> {
-        self.registry.insert(connection);
+        self.registry.insert(connection, |topic| self.backend.unsubscribe(topic));
         self.counters.connected();
         let registered = Registered { manager: Arc::clone(self), connection: connection.clone() };
         if let Some(user) = connection.user() {
@@ -141,15 +141,7 @@ impl ConnectionManager {
     }
 
     fn unregister(&self, connection: &Connection) {
-        let (groups, user_gone) = self.registry.remove(connection);
-        for group in &groups {
-            self.backend.unsubscribe(Topic::Group(group));
-        }
-        if let Some(user) = connection.user()
-            && user_gone
-        {
-            self.backend.unsubscribe(Topic::User(user));
-        }
+        self.registry.remove(connection, |topic| self.backend.unsubscribe(topic));
     }
 
     /// Sends a finished message to everybody of a topic.
@@ -162,7 +154,8 @@ impl ConnectionManager {
 
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
-        match self.registry.join(connection, group, self.config.max_total_groups())? {
+        let gone = |topic: Topic<'_>| self.backend.unsubscribe(topic);
+        match self.registry.join(connection, group, self.config.max_total_groups(), gone)? {
             Ok(true) => {}
             Ok(false) => return Ok(false),
             Err(NoRoom) => {
@@ -180,11 +173,7 @@ impl ConnectionManager {
     }
 
     fn leave_group(&self, connection: &Connection, group: &str) -> bool {
-        let (was_in, gone) = self.registry.leave(connection, group);
-        if gone {
-            self.backend.unsubscribe(Topic::Group(group));
-        }
-        was_in
+        self.registry.leave(connection, group, |topic| self.backend.unsubscribe(topic))
     }
 
     /// Takes one of a limit.
@@ -218,6 +207,10 @@ fn check_group(group: &str) -> Result<(), Error> {
 }
 
 impl Sink for ConnectionManager {
+    fn incarnation(&self) -> u64 {
+        self.incarnation
+    }
+
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
         let mut message = Encoded::new(&self.serializers, &envelope.payload);
         self.registry.deliver(topic, &mut message, envelope.except)

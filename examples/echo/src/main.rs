@@ -1,2 +1,40 @@
-//! stub
-fn main() {}
+//! The smallest consumer: `/ws` sends each frame back as it came.
+//!
+//! `HOST` = 127.0.0.1, `PORT` = 9001, and every variable of `channels::Config`.
+
+use std::env;
+use std::error::Error;
+
+use axum::Router;
+use channels::prelude::*;
+
+#[derive(Default)]
+struct Echo;
+
+#[consumer]
+impl Echo {
+    #[on_text]
+    fn text(&self, text: ByteString) -> ByteString {
+        text
+    }
+
+    #[on_binary]
+    fn binary(&self, data: Bytes) -> Bytes {
+        data
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let layer = ChannelLayer::connect(Config::from_env()?).await?;
+    let app = Router::new().route("/ws", layer.serve::<Echo>().into_route());
+
+    let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
+    let port = env::var("PORT").unwrap_or_else(|_| "9001".into());
+    let listener = tokio::net::TcpListener::bind(format!("{host}:{port}")).await?;
+    eprintln!("echo listens on ws://{}/ws", listener.local_addr()?);
+
+    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(tokio::signal::ctrl_c())).await?;
+    layer.drained().await;
+    Ok(())
+}

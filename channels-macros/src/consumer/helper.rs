@@ -1,0 +1,94 @@
+//! The attributes that mean something inside a consumer's block.
+
+use syn::{Attribute, Path};
+
+/// Which attribute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Accept,
+    User,
+    Connect,
+    On,
+    OnText,
+    OnBinary,
+    Disconnect,
+    Error,
+    Validate,
+    RateLimit,
+}
+
+impl Kind {
+    const ALL: [Self; 10] = [
+        Self::Accept,
+        Self::User,
+        Self::Connect,
+        Self::On,
+        Self::OnText,
+        Self::OnBinary,
+        Self::Disconnect,
+        Self::Error,
+        Self::Validate,
+        Self::RateLimit,
+    ];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Accept => "accept",
+            Self::User => "user",
+            Self::Connect => "connect",
+            Self::On => "on",
+            Self::OnText => "on_text",
+            Self::OnBinary => "on_binary",
+            Self::Disconnect => "disconnect",
+            Self::Error => "error",
+            Self::Validate => "validate",
+            Self::RateLimit => "rate_limit",
+        }
+    }
+
+    /// Whether it says what a function is, rather than how it is called.
+    pub(crate) fn is_role(self) -> bool {
+        !matches!(self, Self::Validate | Self::RateLimit)
+    }
+}
+
+/// One helper attribute.
+#[derive(Debug)]
+pub(crate) struct Helper {
+    pub(crate) kind: Kind,
+    pub(crate) attribute: Attribute,
+}
+
+/// Tells the helper attributes from others, by the names that lead to the crate.
+pub(crate) struct Helpers {
+    krate: Path,
+}
+
+impl Helpers {
+    pub(crate) fn of(krate: Path) -> Self {
+        Self { krate }
+    }
+
+    /// Takes the helper attributes out of the attributes of a function.
+    pub(crate) fn take_from(&self, attributes: &mut Vec<Attribute>) -> Vec<Helper> {
+        let mut helpers = Vec::new();
+        attributes.retain(|attribute| match self.kind(attribute.path()) {
+            Some(kind) => {
+                helpers.push(Helper { kind, attribute: attribute.clone() });
+                false
+            }
+            None => true,
+        });
+        helpers
+    }
+
+    /// `on`, `channels::on`, `channels::prelude::on`, or either under the crate's other name.
+    pub(crate) fn kind(&self, path: &Path) -> Option<Kind> {
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        let (last, way) = names.split_last()?;
+        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == last)?;
+        let way = way.strip_suffix(&["prelude".to_owned()]).unwrap_or(way);
+        let is_crate = |krate: &Path| krate.segments.iter().map(|segment| &segment.ident).eq(way.iter());
+        (way.is_empty() || way == ["channels"] || is_crate(&self.krate)).then_some(kind)
+    }
+}

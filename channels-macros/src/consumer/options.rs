@@ -1,0 +1,52 @@
+//! `#[consumer(incoming = E, outgoing = M, state = S, crate = path)]`.
+
+use proc_macro2::{Span, TokenStream};
+use syn::parse::Parse;
+use syn::{Path, Type};
+
+use crate::errors::Errors;
+use crate::settings::{default_path, settings};
+
+/// What a consumer says of itself.
+pub(crate) struct Options {
+    pub(crate) incoming: Option<Type>,
+    pub(crate) outgoing: Option<Type>,
+    pub(crate) state: Option<Type>,
+    pub(crate) krate: Path,
+    /// `incoming` was written, be it wrongly: then nothing is said of its absence.
+    pub(crate) says_incoming: bool,
+    /// Where to say what is missing.
+    pub(crate) span: Span,
+}
+
+impl Options {
+    pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
+        const KNOWN: [&str; 4] = ["incoming", "outgoing", "state", "crate"];
+        let mut options = Self {
+            incoming: None,
+            outgoing: None,
+            state: None,
+            krate: default_path(),
+            says_incoming: false,
+            span: Span::call_site(),
+        };
+        for setting in settings(tokens, &KNOWN, "`#[consumer]`", errors) {
+            let name = setting.name.to_string();
+            let mut ty = |expected| errors.take(setting.parse(Type::parse, expected));
+            match name.as_str() {
+                "incoming" => {
+                    options.says_incoming = true;
+                    options.incoming = ty("the enum of the messages that clients may send");
+                }
+                "outgoing" => options.outgoing = ty("the enum of the messages that the server sends"),
+                "state" => options.state = ty("the type of the router's state"),
+                _ => {
+                    if let Some(path) = errors.take(setting.path()) {
+                        options.krate = path;
+                    }
+                }
+            }
+        }
+        options
+    }
+}

@@ -1,0 +1,167 @@
+//! `#[rate_limit(20, per = "10s", by = user, bucket = "posting")]`.
+
+use std::time::Duration;
+
+use proc_macro2::TokenStream;
+use syn::parse::{Parse, ParseStream, Parser};
+use syn::{Attribute, Ident, LitInt, LitStr, Meta};
+
+use crate::errors::Errors;
+use crate::names::suggestion;
+use crate::settings::{Setting, settings, split};
+
+/// The longest period.
+const MAX_PER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+const EXAMPLE: &str = "such as `#[rate_limit(20, per = \"10s\")]`";
+
+/// A limit, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Limit {
+    pub(crate) count: u32,
+    pub(crate) per: Duration,
+    pub(crate) by: By,
+    /// Its own, or the message's name.
+    pub(crate) bucket: LitStr,
+}
+
+/// Whose messages are counted together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum By {
+    #[default]
+    Connection,
+    User,
+    Ip,
+}
+
+impl Limit {
+    /// Reads the attribute; `bucket` is the name that the limit has where it states none.
+    pub(crate) fn parse(attribute: &Attribute, bucket: LitStr, errors: &mut Errors) -> Option<Self> {
+        let Meta::List(list) = &attribute.meta else {
+            errors.at(&attribute.meta, format!("`#[rate_limit]` needs a count and a period, {EXAMPLE}"));
+            return None;
+        };
+        let mut parts = split(list.tokens.clone()).into_iter();
+        let first = parts.next().unwrap_or_default();
+        let is_setting = (|input: ParseStream<'_>| {
+            let setting = input.peek(syn::Ident) && input.peek2(syn::Token![=]);
+            input.parse::<TokenStream>().map(|_| setting)
+        })
+        .parse2(first.clone())
+        .unwrap_or_default();
+        let count = if first.is_empty() || is_setting {
+            errors.at(&attribute.meta, format!("`#[rate_limit]` begins with a count, {EXAMPLE}"));
+            None
+        } else {
+            errors.take(count(first.clone()))
+        };
+        let rest: Vec<_> = is_setting.then_some(first).into_iter().chain(parts).collect();
+        let rest = rest.into_iter().flat_map(|part| [part, quote::quote!(,)]).collect();
+        let mut limit = Self { count: 1, per: MAX_PER, by: By::default(), bucket };
+        let (mut says_per, mut is_right) = (false, true);
+        for setting in settings(rest, &["per", "by", "bucket"], "`#[rate_limit]`", errors) {
+            says_per |= setting.name == "per";
+            is_right &= errors.take(limit.set(&setting)).is_some();
+        }
+        if !says_per {
+            errors.at(&attribute.meta, format!("`#[rate_limit]` needs a period, {EXAMPLE}"));
+        }
+        limit.count = count?;
+        (says_per && is_right).then_some(limit)
+    }
+
+    fn set(&mut self, setting: &Setting) -> syn::Result<()> {
+        match setting.name.to_string().as_str() {
+            "per" => self.per = per(&setting.text("a period in quotes, such as `\"10s\"`")?)?,
+            "by" => self.by = by(&setting.parse(Ident::parse, "`connection`, `user` or `ip`")?)?,
+            _ => self.bucket = bucket(setting.text("a name in quotes, such as `\"posting\"`")?)?,
+        }
+        Ok(())
+    }
+
+    /// Whether two limits of one bucket agree.
+    pub(crate) fn agrees(&self, other: &Self) -> bool {
+        (self.count, self.per, self.by) == (other.count, other.per, other.by)
+    }
+}
+
+fn count(tokens: TokenStream) -> syn::Result<u32> {
+    let refused = |words: &str| syn::Error::new_spanned(&tokens, words);
+    let expected = "expected a count: a whole number of 1 or more";
+    let literal = LitInt::parse.parse2(tokens.clone()).map_err(|_| refused(expected))?;
+    if !literal.suffix().is_empty() {
+        return Err(refused(expected));
+    }
+    match literal.base10_parse() {
+        Ok(0) => Err(refused("a limit of 0 would refuse everything: expected 1 or more")),
+        Ok(count) => Ok(count),
+        Err(_) => Err(refused("a count is at most 4294967295")),
+    }
+}
+
+fn per(literal: &LitStr) -> syn::Result<Duration> {
+    let refused = |words: String| Err(syn::Error::new(literal.span(), words));
+    let text = literal.value();
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    if number.is_empty() {
+        return refused(format!("`{text}` is no period: expected a whole number with a unit, such as `10s`"));
+    }
+    let milliseconds: u64 = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        "" => return refused(format!("`{text}` has no unit: expected `{text}ms`, `{text}s`, `{text}m` or `{text}h`")),
+        _ if unit.starts_with('.') => return refused(format!("`{text}` is no whole number: use a smaller unit")),
+        _ => return refused(format!("unknown unit `{unit}`: expected `ms`, `s`, `m` or `h`")),
+    };
+    // A number that does not fit is too long a period in any unit.
+    let milliseconds = number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(milliseconds);
+    match Duration::from_millis(milliseconds) {
+        Duration::ZERO => refused("a period of 0 would be no limit: expected `1ms` or more".into()),
+        per if per > MAX_PER => refused("a period is at most 365 days: `8760h`".into()),
+        per => Ok(per),
+    }
+}
+
+fn by(name: &Ident) -> syn::Result<By> {
+    const KNOWN: [(&str, By); 3] = [("connection", By::Connection), ("user", By::User), ("ip", By::Ip)];
+    let text = name.to_string();
+    let found = KNOWN.iter().find(|(known, _)| *known == text);
+    found.map(|(_, by)| *by).ok_or_else(|| {
+        let hint = suggestion(&text, KNOWN.map(|(known, _)| known));
+        syn::Error::new(name.span(), format!("a limit cannot count by `{text}`; {hint}"))
+    })
+}
+
+fn bucket(literal: LitStr) -> syn::Result<LitStr> {
+    let text = literal.value();
+    let is_fine = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
+    if text.is_empty() || !text.chars().all(is_fine) {
+        let words = "a bucket is named by letters, digits, `_`, `.` and `-`: it is a name in `WS_RATE_LIMITS`";
+        return Err(syn::Error::new(literal.span(), words));
+    }
+    Ok(literal)
+}
+
+#[cfg(test)]
+mod tests {
+    use proc_macro2::Span;
+
+    use super::*;
+
+    fn read(text: &str) -> Result<Duration, String> {
+        per(&LitStr::new(text, Span::call_site())).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_period_is_a_whole_number_with_a_unit() {
+        assert_eq!(read("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(read("10s"), Ok(Duration::from_secs(10)));
+        assert_eq!(read("5m"), Ok(Duration::from_secs(300)));
+        assert_eq!(read("8760h"), Ok(MAX_PER));
+        for wrong in ["", "s", "10", "10 s", "10d", "1.5s", "-1s", "0s", "8761h", "99999999999999999999h", "１s"] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+    }
+}

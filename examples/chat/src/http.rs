@@ -1,0 +1,166 @@
+//! REST: history, files, and sending from outside the sockets.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use channels::{Error, OrInternal, Outgoing, Receipt, UserId};
+use serde_json::{Map, Value, json};
+
+use crate::app::AppState;
+use crate::clock::now;
+use crate::files;
+use crate::messages::{BackgroundUpdate, Notice, Posted, ServerMessage};
+
+/// How long a request waits for the backend before it is answered 503.
+const SEND_TIMEOUT: Duration = Duration::from_secs(4);
+/// The largest text, in characters, as over the socket.
+const MAX_TEXT_CHARS: usize = 100_000;
+/// The largest JSON object for a group, in bytes.
+const MAX_BODY_BYTES: usize = 1024 * 1024;
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/api/rooms/{room}/messages", get(history))
+        .route("/api/files/{id}", get(files::download))
+        .route("/api/announce", post(announce))
+        .route("/api/room/{room}/message", post(post_message))
+        .route("/api/user/{user}/notification", post(notify))
+        .route("/api/group/{group}/message", post(update_group))
+        .route("/api/status", get(status))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/readyz", get(ready))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+}
+
+type Parameters = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
+
+/// A parameter that must be there and say something.
+fn required(parameters: &Parameters, name: &str) -> Result<String, Error> {
+    let value = parameters.as_ref().ok().and_then(|Query(all)| all.get(name)).map(|value| value.trim());
+    let value = value.filter(|value| !value.is_empty());
+    let value = value.ok_or_else(|| Error::validation(name, "is missing or empty"))?;
+    if value.chars().count() > MAX_TEXT_CHARS {
+        return Err(Error::validation(name, format!("has more than {MAX_TEXT_CHARS} characters")));
+    }
+    Ok(value.to_owned())
+}
+
+fn user_id(name: &str, value: String) -> Result<UserId, Error> {
+    UserId::new(value).map_err(|error| Error::validation(name, error.to_string()))
+}
+
+/// A send that answers in time, whatever the backend does.
+async fn in_time(send: impl Future<Output = Result<Receipt, Error>>) -> Result<Receipt, Error> {
+    let late = || Error::backend("The message could not be sent in time.");
+    tokio::time::timeout(SEND_TIMEOUT, send).await.unwrap_or_else(|_| Err(late()))
+}
+
+async fn history(
+    State(app): State<AppState>,
+    Path(room): Path<String>,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let asked = parameters.as_ref().map_err(|error| Error::validation("query", error.body_text()))?.get("limit");
+    let limit = match asked {
+        None => 50,
+        Some(limit) => limit.parse().ok().filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| {
+            Error::validation("limit", "must be a whole number from 1 to 1000")
+        })?,
+    };
+    let messages = app.store.history(&room, limit).await.or_internal()?;
+    let count = messages.len();
+    Ok(axum::Json(json!({ "room": room, "messages": messages, "count": count })).into_response())
+}
+
+async fn announce(State(app): State<AppState>, parameters: Parameters) -> Result<Response, Error> {
+    let message = required(&parameters, "message")?;
+    let notice = Notice { message: message.clone(), timestamp: now() };
+    in_time(app.layer.broadcast(ServerMessage::Announcement(notice))).await?;
+    Ok(axum::Json(json!({ "status": "sent", "message": message })).into_response())
+}
+
+async fn post_message(
+    State(app): State<AppState>,
+    Path(room): Path<String>,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let user = user_id("user_id", required(&parameters, "user_id")?)?;
+    let text = required(&parameters, "text")?;
+    let stored = app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal()?;
+    let id = stored.id;
+    let sent = in_time(app.layer.send_to_group(&room, ServerMessage::from(Posted::from(stored)))).await;
+    if let Err(error) = sent {
+        // What is answered with an error is not in the history either.
+        app.store.delete_message(id).await.or_internal()?;
+        return Err(error);
+    }
+    Ok(axum::Json(json!({ "status": "sent", "room": room, "user_id": user, "text": text })).into_response())
+}
+
+async fn notify(
+    State(app): State<AppState>,
+    Path(user): Path<String>,
+    parameters: Parameters,
+) -> Result<Response, Error> {
+    let user = user_id("user", user)?;
+    let message = required(&parameters, "message")?;
+    let notice = Notice { message: message.clone(), timestamp: now() };
+    in_time(app.layer.send_to_user(&user, ServerMessage::Notification(notice))).await?;
+    Ok(axum::Json(json!({ "status": "sent", "user_id": user, "message": message })).into_response())
+}
+
+async fn update_group(
+    State(app): State<AppState>,
+    Path(group): Path<String>,
+    body: Bytes,
+) -> Result<Response, Error> {
+    let data: Map<String, Value> =
+        serde_json::from_slice(&body).map_err(|_| Error::validation("body", "must be a JSON object"))?;
+    let update = BackgroundUpdate { group: group.clone(), data: data.clone(), timestamp: now() };
+    in_time(app.layer.send_to_group(&group, update_message(update))).await?;
+    Ok(axum::Json(json!({ "status": "sent", "group": group, "data": data })).into_response())
+}
+
+fn update_message(update: BackgroundUpdate) -> impl Outgoing {
+    ServerMessage::from(update)
+}
+
+async fn status(State(app): State<AppState>) -> Result<Response, Error> {
+    let stats = app.layer.stats();
+    let mut status = json!({
+        "status": "active",
+        "backend": app.layer.backend_name(),
+        "server_instance_id": app.layer.config().server_instance_id(),
+        "uptime_seconds": app.layer.uptime().as_secs(),
+        "connections": stats.connections,
+        "users": stats.users,
+        "groups": stats.groups,
+        "messages_in": stats.messages_in,
+        "messages_out": stats.messages_out,
+        "bytes_in": stats.bytes_in,
+        "bytes_out": stats.bytes_out,
+        "errors": stats.errors_total(),
+    });
+    if app.layer.backend_name() == "redis" {
+        let counts = app.layer.counts().await?;
+        status["cluster"] =
+            json!({ "servers": counts.servers, "connections": counts.connections, "users": counts.users });
+    }
+    Ok(axum::Json(status).into_response())
+}
+
+/// 503 with the reason while draining, while the backend is not reachable, or while nothing can be stored.
+async fn ready(State(app): State<AppState>) -> Result<&'static str, Error> {
+    app.layer.ready().await?;
+    let stored = tokio::time::timeout(SEND_TIMEOUT, app.store.ping()).await;
+    match stored {
+        Ok(Ok(())) => Ok("ready"),
+        Ok(Err(error)) => Err(Error::backend("The database does not answer.").with_source(error)),
+        Err(_) => Err(Error::backend("The database does not answer in time.")),
+    }
+}

@@ -1,0 +1,19 @@
+//! The chat: rooms, private messages, files and history, on one consumer.
+//!
+//! [`consumer`] is what the example is about. Around it: what goes over the wire
+//! ([`messages`]), what is kept ([`store`]), what HTTP serves ([`http`], [`page`]), and how it all
+//! starts ([`app`]).
+
+pub mod app;
+mod background;
+mod clock;
+mod consumer;
+mod files;
+mod http;
+mod messages;
+mod page;
+mod refusal;
+mod rooms;
+mod store;
+
+pub use app::{App, DEFAULT_DATABASE_URL, StartError, config};

@@ -1,0 +1,58 @@
+//! The commands of this repository, as `cargo xtask …`.
+
+#![allow(clippy::print_stdout, reason = "telling what it does is half of what this program is for")]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod advisories;
+mod audit;
+mod ci;
+mod command;
+mod features;
+mod licenses;
+mod load;
+mod metadata;
+mod package;
+mod policy;
+mod steps;
+mod test;
+mod tools;
+mod versions;
+
+use std::process::ExitCode;
+
+/// What went wrong, in words for the person at the keyboard.
+type Failure = Box<dyn std::error::Error>;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test             installs what is missing (as root with apt), then runs every test
+  ci               what .ci/run does: format, clippy, docs, each feature alone, audit, packages, tests, a short load
+  audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
+  load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options";
+
+/// A command line that makes no sense.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next();
+    let rest: Vec<_> = arguments.collect();
+    let outcome = match (command.as_deref(), rest.is_empty()) {
+        (Some("test"), true) => test::run(),
+        (Some("ci"), true) => ci::run(),
+        (Some("audit"), true) => audit::run(),
+        (Some("load"), _) => load::run(&rest),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("\nxtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
