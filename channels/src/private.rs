@@ -24,13 +24,23 @@ pub use crate::extract::{
 };
 pub use crate::id::UserId;
 pub use crate::message::{
-    Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
+    Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
     Reply, ReplySink, RequestId, WritePayload,
 };
-pub use crate::names::{complete, index};
+use crate::message::write_envelope;
+pub use crate::names::{BROKEN, complete, index};
 pub use crate::rate_limit::{By, Limit};
 #[cfg(feature = "validation")]
 pub use crate::validate::Validatable;
+
+/// Writes the envelope of a message without a payload.
+///
+/// # Errors
+///
+/// As [`WritePayload::write`].
+pub fn write_empty(layout: Layout, name: &str, re: Option<&RequestId>) -> Result<ByteString, Error> {
+    write_envelope::<()>(layout, name, None, re)
+}
 
 /// A handler's limit; the macro has checked that neither number is zero.
 pub const fn limit(bucket: &'static str, count: u32, per: Duration, by: By) -> Limit {

@@ -24,7 +24,7 @@ pub(crate) fn run() -> Result<(), Failure> {
     });
     features::add_steps(&mut steps)?;
     steps.add("audit", audit::run);
-    steps.add("packages", package::run);
+    steps.add("packages", package::build);
     test::add_steps(&mut steps)?;
     load::add_short_step(&mut steps);
     steps.run()

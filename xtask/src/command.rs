@@ -37,29 +37,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Failure> {
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", words(command)).into()) }
 }
 
-/// Which of the two outputs is read along.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Output {
-    Standard,
-    Error,
-}
-
-/// Runs it and gives `line` every line of one output, which is shown all the same.
+/// Runs it and gives `line` every line of its standard output, which is shown all the same.
 ///
 /// # Errors
 ///
 /// If it cannot be started or does not end with 0.
-pub(crate) fn read_along(command: &mut Command, output: Output, line: impl FnMut(&str)) -> Result<(), Failure> {
+pub(crate) fn read_along(command: &mut Command, line: impl FnMut(&str)) -> Result<(), Failure> {
     show(command);
-    match output {
-        Output::Standard => command.stdout(Stdio::piped()),
-        Output::Error => command.stderr(Stdio::piped()),
-    };
-    let mut child = command.spawn().map_err(|error| format!("{}: {error}", words(command)))?;
-    match (output, child.stdout.take(), child.stderr.take()) {
-        (Output::Standard, Some(pipe), _) => pass_on(pipe, io::stdout(), line)?,
-        (Output::Error, _, Some(pipe)) => pass_on(pipe, io::stderr(), line)?,
-        _ => {}
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|error| format!("{}: {error}", words(command)))?;
+    if let Some(pipe) = child.stdout.take() {
+        pass_on(pipe, io::stdout(), line)?;
     }
     let status = child.wait()?;
     if status.success() { Ok(()) } else { Err(format!("{}: {status}", words(command)).into()) }
@@ -75,18 +62,31 @@ fn pass_on(from: impl Read, mut to: impl Write, mut line: impl FnMut(&str)) -> i
     Ok(())
 }
 
-/// What it prints, without showing it.
+/// What it prints on standard output, without showing anything.
 ///
 /// # Errors
 ///
 /// If it cannot be started or does not end with 0; then with what it said.
 pub(crate) fn output(command: &mut Command) -> Result<String, Failure> {
+    Ok(String::from_utf8(captured(command)?.stdout)?)
+}
+
+/// What it prints on standard error, where cargo tells and warns.
+///
+/// # Errors
+///
+/// If it cannot be started or does not end with 0; then with what it said.
+pub(crate) fn warnings(command: &mut Command) -> Result<String, Failure> {
+    Ok(String::from_utf8_lossy(&captured(command)?.stderr).into_owned())
+}
+
+fn captured(command: &mut Command) -> Result<std::process::Output, Failure> {
     let output = command.output().map_err(|error| format!("{}: {error}", words(command)))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        return Err(format!("{}: {}\n{said}", words(command), output.status).into());
+    if output.status.success() {
+        return Ok(output);
     }
-    Ok(String::from_utf8(output.stdout)?)
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{}: {}\n{said}", words(command), output.status).into())
 }
 
 /// Where a program lies on the search path.
@@ -126,14 +126,14 @@ mod tests {
         assert!(run(&mut program("false", &[])).is_err());
         assert!(run(&mut program("no-such-program", &[])).is_err());
         assert!(output(&mut program("false", &[])).is_err());
-        assert!(read_along(&mut program("false", &[]), Output::Error, |_| {}).is_err());
+        assert!(read_along(&mut program("false", &[]), |_| {}).is_err());
     }
 
     #[test]
     fn lines_are_read_along() {
         let mut lines = Vec::new();
         let mut echo = program("printf", &["one\\ntwo\\n"]);
-        read_along(&mut echo, Output::Standard, |line| lines.push(line.to_owned())).unwrap();
+        read_along(&mut echo, |line| lines.push(line.to_owned())).unwrap();
         assert_eq!(lines, ["one", "two"]);
     }
 }

@@ -1,33 +1,48 @@
 //! The packages that are published: whether they can be built from what is in them.
 
 use std::collections::BTreeSet;
-use std::process::Command;
 
 use crate::Failure;
-use crate::command::{Output, cargo, read_along};
+use crate::command::{cargo, run, warnings};
 
 /// Packs both libraries and builds them from their packages.
 ///
 /// # Errors
 ///
-/// If cargo fails, or a dependency was withdrawn from the registry.
-pub(crate) fn run() -> Result<(), Failure> {
-    let arguments = ["package", "-p", "axum-channels-macros", "-p", "axum-channels", "--allow-dirty"];
-    without_yanked(&mut cargo(&arguments))
+/// If cargo fails.
+pub(crate) fn build() -> Result<(), Failure> {
+    run(&mut cargo(&["package", "-p", "axum-channels-macros", "-p", "axum-channels", "--allow-dirty"]))
 }
 
-/// Cargo only warns of dependencies that their authors have withdrawn; here they are a failure.
+/// The locked dependencies that their authors have withdrawn from the registry, in cargo's words.
 ///
 /// # Errors
 ///
-/// If cargo fails, or with its warnings.
-pub(crate) fn without_yanked(command: &mut Command) -> Result<(), Failure> {
-    // Several packages of ours may lock the same one.
-    let mut yanked = BTreeSet::new();
-    read_along(command, Output::Error, |line| {
-        if line.contains("is yanked in registry") {
-            yanked.insert(line.to_owned());
-        }
-    })?;
-    if yanked.is_empty() { Ok(()) } else { Err(Vec::from_iter(yanked).join("\n").into()) }
+/// If cargo fails.
+pub(crate) fn yanked() -> Result<Vec<String>, Failure> {
+    // Cargo compares the lock file that a package would carry with the registry. So every package of the
+    // workspace is packed, also those that are never published.
+    let said = warnings(&mut cargo(&["package", "--workspace", "--no-verify", "--allow-dirty"]))?;
+    Ok(withdrawn(&said))
+}
+
+/// Several packages of ours may lock the same one; it is told once.
+fn withdrawn(said: &str) -> Vec<String> {
+    let lines: BTreeSet<_> = said.lines().filter(|line| line.contains("is yanked in registry")).collect();
+    lines.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_yanked_is_told_once() {
+        let warning = "warning: package `slab v0.4.10` in Cargo.lock is yanked in registry `crates-io`, consider \
+                       updating to a version that is not yanked";
+        let said =
+            format!("   Packaging a v0.1.0\n{warning}\n    Packaged 4 files\n   Packaging b v0.1.0\n{warning}\n");
+        assert_eq!(withdrawn(&said), [warning]);
+        assert_eq!(withdrawn("   Packaging a v0.1.0\n"), Vec::<String>::new());
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::command::{Output, cargo, read_along};
+use crate::command::{cargo, read_along};
 use crate::steps::Steps;
 use crate::{Failure, features, tools, versions};
 
@@ -40,7 +40,7 @@ fn test(arguments: &[&str]) -> Result<(), Failure> {
     let mut tally = Tally::default();
     let mut command = cargo(&["test", "--no-fail-fast"]);
     command.args(arguments);
-    let outcome = read_along(&mut command, Output::Standard, |line| tally.add(line));
+    let outcome = read_along(&mut command, |line| tally.add(line));
     println!("{tally}");
     match outcome {
         Err(failure) => Err(format!("{failure}: {tally}").into()),

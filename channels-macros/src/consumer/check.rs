@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use proc_macro2::{Span, TokenTree};
 use quote::ToTokens;
+use syn::spanned::Spanned;
 use syn::{GenericParam, LitStr, Meta, Type, parse_quote};
 
 use super::function;
@@ -86,9 +87,9 @@ fn check_method(method: &Method, helpers: &Helpers, consumer: &mut Consumer, err
     };
     let limit = check_limit(method, role, name.clone(), errors);
     match (hook_of(role.kind), name) {
-        (Some(role), _) => {
-            check_first_argument(role, &function, errors);
-            consumer.hooks.push(Hook { role, limit, function });
+        (Some(hook), _) => {
+            check_first_argument(hook, &function, errors);
+            consumer.hooks.push(Hook { role: hook, span: role.attribute.path().span(), limit, function });
         }
         (None, Some(message)) => consumer.handlers.push(Handler { message, validate, limit, function }),
         (None, None) => {}
@@ -260,7 +261,7 @@ fn check_twice(consumer: &Consumer, errors: &mut Errors) {
         let other = consumer.hooks.iter().take(index).find(|other| other.role == hook.role);
         if let Some(other) = other.filter(|other| other.function.cfgs.is_empty() && hook.function.cfgs.is_empty()) {
             let words = format!("a consumer has one `#[{}]`, and `{}` is it", hook.role.name(), other.function.name);
-            errors.at(&hook.function.name, words);
+            errors.push(syn::Error::new(hook.span, words));
         }
     }
 }

@@ -21,6 +21,7 @@ pub(crate) fn check(method: &Method, kind: Kind, helpers: &Helpers, errors: &mut
     }
     Function {
         name: signature.ident.clone(),
+        has_self: signature.receiver().is_some(),
         is_async: signature.asyncness.is_some(),
         arguments: arguments(signature, errors),
         output: output(&signature.output),

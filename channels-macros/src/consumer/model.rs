@@ -1,6 +1,7 @@
 //! A consumer, checked: what expansion writes down without a further question.
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
+use syn::spanned::Spanned;
 use syn::{Generics, Ident, LitStr, Path, Type};
 
 use super::rate_limit::Limit;
@@ -28,6 +29,8 @@ pub(crate) struct Handler {
 /// What one of the other roles stands on.
 pub(crate) struct Hook {
     pub(crate) role: Role,
+    /// Where the role is given.
+    pub(crate) span: Span,
     pub(crate) limit: Option<Limit>,
     pub(crate) function: Function,
 }
@@ -36,11 +39,22 @@ pub(crate) struct Hook {
 pub(crate) struct Function {
     pub(crate) name: Ident,
     pub(crate) is_async: bool,
+    pub(crate) has_self: bool,
     /// Their types, without `self`.
     pub(crate) arguments: Vec<Type>,
     pub(crate) output: Output,
     /// The conditions it stands under: the insides of its `#[cfg(…)]`.
     pub(crate) cfgs: Vec<TokenStream>,
+}
+
+impl Function {
+    /// Where to speak of what it returns.
+    pub(crate) fn output_span(&self) -> Span {
+        match &self.output {
+            Output::Unit => self.name.span(),
+            Output::Named(ty) | Output::Opaque(ty) => ty.span(),
+        }
+    }
 }
 
 /// What a function returns.

@@ -15,7 +15,7 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::layer::ChannelLayer;
-use crate::message::{Carried, Message, NotCarried, Nothing, Priority, RequestId};
+use crate::message::{Broken, Carried, Message, NotCarried, Nothing, Priority, RequestId};
 
 /// An argument of a handler or hook.
 ///
@@ -141,6 +141,15 @@ impl<P, S: Sync> FirstArgument<P, Carried, S> for P {
 impl<S: Sync, T: Extract<S>> FirstArgument<Nothing, NotCarried, S> for T {
     async fn take(cx: &Context<'_, S>, _: fn(&Message) -> Result<Nothing, Error>) -> Result<Self, Error> {
         T::extract(cx).await
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<S: Sync, T> FirstArgument<Nothing, Broken, S> for T {
+    async fn take(_: &Context<'_, S>, read: fn(&Message) -> Result<Nothing, Error>) -> Result<Self, Error> {
+        // Where there is such a kind, there is a compile error.
+        let _ = read;
+        std::future::pending().await
     }
 }
 

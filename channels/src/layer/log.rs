@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use crate::error::{Error, Severity};
 
-/// Every cause of an error in one line.
-fn causes(error: &Error) -> String {
+/// Every cause of an error in one line, where there is one.
+fn causes(error: &Error) -> Option<String> {
     let mut text = String::new();
     let mut next = std::error::Error::source(error);
     while let Some(cause) = next {
@@ -14,7 +14,7 @@ fn causes(error: &Error) -> String {
         let _ = write!(text, "{separator}{cause}");
         next = cause.source();
     }
-    text
+    (!text.is_empty()).then_some(text)
 }
 
 pub(super) fn error(error: &Error) {

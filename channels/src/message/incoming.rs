@@ -70,6 +70,11 @@ pub enum Carried {}
 #[derive(Debug)]
 pub enum NotCarried {}
 
+/// The kind of all messages of an enum whose derive has failed, and has said so.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum Broken {}
+
 /// A payload that can be read.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(

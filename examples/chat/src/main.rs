@@ -1,7 +1,7 @@
 //! `cargo run -p chat`: a chat on <http://127.0.0.1:8000>. See `examples/chat/README.md` for its variables.
 
 use std::env;
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use chat::{App, DEFAULT_DATABASE_URL, StartError};
@@ -37,7 +37,8 @@ async fn run() -> Result<(), StartError> {
 /// `RUST_LOG` where it is set, otherwise `LOG_LEVEL`.
 fn log_to_stderr(config: &Config) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level().to_string()));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let colours = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
     config.warn_about_unknown_variables();
 }
 

@@ -1,0 +1,32 @@
+//! The check of a `#[rate_limit]`, before anything is parsed.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use super::call::Scope;
+use super::rate_limit::{By, Limit};
+
+pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream> {
+    let Limit { count, per, by, bucket } = limit?;
+    let Scope { krate, cx, .. } = scope;
+    let by = Ident::new(
+        match by {
+            By::Connection => "Connection",
+            By::User => "User",
+            By::Ip => "Ip",
+        },
+        Span::call_site(),
+    );
+    // A year has fewer milliseconds than a u64 holds.
+    let per = u64::try_from(per.as_millis()).unwrap_or(u64::MAX);
+    let per = quote!(#krate::Duration::from_millis(#per));
+    Some(quote! {
+        #krate::check_rate(#cx, &const { #krate::limit(#bucket, #count, #per, #krate::By::#by) }).await?;
+    })
+}
+
+impl Limit {
+    pub(crate) fn is_by_ip(&self) -> bool {
+        self.by == By::Ip
+    }
+}

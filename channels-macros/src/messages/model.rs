@@ -1,0 +1,67 @@
+//! An enum of messages, checked.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::{Generics, Ident, Path, Type};
+
+/// An enum of messages.
+pub(crate) struct Messages {
+    pub(crate) krate: Path,
+    pub(crate) ident: Ident,
+    pub(crate) generics: Generics,
+    pub(crate) layout: Layout,
+    pub(crate) variants: Vec<Variant>,
+}
+
+/// One message.
+pub(crate) struct Variant {
+    pub(crate) ident: Ident,
+    /// Its name on the wire.
+    pub(crate) name: String,
+    pub(crate) payload: Option<Type>,
+}
+
+/// The shape of the envelope.
+pub(crate) struct Layout {
+    pub(crate) tag: String,
+    /// `None` where it is flat.
+    pub(crate) content: Option<String>,
+}
+
+impl Messages {
+    /// `::channels::__private`.
+    pub(crate) fn private(&self) -> TokenStream {
+        let krate = &self.krate;
+        quote!(#krate::__private)
+    }
+
+    /// An impl of one of the crate's traits for `target`, with the enum's generics.
+    pub(crate) fn implement(&self, what: TokenStream, target: TokenStream, body: TokenStream) -> TokenStream {
+        let (generics, _, where_clause) = self.generics.split_for_impl();
+        quote! {
+            #[automatically_derived]
+            #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]
+            impl #generics #what for #target #where_clause {
+                #body
+            }
+        }
+    }
+
+    /// The enum with its parameters.
+    pub(crate) fn itself(&self) -> TokenStream {
+        let ident = Ident::new(&self.ident.to_string(), self.ident.span().resolved_at(Span::call_site()));
+        let (_, generics, _) = self.generics.split_for_impl();
+        quote!(#ident #generics)
+    }
+}
+
+impl Layout {
+    /// The expression that makes it.
+    pub(crate) fn expand(&self, krate: &TokenStream) -> TokenStream {
+        let tag = &self.tag;
+        match &self.content {
+            Some(content) => quote!(#krate::Layout::nested(#tag, #content)),
+            None => quote!(#krate::Layout::flat(#tag)),
+        }
+    }
+}

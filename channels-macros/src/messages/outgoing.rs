@@ -1,0 +1,124 @@
+//! What `#[derive(Outgoing)]` writes.
+
+use std::collections::HashMap;
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::spanned::Spanned;
+use syn::{GenericParam, Type};
+
+use super::model::{Messages, Variant};
+
+pub(crate) fn expand(messages: &Messages) -> TokenStream {
+    write(messages, &TokenStream::new())
+}
+
+/// What of it is right, so that little is said beside what is wrong.
+pub(crate) fn stand_in(messages: &Messages) -> TokenStream {
+    write(messages, &quote!(_ => ::core::unreachable!(),))
+}
+
+fn write(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
+    let outgoing = outgoing(messages, otherwise);
+    let message = message(messages);
+    let payloads = own_payloads(messages).map(|(variant, ty)| payload(messages, variant, ty));
+    quote!(#outgoing #message #(#payloads)*)
+}
+
+fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
+    let krate = messages.private();
+    let [payload, re] = ["payload", "re"].map(local);
+    let names = messages.variants.iter().map(|Variant { ident, name, .. }| quote!(Self::#ident { .. } => #name,));
+    let layout = messages.layout.expand(&krate);
+    let written = messages.variants.iter().map(|Variant { ident, name, payload: ty }| match ty {
+        Some(ty) => {
+            let write = quote_spanned! {ty.span()=>
+                <#ty as #krate::WritePayload>::write(#payload, #layout, #name, #re)
+            };
+            quote!(Self::#ident(#payload) => #write,)
+        }
+        None => quote!(Self::#ident {} => #krate::write_empty(#layout, #name, #re),),
+    });
+    // A reference to an enum without variants is not known to be nothing.
+    let itself = if messages.variants.is_empty() { quote!(*self) } else { quote!(self) };
+    let body = quote! {
+        fn name(&self) -> &'static str {
+            match #itself { #(#names)* #otherwise }
+        }
+        fn to_json(
+            &self,
+            #re: #krate::Option<&#krate::RequestId>,
+        ) -> #krate::Result<#krate::ByteString, #krate::Error> {
+            match #itself { #(#written)* #otherwise }
+        }
+    };
+    messages.implement(quote!(#krate::Outgoing), messages.itself(), body)
+}
+
+/// The enum is a reply.
+fn message(messages: &Messages) -> TokenStream {
+    let (krate, itself) = (messages.private(), messages.itself());
+    reply(messages, itself, &quote!(#krate::ReplySink::message(sink, self)))
+}
+
+fn reply(messages: &Messages, what: TokenStream, body: &TokenStream) -> TokenStream {
+    let (krate, itself) = (messages.private(), messages.itself());
+    let body = quote! {
+        fn reply(self, sink: &mut dyn #krate::ReplySink<#itself>) -> #krate::Result<(), #krate::Error> {
+            #body
+        }
+    };
+    messages.implement(quote!(#krate::Reply<#itself>), what, body)
+}
+
+/// A payload that one variant carries becomes it.
+fn payload(messages: &Messages, variant: &Variant, ty: &Type) -> TokenStream {
+    let (krate, itself, ident) = (messages.private(), messages.itself(), &variant.ident);
+    let payload = local("payload");
+    let body = quote! {
+        fn from(#payload: #ty) -> Self {
+            Self::#ident(#payload)
+        }
+    };
+    let from = messages.implement(quote!(#krate::From<#ty>), itself.clone(), body);
+    if means_something_else(ty) {
+        return from;
+    }
+    let body = quote!(#krate::ReplySink::message(sink, <#itself as #krate::From<#ty>>::from(self)));
+    let reply = reply(messages, quote!(#ty), &body);
+    quote!(#from #reply)
+}
+
+/// The payloads that exactly one variant carries, as far as their tokens tell.
+fn own_payloads(messages: &Messages) -> impl Iterator<Item = (&Variant, &Type)> {
+    let mut carriers: HashMap<String, usize> = HashMap::new();
+    let shown = |ty: &Type| ty.to_token_stream().to_string();
+    for ty in messages.variants.iter().filter_map(|variant| variant.payload.as_ref()) {
+        *carriers.entry(shown(ty)).or_default() += 1;
+    }
+    let is_parameter = |ty: &Type| {
+        messages.generics.params.iter().any(|parameter| match parameter {
+            GenericParam::Type(parameter) => matches!(ty, Type::Path(path) if path.path.is_ident(&parameter.ident)),
+            GenericParam::Lifetime(_) | GenericParam::Const(_) => false,
+        })
+    };
+    messages.variants.iter().filter_map(move |variant| {
+        let ty = variant.payload.as_ref()?;
+        (carriers.get(&shown(ty)) == Some(&1) && !is_parameter(ty)).then_some((variant, ty))
+    })
+}
+
+/// As a reply, these are raw frames, several replies or none, whatever carries them: such a payload
+/// is returned as its variant.
+fn means_something_else(ty: &Type) -> bool {
+    const REPLIES: [&str; 6] = ["String", "ByteString", "Bytes", "Option", "Vec", "Result"];
+    match ty {
+        Type::Tuple(tuple) => tuple.elems.is_empty(),
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| REPLIES.iter().any(|name| last.ident == name)),
+        _ => false,
+    }
+}
+
+fn local(name: &str) -> Ident {
+    Ident::new(name, Span::mixed_site())
+}

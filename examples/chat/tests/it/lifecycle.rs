@@ -1,0 +1,75 @@
+//! Starting, ending, and starting again.
+
+use serde_json::json;
+
+use super::client::Client;
+use super::http::get;
+use super::server::{Folder, Server, fails};
+
+#[tokio::test]
+async fn sigterm_tells_clients_to_come_back_and_ends_with_0() {
+    let (server, _folder) = Server::start().await;
+    let mut ada = server.connect("ada").await;
+    let mut bob = Client::connect_with(&server.address, "bob", "channels.v1.json").await;
+    let code = tokio::spawn(server.stop());
+    assert_eq!(ada.close_code().await, Some(1012));
+    let reconnect = bob.until("$reconnect").await;
+    assert!(reconnect["after_ms"].is_u64(), "{reconnect}");
+    assert_eq!(bob.close_code().await, Some(1012));
+    assert_eq!(code.await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn what_was_said_is_there_after_a_restart() {
+    let folder = Folder::new();
+    let server = Server::start_in(&folder, &[]).await;
+    let mut ada = server.connect("ada").await;
+    ada.join("rust").await;
+    ada.send("chat_message", json!({ "room": "rust", "text": "remember" })).await;
+    ada.expect("chat_message").await;
+    assert_eq!(server.stop().await, Some(0));
+    let server = Server::start_in(&folder, &[]).await;
+    let history = get(&server.address, "/api/rooms/rust/messages").await.json();
+    assert_eq!(history["messages"][0]["text"], "remember");
+}
+
+#[tokio::test]
+async fn two_chats_share_one_database() {
+    let folder = Folder::new();
+    let url = format!("sqlite://{}?mode=rwc", folder.0.join("shared.db").display());
+    let shared = [("DATABASE_URL", url.as_str())];
+    // At once: both find a file without a schema.
+    let (one, other) = tokio::join!(Server::start_in(&folder, &shared), Server::start_in(&folder, &shared));
+    let mut ada = one.connect("ada").await;
+    ada.join("rust").await;
+    ada.send("chat_message", json!({ "room": "rust", "text": "here" })).await;
+    ada.expect("chat_message").await;
+    let history = get(&other.address, "/api/rooms/rust/messages").await.json();
+    assert_eq!(history["messages"][0]["text"], "here");
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_said_in_one_message_and_ends_with_1() {
+    let (code, said) = fails(&[("WS_HEARTBEAT_INTERVAL", "soon")]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("WS_HEARTBEAT_INTERVAL") && said.contains("soon"), "{said}");
+    let (code, said) = fails(&[("DATABASE_URL", "postgres://x")]).await;
+    assert_eq!(code, Some(1));
+    assert!(said.contains("postgres://x") && said.contains("sqlite://"), "{said}");
+    let (code, said) = fails(&[("BACKEND_TYPE", "redis")]).await;
+    assert_eq!((code, said.contains("no Redis backend")), (Some(1), true), "{said}");
+    let (server, _folder) = Server::start().await;
+    let port = server.address.rsplit(':').next().unwrap();
+    let (code, said) = fails(&[("PORT", port)]).await;
+    assert_eq!((code, said.contains("cannot listen")), (Some(1), true), "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+}
+
+#[tokio::test]
+async fn an_unknown_variable_is_warned_about() {
+    let folder = Folder::new();
+    let mut child = super::server::chat(&folder).env("WS_HEARTBEET_INTERVAL", "1").spawn().unwrap();
+    let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().unwrap()));
+    let line = tokio::time::timeout(super::server::PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
+    assert!(line.contains("WS_HEARTBEET_INTERVAL") && line.contains("WS_HEARTBEAT_INTERVAL"), "{line}");
+}

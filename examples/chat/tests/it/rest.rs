@@ -1,0 +1,122 @@
+//! REST, as the contract has it.
+
+use serde_json::json;
+
+use super::http::{get, post, request};
+use super::server::Server;
+
+#[tokio::test]
+async fn what_is_posted_by_rest_is_sent_stored_and_answered() {
+    let (server, _folder) = Server::start().await;
+    let address = &server.address;
+    let mut ada = server.connect("ada").await;
+    ada.join("rust & co").await;
+
+    let answer = post(address, "/api/room/rust%20%26%20co/message?user_id=bot&text=build%20is%20green").await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.json()["text"], "build is green");
+    let posted = ada.expect("chat_message").await;
+    assert_eq!((&posted["user_id"], &posted["username"], &posted["text"]), (&json!("bot"), &json!("bot"), &json!("build is green")));
+
+    let history = get(address, "/api/rooms/rust%20%26%20co/messages?limit=10").await.json();
+    assert_eq!((&history["room"], &history["count"]), (&json!("rust & co"), &json!(1)));
+    assert_eq!(history["messages"][0]["text"], "build is green");
+
+    let announced = post(address, "/api/announce?message=Lunch").await;
+    assert_eq!(announced.json(), json!({ "status": "sent", "message": "Lunch" }));
+    assert_eq!(ada.expect("announcement").await["message"], "Lunch");
+
+    let notified = post(address, "/api/user/ada/notification?message=hello").await.json();
+    assert_eq!((&notified["user_id"], &notified["message"]), (&json!("ada"), &json!("hello")));
+    assert_eq!(ada.expect("notification").await["message"], "hello");
+
+    let updated = request(address, "POST", "/api/group/rust%20%26%20co/message", "", r#"{"n": 1}"#).await.json();
+    assert_eq!((&updated["group"], &updated["data"]), (&json!("rust & co"), &json!({ "n": 1 })));
+    let update = ada.expect("background_update").await;
+    assert_eq!((&update["group"], &update["data"]), (&json!("rust & co"), &json!({ "n": 1 })));
+}
+
+#[tokio::test]
+async fn what_is_missing_or_wrong_is_400_with_the_structured_error() {
+    let (server, _folder) = Server::start().await;
+    let address = &server.address;
+    for path in [
+        "/api/announce",
+        "/api/announce?message=",
+        "/api/announce?message=%20",
+        "/api/room/rust/message?user_id=bot",
+        "/api/room/rust/message?text=x",
+        "/api/room/rust/message?user_id=a%0Ab&text=x",
+        "/api/user/ada/notification",
+    ] {
+        let answer = post(address, path).await;
+        assert_eq!(answer.status, 400, "{path}");
+        assert_eq!(answer.json()["error_code"], "VALIDATION_FAILED", "{path}");
+    }
+    for body in ["", "[]", "1", "{"] {
+        assert_eq!(request(address, "POST", "/api/group/g/message", "", body).await.status, 400, "{body}");
+    }
+    for limit in ["0", "1001", "x", "-1", "1.5", ""] {
+        let answer = get(address, &format!("/api/rooms/rust/messages?limit={limit}")).await;
+        assert_eq!((answer.status, &answer.json()["error_code"]), (400, &json!("VALIDATION_FAILED")), "{limit}");
+    }
+    assert_eq!(get(address, "/api/rooms/rust/messages?limit=1000").await.status, 200);
+}
+
+#[tokio::test]
+async fn the_status_tells_whole_numbers_that_return_to_zero() {
+    let (server, _folder) = Server::with(&[("SERVER_INSTANCE_ID", "one")]).await;
+    let mut ada = server.connect("ada").await;
+    ada.join("rust").await;
+    let status = get(&server.address, "/api/status").await.json();
+    assert_eq!((&status["status"], &status["backend"], &status["server_instance_id"]), (&json!("active"), &json!("memory"), &json!("one")));
+    assert_eq!((&status["connections"], &status["users"], &status["groups"]), (&json!(1), &json!(1), &json!(1)));
+    assert_eq!(status["messages_in"], 1);
+    assert_eq!(status["messages_out"], 4);
+    for number in ["uptime_seconds", "bytes_in", "bytes_out", "errors"] {
+        assert!(status[number].is_u64(), "{number}: {status}");
+    }
+    assert_eq!(status.get("cluster"), None);
+    ada.close().await;
+    loop {
+        let status = get(&server.address, "/api/status").await.json();
+        if (&status["connections"], &status["users"], &status["groups"]) == (&json!(0), &json!(0), &json!(0)) {
+            break;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn the_page_is_embedded_and_loads_nothing_from_elsewhere() {
+    let (server, _folder) = Server::start().await;
+    let page = get(&server.address, "/").await;
+    assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
+    let policy = page.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'self'"), "{policy}");
+    let html = page.text();
+    for reference in html.split(['"', '\'']).filter(|part| part.ends_with(".js") || part.ends_with(".css")) {
+        assert!(reference.starts_with('/') && !reference.starts_with("//"), "{reference}");
+        let file = get(&server.address, reference).await;
+        assert_eq!(file.status, 200, "{reference}");
+        for import in file.text().lines().filter_map(|line| line.strip_prefix("import ")) {
+            let module = import.split('\'').nth(1).unwrap().trim_start_matches('.');
+            assert_eq!(get(&server.address, module).await.status, 200, "{module}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn any_origin_may_use_it_without_credentials() {
+    let (server, _folder) = Server::start().await;
+    let answer = request(&server.address, "GET", "/api/status", "Origin: https://example.org\r\n", "").await;
+    assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    assert_eq!(answer.header("access-control-allow-credentials"), None);
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_200() {
+    let (server, _folder) = Server::start().await;
+    assert_eq!(get(&server.address, "/healthz").await.status, 200);
+    assert_eq!(get(&server.address, "/readyz").await.status, 200);
+}

@@ -1,0 +1,128 @@
+//! Several servers in one process: the smallest backend that has something to share.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use channels::backend::{Backend, Counts, Envelope, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+use channels::{Error, Rate, UserId};
+
+/// What the servers share. The lock over all sinks is the one order of every topic.
+#[derive(Default)]
+struct Hub {
+    members: Mutex<Vec<Member>>,
+    /// Its admissions and rates are everybody's.
+    shared: MemoryBackend,
+}
+
+struct Member {
+    sink: Weak<dyn Sink>,
+    topics: HashSet<String>,
+}
+
+/// One server's backend.
+pub struct Node {
+    hub: Arc<Hub>,
+    number: usize,
+}
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn incarnation(&self) -> u64 {
+        0
+    }
+
+    fn deliver(&self, _topic: Topic<'_>, _envelope: &Envelope) -> usize {
+        0
+    }
+}
+
+/// The nodes of a new cluster.
+pub fn nodes(count: usize) -> Vec<Node> {
+    let hub = Arc::<Hub>::default();
+    let nowhere: Arc<dyn Sink> = Arc::new(Nowhere);
+    for _ in 0..count {
+        hub.lock().push(Member { sink: Arc::downgrade(&nowhere), topics: HashSet::new() });
+    }
+    (0..count).map(|number| Node { hub: Arc::clone(&hub), number }).collect()
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, Vec<Member>> {
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn key(topic: Topic<'_>) -> String {
+    format!("{topic:?}")
+}
+
+impl Backend for Node {
+    fn name(&self) -> &'static str {
+        "cluster"
+    }
+
+    async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
+        self.hub.lock()[self.number].sink = sink;
+        Ok(())
+    }
+
+    async fn stop(&self) {}
+
+    async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
+        // As over a network: others get a turn before it is done.
+        tokio::task::yield_now().await;
+        self.hub.lock()[self.number].topics.insert(key(topic));
+        Ok(())
+    }
+
+    fn unsubscribe(&self, topic: Topic<'_>) {
+        self.hub.lock()[self.number].topics.remove(&key(topic));
+    }
+
+    async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
+        tokio::task::yield_now().await;
+        let key = key(topic);
+        let members = self.hub.lock();
+        for member in &*members {
+            let Some(sink) = member.sink.upgrade() else { continue };
+            let live = match topic {
+                Topic::Group(_) | Topic::User(_) => member.topics.contains(&key),
+                Topic::Connection(id) => id.incarnation() == sink.incarnation(),
+                Topic::Broadcast => true,
+            };
+            if live {
+                sink.deliver(topic, &envelope);
+            }
+        }
+        Ok(Published::default())
+    }
+
+    async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
+        tokio::task::yield_now().await;
+        self.hub.shared.admit(user, limits).await
+    }
+
+    fn release(&self, user: Option<&UserId>) {
+        self.hub.shared.release(user);
+    }
+
+    async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
+        tokio::task::yield_now().await;
+        self.hub.shared.check_rate(key, rate).await
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        let counts = self.hub.shared.counts().await?;
+        Ok(Counts { servers: self.hub.lock().len(), ..counts })
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        self.hub.shared.sweep();
+    }
+}

@@ -1,0 +1,11 @@
+//! What the macros write, seen from a user's crate.
+#![deny(warnings, missing_docs, unused, unreachable_pub, rust_2018_idioms, clippy::all, clippy::pedantic)]
+// The consumers here are like a user's, who writes no `# Errors` on them.
+#![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, clippy::needless_pass_by_value)]
+
+mod chat;
+mod envelopes;
+mod hostile;
+mod no_prelude;
+mod renamed;
+mod shapes;
