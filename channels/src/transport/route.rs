@@ -177,6 +177,7 @@ enum Socket {
 pub(crate) struct InProcess(pub(crate) Arc<dyn Fn(Box<dyn RunOver>) + Send + Sync>);
 
 /// A session that waits for something to run over.
+#[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only tests run sessions without a socket"))]
 pub(crate) trait RunOver: Send {
     fn connection(&self) -> &Connection;
     fn run(self: Box<Self>, from: BoxStream<'static, Received>);

@@ -1,0 +1,57 @@
+//! The README's quick start is this program, and it does what the README says.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::time::timeout;
+use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::Message;
+
+const README: &str = include_str!("../../../README.md");
+const PROGRAM: &str = include_str!("../src/main.rs");
+
+fn quick_start() -> &'static str {
+    let (_, after) = README.split_once("```rust\n").expect("the README has Rust");
+    after.split_once("```").expect("that ends").0
+}
+
+#[test]
+fn the_readme_shows_this_program() {
+    // The program begins with a line of documentation and an empty one.
+    let program = PROGRAM.splitn(3, '\n').nth(2).expect("a program");
+    assert_eq!(quick_start().trim(), program.trim());
+}
+
+/// A server that ends with its test.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[tokio::test]
+async fn two_clients_read_each_other() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    let child = command.env("PORT", "0").stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut server = Server(child);
+    let mut lines = BufReader::new(server.0.stderr.take().expect("its output")).lines();
+    let url = lines.next().expect("a line").expect("its address");
+
+    let (mut ada, _) = connect_async(&url).await.expect("Ada connects");
+    let (mut bob, _) = connect_async(&url).await.expect("Bob connects");
+    // Whoever hears their own words has been let into the lobby.
+    for (client, text) in [(&mut ada, "one"), (&mut bob, "two")] {
+        let said = format!(r#"{{"type": "say", "data": {{"text": "{text}"}}}}"#);
+        client.send(Message::text(said)).await.expect("sent");
+        let heard = timeout(Duration::from_secs(10), client.next()).await.expect("in time");
+        let expected = format!(r#"{{"type":"said","data":{{"text":"{text}"}}}}"#);
+        assert_eq!(heard.expect("a frame").expect("whole"), Message::text(expected));
+    }
+    let heard = timeout(Duration::from_secs(10), ada.next()).await.expect("in time");
+    assert_eq!(heard.expect("a frame").expect("whole"), Message::text(r#"{"type":"said","data":{"text":"two"}}"#));
+}
