@@ -12,12 +12,24 @@ pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
 pub(crate) struct Encoded<'a> {
     serializers: &'a Serializers,
     json: &'a ByteString,
+    /// The group it is for, where it is for one.
+    group: Option<&'a str>,
     others: Vec<(u8, Option<Frame>)>,
 }
 
 impl<'a> Encoded<'a> {
     pub(crate) fn new(serializers: &'a Serializers, json: &'a ByteString) -> Self {
-        Self { serializers, json, others: Vec::new() }
+        Self { serializers, json, group: None, others: Vec::new() }
+    }
+
+    /// The same message, for a group.
+    pub(crate) fn for_group(mut self, group: Option<&'a str>) -> Self {
+        self.group = group;
+        self
+    }
+
+    pub(crate) fn group(&self) -> Option<&'a str> {
+        self.group
     }
 
     /// The frame in one encoding; `None` where that cannot express the message.

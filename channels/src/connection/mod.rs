@@ -16,7 +16,7 @@ use bytestring::ByteString;
 pub(crate) use encoded::{Encoded, Serializers};
 use futures_util::future::BoxFuture;
 pub use outbox::OutboxPolicy;
-pub(crate) use outbox::{Batch, Outbox, OutboxLimits, Pushed};
+pub(crate) use outbox::{Batch, Dropped, Outbox, OutboxLimits, Pushed};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::NoRoom;
 use serde_json::{Map, Value};
@@ -214,7 +214,7 @@ impl Connection {
     /// Queues a message that others get too; whether it was taken.
     pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
         match message.frame(self.0.link.serializer) {
-            Some(frame) => self.pushed(self.0.outbox.push_shared(frame)),
+            Some(frame) => self.pushed(self.0.outbox.push_shared(frame, message.group())),
             None => {
                 self.0.link.counters.add_dropped(1);
                 false

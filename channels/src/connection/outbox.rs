@@ -46,10 +46,13 @@ pub(crate) enum Pushed {
 pub(crate) struct Batch {
     pub(crate) ping: bool,
     pub(crate) frames: VecDeque<Frame>,
-    /// Messages that the policy dropped since the last batch.
-    pub(crate) dropped: u64,
+    /// Messages that the policy dropped since the last batch, by the group they were for.
+    pub(crate) dropped: Dropped,
     pub(crate) end: Option<CloseReason>,
 }
+
+/// Counts by group; `None` stands for what was for no group. As many entries as groups, at most.
+pub(crate) type Dropped = Vec<(Option<Box<str>>, u64)>;
 
 #[derive(Debug, Default)]
 struct Queue {
@@ -59,9 +62,18 @@ struct Queue {
     early: Option<VecDeque<Frame>>,
     bytes: usize,
     ping: bool,
-    dropped: u64,
+    dropped: Dropped,
     end: Option<CloseReason>,
     closed: bool,
+}
+
+impl Queue {
+    fn drop_for(&mut self, group: Option<&str>) {
+        match self.dropped.iter_mut().find(|(of, _)| of.as_deref() == group) {
+            Some((_, count)) => *count += 1,
+            None => self.dropped.push((group.map(Box::from), 1)),
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -85,13 +97,13 @@ impl Outbox {
     /// Queues a frame for this client alone. One frame of any size fits an empty outbox.
     pub(crate) fn push(&self, frame: Frame) -> Pushed {
         let queue = self.queue();
-        self.push_into(queue, frame, false)
+        self.push_into(queue, frame, None)
     }
 
     /// Queues a frame that others get too; before [`Outbox::open`] it waits.
-    pub(crate) fn push_shared(&self, frame: Frame) -> Pushed {
+    pub(crate) fn push_shared(&self, frame: Frame, group: Option<&str>) -> Pushed {
         let queue = self.queue();
-        self.push_into(queue, frame, true)
+        self.push_into(queue, frame, Some(group))
     }
 
     /// From now on shared frames go out as they come.
@@ -103,7 +115,7 @@ impl Outbox {
         self.ready.notify_one();
     }
 
-    fn push_into(&self, mut queue: MutexGuard<'_, Queue>, frame: Frame, shared: bool) -> Pushed {
+    fn push_into(&self, mut queue: MutexGuard<'_, Queue>, frame: Frame, shared: Option<Option<&str>>) -> Pushed {
         if queue.closed {
             return Pushed::Closed;
         }
@@ -111,12 +123,12 @@ impl Outbox {
         let messages = queue.frames.len() + queue.early.as_ref().map_or(0, VecDeque::len);
         if messages > 0 && (messages >= self.limits.messages || bytes > self.limits.bytes) {
             if self.limits.policy == OutboxPolicy::DropNewest {
-                queue.dropped += 1;
+                queue.drop_for(shared.flatten());
             }
             return Pushed::Full;
         }
         queue.bytes = bytes;
-        if let Some(early) = queue.early.as_mut().filter(|_| shared) {
+        if let Some(early) = queue.early.as_mut().filter(|_| shared.is_some()) {
             early.push_back(frame);
             return Pushed::Queued;
         }
@@ -160,7 +172,7 @@ impl Outbox {
     /// What there is to write now.
     pub(crate) fn take(&self) -> Option<Batch> {
         let mut queue = self.queue();
-        if queue.frames.is_empty() && !queue.ping && queue.dropped == 0 && queue.end.is_none() {
+        if queue.frames.is_empty() && !queue.ping && queue.dropped.is_empty() && queue.end.is_none() {
             return None;
         }
         queue.bytes = queue.early.iter().flatten().map(Frame::len).sum();
@@ -223,13 +235,13 @@ mod tests {
     #[test]
     fn what_others_get_too_waits_until_the_connect_hook_has_spoken() {
         let outbox = outbox(3, 100);
-        assert_eq!(outbox.push_shared(frame(2)), Pushed::Queued);
+        assert_eq!(outbox.push_shared(frame(2), None), Pushed::Queued);
         assert_eq!(outbox.push(frame(1)), Pushed::Queued);
         assert_eq!(outbox.take().unwrap().frames, [frame(1)]);
-        assert_eq!(outbox.push_shared(frame(3)), Pushed::Queued);
+        assert_eq!(outbox.push_shared(frame(3), None), Pushed::Queued);
         outbox.open();
-        assert_eq!(outbox.push_shared(frame(4)), Pushed::Queued);
-        assert_eq!(outbox.push_shared(frame(5)), Pushed::Full);
+        assert_eq!(outbox.push_shared(frame(4), None), Pushed::Queued);
+        assert_eq!(outbox.push_shared(frame(5), None), Pushed::Full);
         assert_eq!(outbox.take().unwrap().frames, [frame(2), frame(3), frame(4)]);
     }
 

@@ -49,11 +49,15 @@ impl<'a, M: Outgoing> Answers<'a, M> {
 
     /// The hook succeeded: the last reply, or `$ok` where a request got none.
     pub(super) fn succeeded(&mut self) -> Result<(), Error> {
-        let re = self.claim();
-        match (self.held.take(), re) {
-            (Some(message), re) => self.connection.send_json(&message.to_json(re.as_ref())?),
-            (None, Some(re)) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
-            (None, None) => Ok(()),
+        if let Some(message) = self.held.take() {
+            // Encoded before the answer is claimed: where that fails, the error is the answer.
+            let answer = message.to_json(self.re.as_ref())?;
+            let json = if self.claim().is_some() { answer } else { message.to_json(None)? };
+            return self.connection.send_json(&json);
+        }
+        match self.claim() {
+            Some(re) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
+            None => Ok(()),
         }
     }
 

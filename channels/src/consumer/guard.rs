@@ -3,12 +3,12 @@
 use std::any::Any;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::{FutureExt, Stream, poll};
-use tokio::time::Instant;
+use tokio::time::{Instant, Sleep};
 
 use super::inbox::{Inbox, Received};
 use crate::connection::Connection;
@@ -19,12 +19,12 @@ use crate::error::Error;
 pub(super) struct Deadlines {
     /// While the client is there.
     pub(super) handler: Duration,
-    /// After it has left, or is about to be closed.
+    /// After it has left, or is about to be closed; for everything that it sent before, together.
     pub(super) leaving: Duration,
 }
 
 /// A panic of a hook, as an error whose words stay in the log.
-fn panicked(payload: &(dyn Any + Send)) -> Error {
+pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
     let words = payload.downcast_ref::<&str>().map(|words| String::from(*words));
     let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
     Error::internal(format!("panic: {}", words.unwrap_or_else(|| "without words".into()))).with_component("consumer")
@@ -36,6 +36,12 @@ fn panicked(payload: &(dyn Any + Send)) -> Error {
 /// keeps is the application's, and one bad message must not cost the client its connection.
 pub(super) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
+    outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
+}
+
+/// As [`caught`], for what does not wait.
+pub(super) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
     outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
 }
 
@@ -58,23 +64,26 @@ pub(super) async fn attend<R: Stream<Item = Received>>(
     let mut deadline = pin!(tokio::time::sleep(deadlines.handler));
     let mut leaving = false;
     let outcome = loop {
+        if !leaving && let Some(since) = inbox.over_since() {
+            leaving = true;
+            shorten(deadline.as_mut(), since + deadlines.leaving);
+        }
         tokio::select! {
             biased;
             outcome = &mut work => break outcome,
             () = &mut deadline => break Err(Error::timeout("This took too long.").with_component("consumer")),
-            _ = connection.close_asked(), if !leaving => leave(&mut leaving, deadline.as_mut(), deadlines),
+            _ = connection.close_asked(), if !leaving => {
+                leaving = true;
+                shorten(deadline.as_mut(), Instant::now() + deadlines.leaving);
+            }
             () = inbox.read_ahead() => {}
-        }
-        if inbox.is_over() && !leaving {
-            leave(&mut leaving, deadline.as_mut(), deadlines);
         }
     };
     connection.set_handling(false);
     outcome
 }
 
-fn leave(leaving: &mut bool, deadline: std::pin::Pin<&mut tokio::time::Sleep>, deadlines: Deadlines) {
-    *leaving = true;
-    let earlier = deadline.deadline().min(Instant::now() + deadlines.leaving);
+fn shorten(deadline: Pin<&mut Sleep>, to: Instant) {
+    let earlier = deadline.deadline().min(to);
     deadline.reset(earlier);
 }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::{Stream, StreamExt};
+use tokio::time::Instant;
 
 use crate::close::CloseReason;
 use crate::connection::Connection;
@@ -28,55 +29,71 @@ pub(crate) enum Received {
     Broken(CloseReason),
 }
 
+/// What was read, and when: a message may wait for the handler of the one before it.
+#[derive(Debug)]
+pub(super) struct Arrival {
+    pub(super) at: Instant,
+    pub(super) received: Received,
+}
+
 /// The reading side of a session. A stream that ends without a close frame was lost.
 pub(super) struct Inbox<R> {
     from: Pin<Box<R>>,
     connection: Connection,
-    queue: VecDeque<Received>,
+    queue: VecDeque<Arrival>,
     bytes: usize,
-    over: bool,
+    over_since: Option<Instant>,
 }
 
 impl<R: Stream<Item = Received>> Inbox<R> {
     pub(super) fn new(from: R, connection: Connection) -> Self {
-        Self { from: Box::pin(from), connection, queue: VecDeque::new(), bytes: 0, over: false }
+        Self { from: Box::pin(from), connection, queue: VecDeque::new(), bytes: 0, over_since: None }
     }
 
     /// The next one, `None` when the connection was lost. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Received> {
-        if let Some(received) = self.queue.pop_front() {
-            self.bytes -= size(&received);
-            return Some(received);
+    pub(super) async fn next(&mut self) -> Option<Arrival> {
+        if let Some(arrival) = self.queue.pop_front() {
+            self.bytes -= size(&arrival.received);
+            return Some(arrival);
         }
-        if self.over {
-            return None;
-        }
-        let received = self.from.next().await;
-        self.note(received.as_ref());
-        received
+        self.read().await
     }
 
     /// Reads one more while there is room; waits for ever where there is none. Cancel safe.
     pub(super) async fn read_ahead(&mut self) {
-        if self.over || self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES {
+        if self.is_over() || self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES {
             return std::future::pending().await;
         }
-        let received = self.from.next().await;
-        self.note(received.as_ref());
-        if let Some(received) = received.filter(|received| !matches!(received, Received::Alive)) {
-            self.bytes += size(&received);
-            self.queue.push_back(received);
+        if let Some(arrival) = self.read().await
+            && !matches!(arrival.received, Received::Alive)
+        {
+            self.bytes += size(&arrival.received);
+            self.queue.push_back(arrival);
         }
     }
 
-    /// Whether the client has gone; what it sent before may still be queued.
-    pub(super) fn is_over(&self) -> bool {
-        self.over
+    /// When the client left, if it has; what it sent before may still be queued.
+    pub(super) fn over_since(&self) -> Option<Instant> {
+        self.over_since
     }
 
-    fn note(&mut self, received: Option<&Received>) {
+    fn is_over(&self) -> bool {
+        self.over_since.is_some()
+    }
+
+    async fn read(&mut self) -> Option<Arrival> {
+        if self.is_over() {
+            return None;
+        }
+        let received = self.from.next().await;
+        let at = Instant::now();
+        self.note(received.as_ref(), at);
+        received.map(|received| Arrival { at, received })
+    }
+
+    fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over = true,
+            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over_since = Some(at),
             Some(Received::Alive) => self.connection.heard(),
             Some(data) => {
                 self.connection.heard();

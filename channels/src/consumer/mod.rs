@@ -21,7 +21,7 @@ pub(crate) use inbox::Received;
 pub(crate) use session::Session;
 
 use crate::close::CloseReason;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, MAX_SHOWN_TYPE_CHARS};
 use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame};
 use crate::id::UserId;
 use crate::message::{Layout, Outgoing, ReplySink};
@@ -149,7 +149,7 @@ pub trait Consumer: Sized + Send + 'static {
 #[doc(hidden)]
 pub fn unknown_message(name: &str) -> Error {
     // A hostile name may be as long as a message.
-    let shown: String = name.chars().take(64).collect();
+    let shown: String = name.chars().take(MAX_SHOWN_TYPE_CHARS).collect();
     Error::new(ErrorCode::InvalidMessageParams, format!("There is no message of the type {shown:?}."))
 }
 

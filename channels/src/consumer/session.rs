@@ -1,14 +1,18 @@
 //! One connection's life: connect, messages one after the other, and the one disconnect.
 
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, Stream};
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, caught};
-use super::inbox::{Inbox, Received};
+use super::guard::{Deadlines, attend, caught, caught_now, panicked};
+use super::inbox::{Arrival, Inbox, Received};
 use super::{Consumer, closing_frame};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{Connection, ConnectionState};
@@ -40,7 +44,7 @@ impl<C: Consumer> Session<C> {
             Ok(registered) => registered,
             Err(error) => return self.refuse(error),
         };
-        let reason = self.live(from).await;
+        let reason = self.live_until_the_deadline(from).await;
         self.connection.set_state(ConnectionState::Disconnecting);
         self.end_outbox(&reason);
         self.disconnect(&reason).await;
@@ -58,6 +62,23 @@ impl<C: Consumer> Session<C> {
         self.connection.outbox().end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
     }
 
+    /// Whatever happens in there, what follows it happens too: at the drain's deadline a handler is
+    /// dropped where it is, and a panic outside of hooks, such as an encoder's, ends this connection only.
+    async fn live_until_the_deadline(&mut self, from: impl Stream<Item = Received>) -> CloseReason {
+        let manager = Arc::clone(self.layer.manager());
+        let (id, user) = (self.connection.id(), self.connection.user().cloned());
+        let live = AssertUnwindSafe(self.live(from)).catch_unwind();
+        match manager.deadline.run_until_cancelled(live).await {
+            Some(Ok(reason)) => reason,
+            Some(Err(panic)) => {
+                let error = panicked(&*panic).located(id, user.as_ref(), None);
+                manager.failed(&error);
+                CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
+            }
+            None => CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"),
+        }
+    }
+
     async fn live(&mut self, from: impl Stream<Item = Received>) -> CloseReason {
         let mut inbox = Inbox::new(from, self.connection.clone());
         if let Err(reason) = self.connect(&mut inbox).await {
@@ -73,13 +94,13 @@ impl<C: Consumer> Session<C> {
                 reason = connection.close_asked() => return reason,
                 received = inbox.next() => received,
             };
+            let Some(Arrival { at, received }) = received else { return CloseReason::lost() };
             let step = match received {
-                Some(Received::Text(text)) => self.text(&mut inbox, text).await,
-                Some(Received::Binary(data)) => self.binary(&mut inbox, data).await,
-                Some(Received::Alive) => Ok(()),
-                Some(Received::Closed(frame)) => Err(CloseReason::client(frame)),
-                Some(Received::Broken(reason)) => Err(reason),
-                None => Err(CloseReason::lost()),
+                Received::Text(text) => self.text(&mut inbox, text, at).await,
+                Received::Binary(data) => self.binary(&mut inbox, data, at).await,
+                Received::Alive => Ok(()),
+                Received::Closed(frame) => Err(CloseReason::client(frame)),
+                Received::Broken(reason) => Err(reason),
             };
             if let Err(reason) = step {
                 return reason;
@@ -97,24 +118,37 @@ impl<C: Consumer> Session<C> {
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = consumer.connected(&cx, &mut answers);
-        let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
+        let work = async {
+            consumer.connected(&cx, &mut answers).await?;
+            answers.succeeded()
+        };
+        let outcome = attend(inbox, connection, deadlines, work).await;
         self.settle(outcome, Request::default(), None).await
     }
 
-    async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString) -> Step {
+    async fn text<R: Stream<Item = Received>>(
+        &mut self,
+        inbox: &mut Inbox<R>,
+        text: ByteString,
+        at: Instant,
+    ) -> Step {
         let frame = Frame::Text(text);
         if let Err(error) = self.inspect(&frame) {
             return self.settle(Err(error), Request::default(), None).await;
         }
         match frame {
             Frame::Text(text) if C::TAKES_TEXT => self.raw(inbox, Frame::Text(text)).await,
-            Frame::Text(text) => self.envelope(inbox, text).await,
+            Frame::Text(text) => self.envelope(inbox, text, at).await,
             Frame::Binary(_) => Ok(()),
         }
     }
 
-    async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes) -> Step {
+    async fn binary<R: Stream<Item = Received>>(
+        &mut self,
+        inbox: &mut Inbox<R>,
+        data: Bytes,
+        at: Instant,
+    ) -> Step {
         let frame = Frame::Binary(data.clone());
         if let Err(error) = self.inspect(&frame) {
             return self.settle(Err(error), Request::default(), None).await;
@@ -122,7 +156,7 @@ impl<C: Consumer> Session<C> {
         let serializer = self.layer.serializers().get(usize::from(self.connection.link().serializer)).cloned();
         match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
             Some(serializer) => match undecodable(&*serializer, data) {
-                Ok(json) => self.envelope(inbox, json).await,
+                Ok(json) => self.envelope(inbox, json, at).await,
                 Err(error) => self.settle(Err(error), Request::default(), None).await,
             },
             None if C::TAKES_BINARY => self.raw(inbox, frame).await,
@@ -131,7 +165,7 @@ impl<C: Consumer> Session<C> {
     }
 
     fn inspect(&self, frame: &Frame) -> Result<(), Error> {
-        self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection))
+        caught_now(|| self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection)))
     }
 
     async fn raw<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, frame: Frame) -> Step {
@@ -141,16 +175,22 @@ impl<C: Consumer> Session<C> {
         let mut answers = Answers::new(connection, C::LAYOUT);
         let work = async {
             match frame {
-                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await,
-                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await,
+                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
+                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
             }
+            answers.succeeded()
         };
-        let outcome = attend(inbox, connection, deadlines, work).await.and_then(|()| answers.succeeded());
+        let outcome = attend(inbox, connection, deadlines, work).await;
         self.settle(outcome, Request::default(), None).await
     }
 
-    async fn envelope<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, json: ByteString) -> Step {
-        let message = match Message::read(json, C::LAYOUT) {
+    async fn envelope<R: Stream<Item = Received>>(
+        &mut self,
+        inbox: &mut Inbox<R>,
+        json: ByteString,
+        at: Instant,
+    ) -> Step {
+        let message = match Message::read(json, C::LAYOUT, at) {
             Ok(message) => message,
             Err(rejected) => return self.settle(Err(rejected.error), Request::refused(rejected.re), None).await,
         };
@@ -166,15 +206,17 @@ impl<C: Consumer> Session<C> {
         let name = ByteString::from(message.name());
         let Self { consumer, connection, layer, state, middleware } = self;
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
-        let outcome = if middleware.is_empty() {
-            let cx = Context::new(connection, layer, state, &message);
-            attend(inbox, connection, deadlines, consumer.message(&cx, &mut answers)).await
-        } else {
-            let mut end = End { consumer, connection, layer, state, answers: &mut answers };
-            let next = Next::new(middleware, &mut end, connection, layer);
-            attend(inbox, connection, deadlines, next.run(message)).await
+        let work = async {
+            if middleware.is_empty() {
+                let cx = Context::new(connection, layer, state, &message);
+                consumer.message(&cx, &mut answers).await?;
+            } else {
+                let mut end = End { consumer, connection, layer, state, answers: &mut answers };
+                Next::new(middleware, &mut end, connection, layer).run(message).await?;
+            }
+            answers.succeeded()
         };
-        let outcome = outcome.and_then(|()| answers.succeeded());
+        let outcome = attend(inbox, connection, deadlines, work).await;
         // A reply that was held back goes out before the error, which bears the `re`.
         let outcome = if outcome.is_err() { answers.release().and(outcome) } else { outcome };
         self.settle(outcome, request, Some(&name)).await

@@ -21,6 +21,9 @@ use uuid::Uuid;
 use crate::close::CloseCode;
 use crate::id::{ConnectionId, UserId};
 
+/// How much of a message's name an error repeats.
+pub(crate) const MAX_SHOWN_TYPE_CHARS: usize = 64;
+
 /// The source of an error, kept for the log.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -233,7 +236,8 @@ impl Error {
             context.user_id = user.cloned();
         }
         if context.message_type.is_none() {
-            context.message_type = message_type.map(str::to_owned);
+            // A hostile name may be as long as a message.
+            context.message_type = message_type.map(|name| name.chars().take(MAX_SHOWN_TYPE_CHARS).collect());
         }
         self
     }

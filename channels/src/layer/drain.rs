@@ -1,5 +1,5 @@
 //! The end of a server, in order: no new connections, clients told to come back, what is queued
-//! written, hooks run; then, at the deadline, the rest is dropped.
+//! written, hooks run; at the deadline handlers are dropped, and hooks still run.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -14,11 +14,14 @@ use crate::close::{CloseCode, CloseReason};
 use crate::connection::Connection;
 use crate::message::control_frame;
 
+/// How long a session may take to end after its `#[disconnect]`, when nothing is waited for any more.
+const LAST_STEPS: Duration = Duration::from_secs(1);
+
 /// What a drain came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Drained {
-    /// Connections that had not ended at the deadline and were dropped.
+    /// Connections that had not ended at the deadline: their handlers were dropped.
     pub dropped: usize,
 }
 
@@ -66,8 +69,12 @@ impl ChannelLayer {
         tokio::spawn(async move { tell_everybody(&manager).await });
     }
 
-    /// Waits until the drain is done: every socket closed and every `#[disconnect]` run, or
-    /// `WS_DRAIN_TIMEOUT` over. Begins the drain where nobody has. Afterwards the backend is stopped.
+    /// Waits until the drain is done: every socket closed and every `#[disconnect]` run. Begins the
+    /// drain where nobody has. Afterwards the backend is stopped.
+    ///
+    /// When `WS_DRAIN_TIMEOUT` is over, handlers are dropped where they are and clients are waited for
+    /// no longer; each `#[disconnect]` still has its `WS_DISCONNECT_TIMEOUT`. It takes no longer than
+    /// both together and a second.
     ///
     /// # Cancel safety
     ///
@@ -83,7 +90,10 @@ impl ChannelLayer {
             tracing::warn!(dropped, ?timeout, "the drain's deadline has passed");
         }
         manager.deadline.cancel();
-        manager.sessions.wait().await;
+        let hooks = manager.config.disconnect_timeout() + LAST_STEPS;
+        if tokio::time::timeout(hooks, manager.sessions.wait()).await.is_err() {
+            tracing::error!("sessions do not end: a handler or hook blocks its thread");
+        }
         manager.backend.stop().await;
         Drained { dropped }
     }

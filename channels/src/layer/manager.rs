@@ -9,6 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
 use super::retry::retry;
@@ -34,7 +35,7 @@ pub struct ConnectionManager {
     pub(crate) sessions: TaskTracker,
     /// Cancelled when the drain begins: new upgrades are refused.
     pub(crate) draining: CancellationToken,
-    /// Cancelled at the deadline of the drain: sessions are dropped where they are.
+    /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
     pub(crate) started_at: Instant,
     incarnation: u64,
@@ -100,6 +101,8 @@ impl ConnectionManager {
 
     /// Takes a place for a connection. Given back when the [`Place`] is dropped.
     pub(crate) async fn admit(self: &Arc<Self>, user: Option<&UserId>) -> Result<Place, Admission> {
+        // Held before the look at the drain: whoever gets past it is told and waited for.
+        let session = self.sessions.token();
         if self.is_draining() {
             return Err(self.refused(Admission::Draining));
         }
@@ -107,8 +110,15 @@ impl ConnectionManager {
             per_user: self.config.max_connections_per_client(),
             total: self.config.max_total_connections(),
         };
-        match self.backend.admit(user, limits).await {
-            Ok(Ok(())) => Ok(Place { manager: Arc::clone(self), user: user.cloned() }),
+        let Some(answer) = self.deadline.run_until_cancelled(self.backend.admit(user, limits)).await else {
+            return Err(self.refused(Admission::Draining));
+        };
+        match answer {
+            Ok(Ok(())) => {
+                let place = Place { manager: Arc::clone(self), user: user.cloned(), _session: session };
+                // The backend may have thought about it for as long as the drain took.
+                if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(place) }
+            }
             Ok(Err(Refusal::User)) => Err(self.refused(Admission::TooManyOfUser)),
             Ok(Err(Refusal::Total)) => Err(self.refused(Admission::Full)),
             Err(error) => {
@@ -212,7 +222,8 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
-        let mut message = Encoded::new(&self.serializers, &envelope.payload);
+        let group = if let Topic::Group(group) = topic { Some(group) } else { None };
+        let mut message = Encoded::new(&self.serializers, &envelope.payload).for_group(group);
         self.registry.deliver(topic, &mut message, envelope.except)
     }
 }
@@ -231,6 +242,8 @@ impl Memberships for ConnectionManager {
 pub(crate) struct Place {
     manager: Arc<ConnectionManager>,
     user: Option<UserId>,
+    /// The drain waits for it.
+    _session: TaskTrackerToken,
 }
 
 impl Drop for Place {

@@ -33,8 +33,7 @@ struct Members<'a> {
     no_object: bool,
 }
 
-pub(super) fn decode(json: ByteString, layout: Layout) -> Result<Message, Rejected> {
-    let received_at = Instant::now();
+pub(super) fn decode(json: ByteString, layout: Layout, received_at: Instant) -> Result<Message, Rejected> {
     let members = match find_members(&json, layout) {
         Ok(members) => members,
         Err(error) => return Err(Rejected { error: no_json(&error), re: None }),
@@ -259,7 +258,7 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Result<Message, Rejected> {
-        decode(ByteString::from(json), Layout::DEFAULT)
+        decode(ByteString::from(json), Layout::DEFAULT, Instant::now())
     }
 
     fn refusal(json: &str) -> ErrorCode {
@@ -269,7 +268,7 @@ mod tests {
     #[test]
     fn the_payload_is_a_slice_of_the_frame() {
         let frame = ByteString::from(r#"{"data": {"n": [1, 2]}, "type": "a", "x": 1}"#);
-        let message = decode(frame.clone(), Layout::DEFAULT).unwrap();
+        let message = decode(frame.clone(), Layout::DEFAULT, Instant::now()).unwrap();
         assert_eq!(message.data(), r#"{"n": [1, 2]}"#);
         let (frame, data) = (frame.as_bytes().as_ptr_range(), message.data.as_bytes().as_ptr());
         assert!(frame.contains(&data), "copied");
@@ -353,7 +352,8 @@ mod tests {
 
     #[test]
     fn a_flat_envelope_is_its_own_payload() {
-        let message = decode(ByteString::from(r#"{"event":"a","n":1}"#), Layout::flat("event")).unwrap();
+        let frame = ByteString::from(r#"{"event":"a","n":1}"#);
+        let message = decode(frame, Layout::flat("event"), Instant::now()).unwrap();
         assert_eq!(message.name(), "a");
         assert_eq!(message.data(), r#"{"event":"a","n":1}"#);
     }

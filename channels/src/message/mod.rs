@@ -113,12 +113,12 @@ impl Message {
     ///
     /// `INVALID_JSON`, `INVALID_MESSAGE_FORMAT` or `MISSING_MESSAGE_TYPE`, see the protocol.
     pub fn from_json(json: impl Into<ByteString>, layout: Layout) -> Result<Self, Error> {
-        decode::decode(json.into(), layout).map_err(|rejected| rejected.error)
+        decode::decode(json.into(), layout, Instant::now()).map_err(|rejected| rejected.error)
     }
 
-    /// As [`Message::from_json`], and keeps the `id` of what is refused.
-    pub(crate) fn read(json: ByteString, layout: Layout) -> Result<Self, Rejected> {
-        decode::decode(json, layout)
+    /// As [`Message::from_json`], of a frame that arrived then, and keeps the `id` of what is refused.
+    pub(crate) fn read(json: ByteString, layout: Layout, received_at: Instant) -> Result<Self, Rejected> {
+        decode::decode(json, layout, received_at)
     }
 
     /// Its name: what stands under `type`.

@@ -18,7 +18,7 @@ use crate::close::{CloseReason, ClosedBy};
 use crate::connection::{Batch, Connection};
 use crate::consumer::Received as Inbound;
 use crate::message::Frame;
-use crate::transport::{RunOver, dropped_frame};
+use crate::transport::{RunOver, dropped_frames};
 
 /// How many frames a client has on the way before its `send` waits.
 const IN_FLIGHT: usize = 16;
@@ -291,7 +291,7 @@ impl Reader {
                 batch = self.connection.outbox().next() => batch,
             };
             self.connection.written(frames.len(), frames.iter().map(Frame::len).sum());
-            for frame in frames.into_iter().chain(dropped_frame(&self.connection, dropped)) {
+            for frame in frames.into_iter().chain(dropped_frames(&self.connection, dropped)) {
                 let _ = self.arrivals.send(Arrival::Frame(frame));
             }
             if ping {

@@ -1,5 +1,6 @@
 //! axum's `ws`: one task a connection that reads, handles and writes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::ws::{self, CloseFrame, WebSocket};
@@ -11,8 +12,9 @@ use futures_util::{SinkExt, Stream, StreamExt, stream};
 use tungstenite::error::CapacityError;
 
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::{Batch, Connection};
+use crate::connection::{Batch, Connection, Dropped};
 use crate::consumer::{Consumer, Received, Session};
+use crate::layer::ConnectionManager;
 use crate::message::{Frame, control_frame};
 
 /// Read and written at once; the default of 128 KiB would be most of an idle connection's memory.
@@ -31,12 +33,13 @@ pub(super) fn configure(upgrade: WebSocketUpgrade, max_message_size: usize) -> W
 /// Runs a session over a socket until both have ended.
 pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
     let connection = session.connection.clone();
+    let manager = Arc::clone(session.layer.manager());
     let (mut sink, mut from) = socket.split();
     let reading = async {
         session.run(received(&mut from)).await;
         // The outbox has ended; the client answers the close frame, or its time is up.
         let answered = async { while let Some(Ok(_)) = from.next().await {} };
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, answered).await;
+        for_a_while(&manager, answered).await;
     };
     let writing = async {
         if let Err(error) = write(&mut sink, &connection).await {
@@ -54,10 +57,15 @@ pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
     }
     if !written {
         // A client that does not read gets no more time than one that does not answer.
-        let _ = tokio::time::timeout(CLOSE_TIMEOUT, writing).await;
+        for_a_while(&manager, writing).await;
     }
     let unsent = connection.outbox().clear();
     connection.link().counters.add_dropped(unsent);
+}
+
+/// Waits for a client that may not do its part; after the drain's deadline not at all.
+async fn for_a_while(manager: &ConnectionManager, wait: impl Future<Output = ()>) {
+    let _ = manager.deadline.run_until_cancelled(tokio::time::timeout(CLOSE_TIMEOUT, wait)).await;
 }
 
 fn received(from: &mut SplitStream<WebSocket>) -> impl Stream<Item = Received> + '_ {
@@ -106,7 +114,7 @@ async fn write(sink: &mut SplitSink<WebSocket, ws::Message>, connection: &Connec
         for frame in frames {
             sink.feed(message(frame)).await?;
         }
-        if let Some(told) = dropped_frame(connection, dropped) {
+        for told in dropped_frames(connection, dropped) {
             sink.feed(message(told)).await?;
         }
         sink.flush().await?;
@@ -130,16 +138,17 @@ fn message(frame: Frame) -> ws::Message {
     }
 }
 
-/// `$dropped`, for a client that understands it.
-pub(crate) fn dropped_frame(connection: &Connection, count: u64) -> Option<Frame> {
+/// `$dropped`, for a client that understands it: one for each group.
+pub(crate) fn dropped_frames(connection: &Connection, dropped: Dropped) -> impl Iterator<Item = Frame> + '_ {
     #[derive(serde::Serialize)]
-    struct Dropped {
+    struct Told {
         count: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        group: Option<Box<str>>,
     }
     let link = connection.link();
-    if count == 0 || !link.extras {
-        return None;
-    }
-    let json = control_frame(link.layout, "$dropped", Some(&Dropped { count }), None).ok()?;
-    crate::connection::Encoded::new(&link.serializers, &json).frame(link.serializer)
+    dropped.into_iter().filter(|_| link.extras).filter_map(|(group, count)| {
+        let json = control_frame(link.layout, "$dropped", Some(&Told { count, group }), None).ok()?;
+        crate::connection::Encoded::new(&link.serializers, &json).frame(link.serializer)
+    })
 }

@@ -9,6 +9,6 @@ mod route;
 
 pub use route::Serve;
 #[cfg(feature = "testing")]
-pub(crate) use axum_ws::dropped_frame;
+pub(crate) use axum_ws::dropped_frames;
 #[cfg(feature = "testing")]
 pub(crate) use route::{InProcess, RunOver};

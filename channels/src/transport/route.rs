@@ -207,13 +207,9 @@ impl Socket {
             Self::WebSocket(upgrade) => {
                 let max = pending.session.layer.config().max_message_size();
                 let upgrade = axum_ws::configure(*upgrade, max).protocols(protocol);
-                let tracked = pending.session.layer.manager().sessions.token();
                 upgrade.on_upgrade(move |socket| async move {
-                    let deadline = pending.session.layer.manager().deadline.clone();
-                    let run = axum_ws::run(socket, pending.session);
-                    // At the drain's deadline the session is dropped; what it holds is given back by its guards.
-                    deadline.run_until_cancelled(run).await;
-                    drop((pending.place, tracked));
+                    axum_ws::run(socket, pending.session).await;
+                    drop(pending.place);
                 })
             }
         }
@@ -232,10 +228,8 @@ impl<C: Consumer> RunOver for Pending<C> {
     }
 
     fn run(self: Box<Self>, from: BoxStream<'static, Received>) {
-        let manager = Arc::clone(self.session.layer.manager());
-        let deadline = manager.deadline.clone();
-        manager.sessions.spawn(async move {
-            deadline.run_until_cancelled(self.session.run(from)).await;
+        tokio::spawn(async move {
+            self.session.run(from).await;
             drop(self.place);
         });
     }
