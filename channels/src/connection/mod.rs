@@ -152,6 +152,16 @@ impl Connection {
     }
 
     /// The groups it is in, sorted; during `#[disconnect]` those it was in.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// for group in conn.groups() {
+    ///     println!("{} is in {group}", conn.id());
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub fn groups(&self) -> Vec<String> {
         let mut groups: Vec<String> =
             self.lock_groups().iter().flatten().map(|group| String::from(&**group)).collect();
@@ -176,11 +186,29 @@ impl Connection {
     ///
     /// Dropped before it returned, the connection may be in the group or not; [`Connection::leave`]
     /// settles it.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// if conn.join("rust").await? {
+    ///     println!("new in the room");
+    /// }
+    /// # Ok(()) }
+    /// ```
     pub async fn join(&self, group: &str) -> Result<bool, Error> {
         self.0.link.memberships.join(self, group).await
     }
 
     /// Leaves a group and says whether it was in it.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// assert!(conn.leave("rust"), "was in the room");
+    /// # Ok(()) }
+    /// ```
     pub fn leave(&self, group: &str) -> bool {
         self.0.link.memberships.leave(self, group)
     }
@@ -191,6 +219,14 @@ impl Connection {
     ///
     /// `CONNECTION_ERROR` where the connection has ended or its outbox is full (4413), `SYSTEM_ERROR`
     /// where the message cannot be encoded.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// conn.send(ServerMessage::Notice("hi".into()))?;
+    /// # Ok(()) }
+    /// ```
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
         self.send_json(&message.to_json(None)?)
     }
@@ -239,11 +275,27 @@ impl Connection {
 
     /// Ends the connection with [`CloseCode::CLOSED_BY_APPLICATION`] and these words. Returns at
     /// once; what is queued is written first.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// conn.close("you are signed in elsewhere");
+    /// # Ok(()) }
+    /// ```
     pub fn close(&self, words: impl Into<std::borrow::Cow<'static, str>>) {
         self.close_with(CloseReason::server(CloseCode::CLOSED_BY_APPLICATION, words));
     }
 
     /// Ends the connection with a code of one's choice. The first reason stays.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// conn.close_with(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "come back later"));
+    /// # Ok(()) }
+    /// ```
     pub fn close_with(&self, reason: CloseReason) {
         if self.0.closing.set(reason).is_ok() {
             self.0.close_asked.notify_one();
@@ -270,6 +322,15 @@ impl Connection {
     }
 
     /// Remembers something of it; readable by whoever holds the connection.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// conn.set_metadata("locale", "de");
+    /// assert_eq!(conn.metadata("locale"), Some("de".into()));
+    /// # Ok(()) }
+    /// ```
     pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<Value>) {
         self.lock_metadata().get_or_insert_default().insert(key.into(), value.into());
     }

@@ -65,11 +65,26 @@ impl ConnectionRegistry {
     }
 
     /// A user's connections on this server.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// let ada = UserId::new("ada").unwrap();
+    /// println!("{} windows", layer.registry().user_connections(&ada).len());
+    /// # Ok(()) }
+    /// ```
     pub fn user_connections(&self, user: &UserId) -> Vec<Connection> {
         self.user(user).map_or_else(Vec::new, |subscribers| subscribers.connections())
     }
 
     /// A group's members on this server.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// let users = layer.registry().group_connections("rust").into_iter().filter_map(|conn| conn.user().cloned());
+    /// # Ok(()) }
+    /// ```
     pub fn group_connections(&self, group: &str) -> Vec<Connection> {
         self.group(group).map_or_else(Vec::new, |subscribers| subscribers.connections())
     }
@@ -100,6 +115,18 @@ impl ConnectionRegistry {
     /// # Cancel safety
     ///
     /// Dropped, it stops: some connections were acted on and others not.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// // Everybody who has been idle for an hour is closed, 16 at a time.
+    /// layer.registry().for_each(16, async |conn| {
+    ///     if conn.idle().as_secs() > 3600 {
+    ///         conn.close("idle");
+    ///     }
+    /// }).await;
+    /// # Ok(()) }
+    /// ```
     pub async fn for_each<F>(&self, concurrency: usize, mut action: impl FnMut(Connection) -> F)
     where
         F: Future<Output = ()>,

@@ -75,6 +75,14 @@ pub struct ErrorContext {
 
 impl Error {
     /// An error of this code, with the words that the client gets.
+    ///
+    /// ```
+    /// # use channels::*;
+    /// # fn example() -> Result<(), channels::Error> {
+    /// let error = Error::new(ErrorCode::MessageError, "This room is read-only.");
+    /// assert_eq!(error.severity(), Severity::Low);
+    /// # Ok(()) }
+    /// ```
     pub fn new(code: ErrorCode, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Inner {
             code,
@@ -133,6 +141,14 @@ impl Error {
     }
 
     /// A fault here; the source goes to the log, the client learns only that there was one.
+    ///
+    /// ```
+    /// # use channels::*;
+    /// # fn example() -> Result<(), channels::Error> {
+    /// let error = Error::internal("the disk is full");
+    /// assert_eq!(error.message(), "Something went wrong on the server.");
+    /// # Ok(()) }
+    /// ```
     pub fn internal(source: impl Into<BoxError>) -> Self {
         Self::new(ErrorCode::SystemError, "Something went wrong on the server.").with_source(source)
     }
@@ -144,6 +160,14 @@ impl Error {
 
     /// Sends this `error_code` to the client instead of the code's own name.
     #[must_use]
+    ///
+    /// ```
+    /// # use channels::*;
+    /// # fn example() -> Result<(), channels::Error> {
+    /// let error = Error::authorization("The room is full.").with_name("ROOM_FULL");
+    /// assert_eq!(error.name(), "ROOM_FULL");
+    /// # Ok(()) }
+    /// ```
     pub fn with_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
         self.0.name = Some(name.into());
         self
@@ -187,6 +211,14 @@ impl Error {
 
     /// The connection is closed with this code after the client was told.
     #[must_use]
+    ///
+    /// ```
+    /// # use channels::*;
+    /// # fn example() -> Result<(), channels::Error> {
+    /// let error = Error::authorization("You are banned.").closing(CloseCode::POLICY_VIOLATION);
+    /// assert!(error.should_disconnect());
+    /// # Ok(()) }
+    /// ```
     pub fn closing(mut self, code: CloseCode) -> Self {
         self.0.close = Some(Some(code));
         self

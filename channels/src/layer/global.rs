@@ -28,7 +28,7 @@ impl ChannelLayer {
 
     /// Runs a future in which [`get_channel_layer`] is this layer, whatever is installed: for tests,
     /// several of which share a process. Tasks spawned inside do not inherit it.
-    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> {
+    pub fn scope<F: Future>(&self, future: F) -> impl Future<Output = F::Output> + use<F> {
         SCOPED.scope(self.clone(), future)
     }
 }

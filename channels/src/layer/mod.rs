@@ -115,6 +115,14 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// `BACKEND_ERROR` where the backend cannot be reached.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let layer = ChannelLayer::connect(Config::from_env().unwrap()).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn connect(config: Config) -> Result<Self, Error> {
         Self::builder(config).connect().await
     }
@@ -154,6 +162,15 @@ impl ChannelLayer {
     /// # Cancel safety
     ///
     /// Dropped before it returned, the message was sent or not.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let receipt = layer.send_to_group("rust", ServerMessage::Notice("hi".into())).await?;
+    /// println!("{} connections of this server took it", receipt.local);
+    /// # Ok(()) }
+    /// ```
     pub async fn send_to_group(&self, group: &str, message: impl Outgoing) -> Result<Receipt, Error> {
         self.send(Topic::Group(group), None, &message).await
     }
@@ -163,6 +180,15 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// As [`ChannelLayer::send_to_group`].
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let message = ServerMessage::Notice("somebody is typing".into());
+    /// layer.send_to_group_except("rust", conn.id(), message).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn send_to_group_except(
         &self,
         group: &str,
@@ -178,6 +204,14 @@ impl ChannelLayer {
     ///
     /// As [`ChannelLayer::send_to_group`]; `VALIDATION_FAILED` for a name that is no [`UserId`]. A user
     /// without a connection is no error.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// layer.send_to_user("ada", ServerMessage::Notice("you have mail".into())).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn send_to_user(&self, user: impl AsRef<str>, message: impl Outgoing) -> Result<Receipt, Error> {
         let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
         self.send(Topic::User(&user), None, &message).await
@@ -188,6 +222,14 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// As [`ChannelLayer::send_to_group`]. A connection that has gone is no error.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// layer.send_to_connection(conn.id(), ServerMessage::Notice("only here".into())).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn send_to_connection(&self, id: ConnectionId, message: impl Outgoing) -> Result<Receipt, Error> {
         self.send(Topic::Connection(id), None, &message).await
     }
@@ -197,6 +239,14 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// As [`ChannelLayer::send_to_group`].
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// layer.broadcast(ServerMessage::Notice("the server restarts at noon".into())).await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn broadcast(&self, message: impl Outgoing) -> Result<Receipt, Error> {
         self.send(Topic::Broadcast, None, &message).await
     }
@@ -223,6 +273,14 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// As [`Connection::join`](crate::Connection::join); `CONNECTION_ERROR` where it is not here.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let is_new = layer.join_group(conn.id(), "rust").await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn join_group(&self, id: ConnectionId, group: &str) -> Result<bool, Error> {
         match self.registry().get(id) {
             Some(connection) => connection.join(group).await,
@@ -236,6 +294,15 @@ impl ChannelLayer {
     }
 
     /// Ends a connection of this server; whether it is here.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let reason = CloseReason::server(CloseCode::POLICY_VIOLATION, "banned");
+    /// assert!(layer.disconnect(conn.id(), reason));
+    /// # Ok(()) }
+    /// ```
     pub fn disconnect(&self, id: ConnectionId, reason: CloseReason) -> bool {
         self.registry().get(id).map(|connection| connection.close_with(reason)).is_some()
     }
@@ -265,6 +332,15 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// let counts = layer.counts().await?;
+    /// println!("{} connections on {} servers", counts.connections, counts.servers);
+    /// # Ok(()) }
+    /// ```
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.manager.backend.counts().await
     }
@@ -274,6 +350,15 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// `BACKEND_ERROR` with the reason.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// // The readiness probe of a load balancer.
+    /// layer.ready().await?;
+    /// # Ok(()) }
+    /// ```
     pub async fn ready(&self) -> Result<(), Error> {
         if self.manager.is_draining() {
             return Err(Error::backend("The server is draining."));

@@ -35,12 +35,11 @@ mod writer;
 use rusqlite::Connection;
 
 pub(crate) use self::error::StoreError;
-pub(crate) use self::files::{File, NewFile, StoredFile};
+pub(crate) use self::files::{NewFile, StoredFile};
 pub(crate) use self::history::{HistoryEntry, StoredMessage};
 use self::lane::Lane;
 pub(crate) use self::rooms::Room;
 use self::url::{DatabaseUrl, Place};
-pub(crate) use self::users::{PrivateMessage, User};
 
 /// The chat's database. A clone is cheap and is the same database.
 ///
