@@ -9,12 +9,13 @@ use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use channels::{Error, OrInternal, Outgoing, Receipt, UserId};
+use garde::Validate;
 use serde_json::{Map, Value, json};
 
 use crate::app::AppState;
 use crate::clock::now;
 use crate::files;
-use crate::messages::{BackgroundUpdate, Notice, Posted, ServerMessage};
+use crate::messages::{BackgroundUpdate, Notice, Posted, RoomName, ServerMessage};
 
 /// How long a request waits for the backend before it is answered 503.
 const SEND_TIMEOUT: Duration = Duration::from_secs(4);
@@ -48,6 +49,15 @@ fn required(parameters: &Parameters, name: &str) -> Result<String, Error> {
         return Err(Error::validation(name, format!("has more than {MAX_TEXT_CHARS} characters")));
     }
     Ok(value.to_owned())
+}
+
+/// A room's name, by the rule that holds over the socket.
+fn room_name(room: &str) -> Result<String, Error> {
+    let room = RoomName(room.trim().to_owned());
+    match room.validate() {
+        Ok(()) => Ok(room.0),
+        Err(report) => Err(Error::validation("room", report.to_string().trim().trim_start_matches(": "))),
+    }
 }
 
 fn user_id(name: &str, value: String) -> Result<UserId, Error> {
@@ -89,6 +99,7 @@ async fn post_message(
     Path(room): Path<String>,
     parameters: Parameters,
 ) -> Result<Response, Error> {
+    let room = room_name(&room)?;
     let user = user_id("user_id", required(&parameters, "user_id")?)?;
     let text = required(&parameters, "text")?;
     let stored = app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal()?;

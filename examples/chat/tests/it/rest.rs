@@ -47,7 +47,10 @@ async fn what_is_missing_or_wrong_is_400_with_the_structured_error() {
         "/api/room/rust/message?user_id=bot",
         "/api/room/rust/message?text=x",
         "/api/room/rust/message?user_id=a%0Ab&text=x",
+        "/api/room/%20/message?user_id=bot&text=x",
+        "/api/room/a%00b/message?user_id=bot&text=x",
         "/api/user/ada/notification",
+        "/api/user/a%0Ab/notification?message=x",
     ] {
         let answer = post(address, path).await;
         assert_eq!(answer.status, 400, "{path}");
