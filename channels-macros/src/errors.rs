@@ -28,6 +28,11 @@ impl Errors {
         }
     }
 
+    /// Whether nothing has been found yet.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.all.is_none()
+    }
+
     /// The value, or its error reported.
     pub(crate) fn take<T>(&mut self, result: syn::Result<T>) -> Option<T> {
         result.map_err(|error| self.push(error)).ok()

@@ -3,9 +3,11 @@
 
 mod consumer;
 mod errors;
+mod hygiene;
 mod messages;
 mod names;
 mod outside;
+mod private;
 mod settings;
 
 use proc_macro::TokenStream;

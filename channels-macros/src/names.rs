@@ -101,9 +101,10 @@ fn separated(variant: &str, separator: char) -> String {
 pub(crate) fn suggestion<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> impl fmt::Display {
     let known: Vec<_> = known.into_iter().collect();
     let distance = |name: &&&str| strsim::damerau_levenshtein(&wrong.to_lowercase(), &name.to_lowercase());
-    let nearest = known.iter().min_by_key(distance).filter(|name| distance(name) <= name.len() / 3 + 1);
+    let nearest = known.iter().min_by_key(distance).filter(|name| distance(name) <= (name.len() / 3).max(1));
     match nearest {
         Some(nearest) => format!("did you mean `{nearest}`?"),
+        None if known.len() == 1 => format!("there is {}", list(&known)),
         None => format!("there are {}", list(&known)),
     }
 }

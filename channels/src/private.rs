@@ -2,16 +2,12 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use axum::http::request::Parts;
 pub use axum::response::Response;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
-pub use std::cfg;
-pub use std::convert::From;
-pub use std::option::Option::{self, None, Some};
-pub use std::result::Result::{self, Err, Ok};
-pub use std::time::Duration;
 
 pub use crate::connection::Connection;
 pub use crate::consumer::{
@@ -24,7 +20,7 @@ pub use crate::extract::{
 };
 pub use crate::id::UserId;
 pub use crate::message::{
-    Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
+    At, Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
     Reply, ReplySink, RequestId, WritePayload,
 };
 use crate::message::write_envelope;
@@ -58,10 +54,8 @@ pub async fn check_rate<S: Sync, H: Hook>(cx: &Context<'_, S, H>, limit: &Limit)
 }
 
 /// A handler's future, in a box of its own: an idle connection does not hold room for its largest
-/// handler. A function, so that "is not `Send`" is said of the handler, not of the impl.
-pub fn boxed<'a, F: Future + Send + 'a>(future: F) -> Pin<Box<dyn Future<Output = F::Output> + Send + 'a>> {
-    Box::pin(future)
-}
+/// handler. That it is not `Send` is said where it is made into this, at the handler, not of the impl.
+pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Stands in for `Validatable` where the feature is off, and says so.
 #[cfg(not(feature = "validation"))]

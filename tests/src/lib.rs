@@ -1,4 +1,11 @@
-//! What the integration tests share: a backend of several servers in one process, sockets, logs.
+//! What the integration tests share: a consumer, a backend of several servers in one process, faults.
+#![allow(missing_docs, reason = "nobody but these tests uses it")]
+#![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
 pub mod cluster;
 pub mod faulty;
+pub mod logs;
+pub mod probe;
+pub mod raw;
+pub mod socket;
+pub mod watched;

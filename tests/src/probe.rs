@@ -61,7 +61,7 @@ pub struct World {
     pub entered: AtomicUsize,
     pub finished: AtomicUsize,
     pub texts: Mutex<Vec<String>>,
-    ends: Mutex<Vec<End>>,
+    pub ends: Mutex<Vec<End>>,
 }
 
 impl World {
@@ -297,7 +297,12 @@ impl Probe {
     }
 
     #[disconnect]
-    async fn left(&mut self, close: CloseReason, conn: Connection, State(world): State<Arc<World>>) -> Result<(), Error> {
+    async fn left(
+        &mut self,
+        close: CloseReason,
+        conn: Connection,
+        State(world): State<Arc<World>>,
+    ) -> Result<(), Error> {
         world.lock_ends().push(End {
             code: close.code().as_u16(),
             by: close.closed_by(),

@@ -2,16 +2,17 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{Path, Type};
+use syn::punctuated::Punctuated;
+use syn::{Type, TypeTuple};
 
 use super::model::{Consumer, Function, Output};
+use crate::hygiene::local;
+use crate::private::{Private, ends, through};
 
 /// What the written functions call by name. No name a user writes can mean one of the locals, nor the
 /// other way round: their spans are the macro's.
 pub(crate) struct Scope {
-    /// `::channels::__private`.
-    pub(crate) krate: TokenStream,
+    pub(crate) krate: Private,
     pub(crate) state: Type,
     pub(crate) outgoing: Type,
     /// The type of `replies`.
@@ -25,8 +26,7 @@ pub(crate) struct Scope {
 
 impl Scope {
     pub(crate) fn of(consumer: &Consumer) -> Self {
-        let (krate, outgoing) = (private(&consumer.krate), consumer.outgoing.clone());
-        let local = |name| Ident::new(name, Span::mixed_site());
+        let (krate, outgoing) = (Private::of(&consumer.krate), consumer.outgoing.clone());
         Self {
             state: consumer.state.clone(),
             sink: quote!(&mut dyn #krate::ReplySink<#outgoing>),
@@ -40,27 +40,37 @@ impl Scope {
     }
 }
 
-/// Where all that is written comes from.
-pub(crate) fn private(krate: &Path) -> TokenStream {
-    quote!(#krate::__private)
+/// `.await?` at the end of a type.
+fn awaited(ty: &Type) -> TokenStream {
+    let (_, last) = ends(ty);
+    quote_spanned!(last=> .await?)
 }
 
 /// The local that holds an argument.
 pub(crate) fn argument(index: usize) -> Ident {
-    Ident::new(&format!("argument_{index}"), Span::mixed_site())
+    local(&format!("argument_{index}"))
 }
 
-/// The local that holds what a function returned.
-pub(crate) fn returned(name: &Ident) -> Ident {
-    Ident::new("returned", Span::mixed_site().located_at(name.span()))
-}
-
-/// `let argument_0 = …;` for each type.
-pub(crate) fn arguments(types: &[Type], make: impl Fn(&Type) -> TokenStream) -> (Vec<Ident>, TokenStream) {
+/// The arguments of `#[accept]`.
+pub(crate) fn accept_arguments(types: &[Type], scope: &Scope) -> (Vec<Ident>, TokenStream) {
+    let Scope { krate, state, parts, given, .. } = scope;
     let names: Vec<_> = (0..types.len()).map(argument).collect();
-    let made = types.iter().map(make);
-    let lets = quote!(#(let #names = #made;)*);
+    let extracted = types.iter().map(|ty| {
+        let trait_ = quote!(#krate::AcceptArgument<#state>);
+        let (extract, awaited) = (through(ty, &trait_, "extract", &quote!(#parts, #given)), awaited(ty));
+        quote!(#extract #awaited)
+    });
+    let lets = quote!(#(let #names = #extracted;)*);
     (names, lets)
+}
+
+/// The first argument of `#[on("…")]`: the payload, or an extractor where there is none.
+pub(crate) fn first_argument(ty: &Type, message: impl Fn(&str) -> TokenStream, scope: &Scope) -> TokenStream {
+    let Scope { krate, state, cx, .. } = scope;
+    let [payload, kind, read] = ["Payload", "Kind", "read"].map(message);
+    let trait_ = quote!(#krate::FirstArgument<#payload, #kind, #state>);
+    let (take, awaited) = (through(ty, &trait_, "take", &quote!(#cx, #read)), awaited(ty));
+    quote!(#take #awaited)
 }
 
 /// The arguments from the `skipped`th on, by `Extract`.
@@ -68,8 +78,10 @@ pub(crate) fn extractors(types: &[Type], skipped: usize, hook: &str, scope: &Sco
     let Scope { krate, state, cx, .. } = scope;
     let names: Vec<_> = (skipped..skipped + types.len()).map(argument).collect();
     let extracted = types.iter().map(|ty| {
-        let hook = Ident::new(hook, ty.span());
-        quote_spanned!(ty.span()=> <#ty as #krate::Extract<#state, #krate::#hook>>::extract(#cx).await?)
+        let hook = Ident::new(hook, Span::call_site());
+        let trait_ = quote!(#krate::Extract<#state, #krate::#hook>);
+        let (extract, awaited) = (through(ty, &trait_, "extract", &quote!(#cx)), awaited(ty));
+        quote!(#extract #awaited)
     });
     let lets = quote!(#(let #names = #extracted;)*);
     (names, lets)
@@ -81,7 +93,12 @@ pub(crate) fn call(function: &Function, arguments: &[Ident], scope: &Scope) -> T
     let receiver = function.has_self.then(|| quote!(self,));
     let call = quote_spanned!(name.span()=> Self::#name(#receiver #(#arguments),*));
     if function.is_async {
-        return quote_spanned!(name.span()=> #krate::boxed(#call).await);
+        let future = local("future");
+        let boxed = quote_spanned!(name.span()=> ::std::boxed::Box::pin(#call));
+        return quote!({
+            let #future: #krate::Boxed<'_, _> = #boxed;
+            #future.await
+        });
     }
     call
 }
@@ -89,36 +106,44 @@ pub(crate) fn call(function: &Function, arguments: &[Ident], scope: &Scope) -> T
 /// Calls, and hands what comes back to `replies`.
 pub(crate) fn and_reply(function: &Function, arguments: &[Ident], scope: &Scope) -> TokenStream {
     let Scope { krate, outgoing, replies, .. } = scope;
-    let (called, returned) = (call(function, arguments, scope), returned(&function.name));
-    let reply = match output(&function.output, function.name.span()) {
-        Some(ty) => quote_spanned!(ty.span()=> <#ty as #krate::Reply<#outgoing>>::reply(#returned, #replies)),
-        None => quote_spanned!(function.output_span()=> #krate::Reply::<#outgoing>::reply(#returned, #replies)),
-    };
-    quote!(let #returned = #called; #reply)
+    let trait_ = quote!(#krate::Reply<#outgoing>);
+    call_and(function, arguments, scope, &trait_, "reply", |returned| quote!(#returned, #replies))
 }
 
 /// Calls, where nobody is left to be answered.
 pub(crate) fn and_depart(function: &Function, arguments: &[Ident], scope: &Scope) -> TokenStream {
     let krate = &scope.krate;
-    let (called, returned) = (call(function, arguments, scope), returned(&function.name));
-    let departed = match output(&function.output, function.name.span()) {
-        Some(ty) => quote_spanned!(ty.span()=> <#ty as #krate::Departed>::departed(#returned)),
-        None => quote_spanned!(function.output_span()=> #krate::Departed::departed(#returned)),
-    };
-    quote!(let #returned = #called; #departed)
+    let trait_ = quote!(#krate::Departed);
+    call_and(function, arguments, scope, &trait_, "departed", |returned| quote!(#returned))
 }
 
-/// The type that is returned, where it can be named.
-pub(crate) fn output(output: &Output, span: Span) -> Option<Type> {
-    match output {
-        Output::Unit => Some(Type::Tuple(syn::TypeTuple {
-            attrs: Vec::new(),
-            paren_token: syn::token::Paren(span),
-            elems: syn::punctuated::Punctuated::new(),
-        })),
-        Output::Named(ty) => Some(ty.clone()),
-        Output::Opaque(_) => None,
-    }
+/// Calls, and gives what is returned to a method of a trait; that it has none is said at the type.
+pub(crate) fn call_and(
+    function: &Function,
+    arguments: &[Ident],
+    scope: &Scope,
+    trait_: &TokenStream,
+    method: &str,
+    given: impl Fn(&Ident) -> TokenStream,
+) -> TokenStream {
+    let (called, returned) = (call(function, arguments, scope), local("returned"));
+    let given = given(&returned);
+    let handed = match &function.output {
+        Output::Unit => through(&Type::Tuple(unit(function.name.span())), trait_, method, &given),
+        Output::Named(ty) => through(ty, trait_, method, &given),
+        // The trait's method is called under the span of the `impl …`, its type left to inference.
+        Output::Opaque(ty) => {
+            let (first, last) = ends(ty);
+            let method = Ident::new(method, last);
+            let (head, tail) = (quote_spanned!(first=> <_ as #trait_>), quote_spanned!(last=> ::#method(#given)));
+            quote!(#head #tail)
+        }
+    };
+    quote!(let #returned = #called; #handed)
+}
+
+fn unit(span: Span) -> TypeTuple {
+    TypeTuple { attrs: Vec::new(), paren_token: syn::token::Paren(span), elems: Punctuated::new() }
 }
 
 /// `#[cfg(…)]` of a function, for what is written for it.
@@ -128,10 +153,10 @@ pub(crate) fn cfgs(function: &Function) -> TokenStream {
 }
 
 /// Whether a function is compiled, as an expression.
-pub(crate) fn is_compiled(function: &Function, krate: &TokenStream) -> TokenStream {
+pub(crate) fn is_compiled(function: &Function) -> TokenStream {
     match &function.cfgs[..] {
         [] => quote!(true),
-        cfgs => quote!(#krate::cfg!(all(#(#cfgs),*))),
+        cfgs => quote!(::core::cfg!(all(#(#cfgs),*))),
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::{GenericParam, LitStr, Meta, Type, parse_quote};
 
 use super::function;
-use super::helper::{Helper, Helpers, Kind};
+use super::helper::{Helper, Kind};
 use super::model::{Consumer, Function, Handler, Hook, Role};
 use super::options::Options;
 use super::parse::{Block, Item, Method};
@@ -17,24 +17,25 @@ use crate::errors::Errors;
 use crate::names::{Direction, refusal};
 
 /// Checks a block. What is found wrong is left out of the model.
-pub(crate) fn check(block: &Block, options: Options, helpers: &Helpers, errors: &mut Errors) -> Consumer {
+pub(crate) fn check(block: &Block, options: &Options, errors: &mut Errors) -> Consumer {
     let mut consumer = Consumer {
         generics: block.generics.clone(),
         self_ty: block.self_ty.clone(),
-        outgoing: options.outgoing.clone().unwrap_or_else(|| no("NoMessages", &options)),
-        state: options.state.clone().unwrap_or_else(|| no("NoState", &options)),
+        outgoing: options.outgoing.clone().unwrap_or_else(|| no("NoMessages", options)),
+        state: options.state.clone().unwrap_or_else(|| no("NoState", options)),
         incoming: options.incoming.clone(),
         krate: options.krate.clone(),
         handlers: Vec::new(),
         hooks: Vec::new(),
+        is_impossible: false,
     };
-    check_header(block, errors);
+    consumer.is_impossible = !check_header(block, errors);
     for item in &block.items {
         if let Item::Method(method) = item {
-            check_method(method, helpers, &mut consumer, errors);
+            check_method(method, &mut consumer, errors);
         }
     }
-    check_incoming(&options, &consumer, errors);
+    check_incoming(block, options, &consumer, errors);
     check_twice(&consumer, errors);
     check_buckets(&consumer, errors);
     consumer
@@ -46,19 +47,64 @@ fn no(name: &str, options: &Options) -> Type {
     parse_quote!(#krate::__private::#name)
 }
 
-fn check_header(block: &Block, errors: &mut Errors) {
+/// Whether the type can be a consumer.
+fn check_header(block: &Block, errors: &mut Errors) -> bool {
     if let Some((path, for_token)) = &block.trait_ {
         let tokens = quote::quote!(#path #for_token);
         errors.at(tokens, "`#[consumer]` goes on an impl block of its own, not on one of a trait");
     }
+    let mut is_possible = true;
+    let borrows = "a consumer lives as long as its connection, so it borrows nothing";
     for parameter in &block.generics.params {
-        if let GenericParam::Lifetime(lifetime) = parameter {
-            errors.at(lifetime, "a consumer lives as long as its connection, so it borrows nothing");
+        match parameter {
+            GenericParam::Lifetime(lifetime) => {
+                errors.at(lifetime, borrows);
+                is_possible = false;
+            }
+            // Whatever is made of it, it has to outlive the request; with a bound, rustc knows whether it does.
+            GenericParam::Type(ty) if ty.bounds.is_empty() && block.generics.where_clause.is_none() => {
+                let ident = &ty.ident;
+                let words = "a consumer lives as long as its connection and moves between threads";
+                errors.at(ty, format!("{words}: write `{ident}: Send + 'static`"));
+                is_possible = false;
+            }
+            GenericParam::Type(_) | GenericParam::Const(_) => {}
         }
     }
+    if block.generics.lifetimes().next().is_none()
+        && let Some(lifetime) = borrowed(block.self_ty.to_token_stream())
+    {
+        errors.push(syn::Error::new(lifetime, borrows));
+        is_possible = false;
+    }
+    is_possible
 }
 
-fn check_method(method: &Method, helpers: &Helpers, consumer: &mut Consumer, errors: &mut Errors) {
+/// Where a type borrows, other than for ever.
+fn borrowed(ty: TokenStream) -> Option<Span> {
+    let mut tokens = ty.into_iter();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Punct(quote) if quote.as_char() == '\'' => match tokens.next() {
+                Some(TokenTree::Ident(name)) if name != "static" => return Some(name.span()),
+                _ => {}
+            },
+            TokenTree::Group(group) => {
+                if let Some(span) = borrowed(group.stream()) {
+                    return Some(span);
+                }
+            }
+            _ => {}
+        }
+    }
+    None
+}
+
+fn check_method(method: &Method, consumer: &mut Consumer, errors: &mut Errors) {
+    for hidden in &method.hidden {
+        let words = "`#[consumer]` cannot look into a `cfg_attr`: put `#[cfg(…)]` on the handler, or on one of two";
+        errors.at(hidden, words);
+    }
     let mut roles = method.helpers.iter().filter(|helper| helper.kind.is_role());
     let Some(role) = roles.next() else {
         for helper in &method.helpers {
@@ -76,7 +122,7 @@ fn check_method(method: &Method, helpers: &Helpers, consumer: &mut Consumer, err
         };
         errors.at(&other.attribute, words);
     }
-    let function = function::check(method, role.kind, helpers, errors);
+    let function = function::check(method, role.kind, errors);
     let validate = check_validate(method, role, &function, errors);
     let name = match role.kind {
         Kind::On => message(role, errors),
@@ -199,7 +245,7 @@ fn check_first_argument(role: Role, function: &Function, errors: &mut Errors) {
     }
 }
 
-fn check_incoming(options: &Options, consumer: &Consumer, errors: &mut Errors) {
+fn check_incoming(block: &Block, options: &Options, consumer: &Consumer, errors: &mut Errors) {
     let text = consumer.hooks(Role::Text).next();
     if let Some(text) = text {
         let name = &text.function.name;
@@ -216,7 +262,9 @@ fn check_incoming(options: &Options, consumer: &Consumer, errors: &mut Errors) {
             true => format!("{words}, or an `#[on_text]` that takes every text frame as it is"),
             false => words.to_owned(),
         };
-        errors.push(syn::Error::new(options.span, words));
+        // At the attribute, but as if the user had written it: "originates in a macro" helps nobody.
+        let span = Span::call_site().resolved_at(block.impl_token.span);
+        errors.push(syn::Error::new(span, words));
     }
     if let Some(incoming) = &options.incoming {
         check_concrete(incoming, consumer, errors);

@@ -4,13 +4,14 @@
 //! objections stand there; each check of a name under the span of the name.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use quote::{quote, quote_spanned};
 use syn::{LitStr, Type};
 
 use super::call::{self, Scope};
 use super::limit;
 use super::model::{Consumer, Handler, Hook, Role};
+use crate::hygiene::local;
+use crate::private::{ends, through};
 
 /// The impl of `Consumer`.
 pub(crate) fn expand(consumer: &Consumer) -> TokenStream {
@@ -25,25 +26,28 @@ pub(crate) fn expand(consumer: &Consumer) -> TokenStream {
 }
 
 /// The impl that stands in where the block has mistakes: what uses the consumer finds one.
-pub(crate) fn stand_in(consumer: &Consumer) -> TokenStream {
+pub(crate) fn stand_in(consumer: &Consumer) -> Option<TokenStream> {
+    if consumer.is_impossible {
+        return None;
+    }
     let Scope { krate, state, sink, cx, parts, given, replies, .. } = &Scope::of(consumer);
     let pending = quote!(::core::future::pending().await);
-    item(
+    Some(item(
         consumer,
         quote! {
             const NAMES: &'static [&'static str] = &[];
-            async fn accept(#parts: &mut #krate::Parts, #given: &#state) -> #krate::Result<Self, #krate::Response> {
+            async fn accept(#parts: &mut #krate::Parts, #given: &#state) -> ::core::result::Result<Self, #krate::Response> {
                 #pending
             }
             async fn message(
                 &mut self,
                 #cx: &#krate::Context<'_, #state>,
                 #replies: #sink,
-            ) -> #krate::Result<(), #krate::Error> {
+            ) -> ::core::result::Result<(), #krate::Error> {
                 #pending
             }
         },
-    )
+    ))
 }
 
 fn item(consumer: &Consumer, body: TokenStream) -> TokenStream {
@@ -74,9 +78,9 @@ fn consts(consumer: &Consumer) -> TokenStream {
         };
         quote!(const #name: bool = #condition;)
     };
-    let takes = |role| consumer.hooks(role).map(|hook| call::is_compiled(&hook.function, &krate)).collect();
+    let takes = |role| consumer.hooks(role).map(|hook| call::is_compiled(&hook.function)).collect();
     let by_ip = consumer.limits().filter(|(limit, _)| limit.is_by_ip());
-    let by_ip = by_ip.map(|(_, function)| call::is_compiled(function, &krate)).collect();
+    let by_ip = by_ip.map(|(_, function)| call::is_compiled(function)).collect();
     let flags = [
         flag("TAKES_TEXT", takes(Role::Text)),
         flag("TAKES_BINARY", takes(Role::Binary)),
@@ -106,47 +110,27 @@ fn checks(consumer: &Consumer) -> Option<TokenStream> {
     let incoming = consumer.incoming.as_ref()?;
     let krate = Scope::of(consumer).krate;
     let (names, itself) = (names(consumer), call::shown(&consumer.self_ty));
-    let names = spanned(names, incoming.span());
-    let check = quote_spanned! {incoming.span()=>
-        #krate::complete(<#incoming as #krate::Incoming>::NAMES, #names, #itself)
-    };
-    Some(quote!(const _: () = #check;))
-}
-
-fn spanned(tokens: TokenStream, span: Span) -> TokenStream {
-    tokens
-        .into_iter()
-        .map(|mut token| {
-            token.set_span(span);
-            token
-        })
-        .collect()
+    let ((first, last), inside) = (ends(incoming), quote!(<#incoming as #krate::Incoming>::NAMES, #names, #itself));
+    let (krate, inside) = (krate.at(first), quote_spanned!(last=> (#inside)));
+    let complete = quote_spanned!(first=> #krate::complete);
+    Some(quote!(const _: () = #complete #inside;))
 }
 
 /// `#[accept]`, or `Default` where there is none.
 fn accept(consumer: &Consumer, scope: &Scope) -> TokenStream {
     let Scope { krate, state, parts, given, .. } = scope;
     let header = quote! {
-        async fn accept(#parts: &mut #krate::Parts, #given: &#state) -> #krate::Result<Self, #krate::Response>
+        async fn accept(#parts: &mut #krate::Parts, #given: &#state) -> ::core::result::Result<Self, #krate::Response>
     };
     let accepts = consumer.hooks(Role::Accept).map(|Hook { function, .. }| {
         let cfgs = call::cfgs(function);
-        let (names, arguments) = call::arguments(&function.arguments, |ty| {
-            quote_spanned!(ty.span()=> <#ty as #krate::AcceptArgument<#state>>::extract(#parts, #given).await?)
-        });
-        let made = call::call(function, &names, scope);
-        let output = call::output(&function.output, function.name.span());
-        let itself = &consumer.self_ty;
-        let returned = call::returned(&function.name);
-        let accepted = match output {
-            Some(output) => quote_spanned!(output.span()=> <#output as #krate::Accepted<Self>>::accepted(#returned)),
-            None => quote_spanned!(function.name.span()=> #krate::Accepted::<#itself>::accepted(#returned)),
-        };
+        let (names, arguments) = call::accept_arguments(&function.arguments, scope);
+        let trait_ = quote!(#krate::Accepted<Self>);
+        let accepted = call::call_and(function, &names, scope, &trait_, "accepted", |returned| quote!(#returned));
         quote! {
             #cfgs
             #header {
                 #arguments
-                let #returned = #made;
                 #accepted
             }
         }
@@ -155,11 +139,12 @@ fn accept(consumer: &Consumer, scope: &Scope) -> TokenStream {
     let unless = call::none_of(consumer.hooks(Role::Accept).map(|hook| &hook.function));
     let by_default = unless.map(|cfg| {
         let itself = &consumer.self_ty;
-        let made = quote_spanned!(itself.span()=> <#itself as #krate::AcceptsByDefault>::accept_by_default());
+        let trait_ = quote!(#krate::AcceptsByDefault);
+        let made = through(itself, &trait_, "accept_by_default", &TokenStream::new());
         quote! {
             #cfg
             #header {
-                #krate::Ok(#made)
+                ::core::result::Result::Ok(#made)
             }
         }
     });
@@ -171,60 +156,63 @@ fn message(consumer: &Consumer, scope: &Scope) -> TokenStream {
     let Scope { krate, state, sink, cx, replies, .. } = scope;
     let incoming = consumer.incoming.as_ref();
     let arms = consumer.handlers.iter().filter_map(|handler| Some(arm(handler, incoming?, scope)));
-    let unknown = Ident::new("unknown", Span::mixed_site());
+    let unknown = local("unknown");
     quote! {
         async fn message(
             &mut self,
             #cx: &#krate::Context<'_, #state>,
             #replies: #sink,
-        ) -> #krate::Result<(), #krate::Error> {
+        ) -> ::core::result::Result<(), #krate::Error> {
             match #cx.message().name() {
                 #(#arms)*
-                #unknown => #krate::Err(#krate::unknown_message(#unknown)),
+                #unknown => ::core::result::Result::Err(#krate::unknown_message(#unknown)),
             }
         }
     }
 }
 
 fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
-    let Scope { krate, state, cx, .. } = scope;
+    let Scope { krate, .. } = scope;
     let Handler { message, validate, limit, function } = handler;
-    let span = message.span();
-    let index = Ident::new("__CHANNELS_INDEX", span);
     let shown = call::shown(incoming);
     let name = LitStr::new(&message.value(), Span::call_site());
     let cfgs = call::cfgs(function);
     let limit = limit::check(limit.as_ref(), scope);
-    let taken = |part: &str, span| {
-        let part = Ident::new(part, span);
-        quote_spanned!(span=> <#incoming as #krate::HasMessage<#index>>::#part)
+    let taken = |part: &str| {
+        let part = Ident::new(part, Span::call_site());
+        quote!(<#incoming as #krate::HasMessage<__Message>>::#part)
     };
     let (names, first, rest) = match function.arguments.split_first() {
         None => {
             let span = function.name.span();
-            let payload = taken("Payload", span);
-            (Vec::new(), quote_spanned!(span=> <#payload as #krate::NoArguments>::NONE;), TokenStream::new())
+            // The enum keeps its own span: that it does not exist is said there, once.
+            let krate = krate.at(span);
+            let payload = quote_spanned!(span=> <#incoming as #krate::HasMessage<__Message>>::Payload);
+            (Vec::new(), quote_spanned!(span=> let () = <#payload as #krate::NoArguments>::NONE;), TokenStream::new())
         }
         Some((ty, rest)) => {
-            let (span, first) = (ty.span(), call::argument(0));
-            let [payload, kind, read] = ["Payload", "Kind", "read"].map(|part| taken(part, span));
-            let take = quote_spanned! {span=>
-                <#ty as #krate::FirstArgument<#payload, #kind, #state>>::take(#cx, #read).await?
-            };
-            let check = validate.then(|| quote_spanned!(span=> <#ty as #krate::Validatable>::check(&#first)?;));
+            let first = call::argument(0);
+            let take = call::first_argument(ty, taken, scope);
+            let trait_ = quote!(#krate::Validatable);
+            let check = validate.then(|| {
+                let check = through(ty, &trait_, "check", &quote!(&#first));
+                quote!(#check?;)
+            });
             let (mut names, rest) = call::extractors(rest, 1, "OnMessage", scope);
             names.insert(0, first.clone());
             (names, quote!(let #first = #take; #check), rest)
         }
     };
     let call = call::and_reply(function, &names, scope);
-    let found = quote_spanned! {span=>
-        const #index: usize = #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown);
+    let found = {
+        let span = message.span();
+        let krate = krate.at(span);
+        quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
     };
     quote! {
         #cfgs
         #name => {
-            #found
+            type __Message = #krate::At<{ #found }>;
             #limit
             #first
             #rest
@@ -239,8 +227,8 @@ fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
     let Hook { role, limit, function, .. } = hook;
     let cfgs = call::cfgs(function);
     let limit = limit::check(limit.as_ref(), scope);
-    let result = quote!(#krate::Result<(), #krate::Error>);
-    let given = Ident::new("given", Span::mixed_site());
+    let result = quote!(::core::result::Result<(), #krate::Error>);
+    let given = local("given");
     let context = |kind: &str| {
         let kind = Ident::new(kind, Span::call_site());
         quote!(#cx: &#krate::Context<'_, #state, #krate::#kind>)
@@ -249,9 +237,10 @@ fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
     // Its first argument is given, and made by a trait that says what it may be.
     let after_given = |kind: &str, by: &str, make: &str| {
         let Some((ty, rest)) = function.arguments.split_first() else { return (Vec::new(), TokenStream::new()) };
-        let (by, make) = (Ident::new(by, ty.span()), Ident::new(make, ty.span()));
         let first = call::argument(0);
-        let made = quote_spanned!(ty.span()=> <#ty as #krate::#by>::#make(#given));
+        let by = Ident::new(by, Span::call_site());
+        let trait_ = quote!(#krate::#by);
+        let made = through(ty, &trait_, make, &quote!(#given));
         let (mut names, rest) = call::extractors(rest, 1, kind, scope);
         names.insert(0, first.clone());
         (names, quote!(let #first = #made; #rest))
@@ -299,18 +288,13 @@ fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
 
 fn user(hook: &Hook, scope: &Scope) -> TokenStream {
     let (krate, function) = (&scope.krate, &hook.function);
-    let (cfgs, call) = (call::cfgs(function), call::call(function, &[], scope));
-    let returned = call::returned(&function.name);
-    let user = match call::output(&function.output, function.name.span()) {
-        Some(output) => quote_spanned!(output.span()=> <#output as #krate::IntoUser>::into_user(#returned)),
-        None => quote_spanned!(function.name.span()=> #krate::IntoUser::into_user(#returned)),
-    };
+    let trait_ = quote!(#krate::IntoUser);
+    let cfgs = call::cfgs(function);
+    let user = call::call_and(function, &[], scope, &trait_, "into_user", |returned| quote!(#returned));
     quote! {
         #cfgs
-        fn user(&self) -> #krate::Option<#krate::UserId> {
-            let #returned = #call;
+        fn user(&self) -> ::core::option::Option<#krate::UserId> {
             #user
         }
     }
-    .into_token_stream()
 }

@@ -1,17 +1,16 @@
 //! Signatures: what a handler or hook may look like.
 
 use proc_macro2::{TokenStream, TokenTree};
-use quote::{ToTokens, quote};
-use syn::{Attribute, FnArg, GenericParam, Meta, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
+use quote::ToTokens;
+use syn::{Attribute, FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use super::helper::{Helpers, Kind};
+use super::helper::Kind;
 use super::model::{Function, Output};
 use super::parse::Method;
 use crate::errors::Errors;
-use crate::settings::split;
 
 /// Checks a function that bears the attribute `kind`.
-pub(crate) fn check(method: &Method, kind: Kind, helpers: &Helpers, errors: &mut Errors) -> Function {
+pub(crate) fn check(method: &Method, kind: Kind, errors: &mut Errors) -> Function {
     let signature = &method.signature;
     check_qualifiers(signature, kind, errors);
     check_generics(signature, errors);
@@ -25,7 +24,7 @@ pub(crate) fn check(method: &Method, kind: Kind, helpers: &Helpers, errors: &mut
         is_async: signature.asyncness.is_some(),
         arguments: arguments(signature, errors),
         output: output(&signature.output),
-        cfgs: cfgs(&method.attributes, helpers, errors),
+        cfgs: cfgs(&method.attributes),
     }
 }
 
@@ -66,16 +65,19 @@ fn check_receiver(signature: &Signature, kind: Kind, errors: &mut Errors) {
             errors.at(&signature.ident, format!("`{}` needs `&self` or `&mut self`", signature.ident));
         }
         (Some(receiver), _) => {
-            if let Some(words) = refused_receiver(receiver) {
+            // A lifetime that is declared has been refused there.
+            let is_declared = signature.generics.lifetimes().next().is_some();
+            if let Some(words) = refused_receiver(receiver, is_declared) {
                 errors.at(receiver, words);
             }
         }
     }
 }
 
-fn refused_receiver(receiver: &Receiver) -> Option<&'static str> {
+fn refused_receiver(receiver: &Receiver, is_declared: bool) -> Option<&'static str> {
     match &receiver.kind {
         ReceiverKind::Reference(_, None, _) => None,
+        ReceiverKind::Reference(_, Some(_), _) if is_declared => None,
         ReceiverKind::Reference(_, Some(_), _) => Some("a handler has no lifetimes: expected `&self` or `&mut self`"),
         ReceiverKind::Value => {
             Some("the consumer lives on after a handler: expected `&self` or `&mut self`")
@@ -101,7 +103,9 @@ fn arguments(signature: &Signature, errors: &mut Errors) -> Vec<Type> {
     let mut types = Vec::new();
     for argument in &signature.inputs {
         let FnArg::Typed(argument) = argument else { continue };
-        if is_opaque(&argument.ty) {
+        if let Type::Reference(reference) = &*argument.ty {
+            errors.at(reference, "an argument is taken by value: there is nothing for it to borrow from");
+        } else if is_opaque(&argument.ty) {
             errors.at(&argument.ty, "an argument's type must be named: what is extracted depends on it");
         }
         for attribute in argument.attrs.iter().filter(|attribute| is_cfg(attribute)) {
@@ -136,26 +140,8 @@ fn is_cfg(attribute: &Attribute) -> bool {
     attribute.path().is_ident("cfg") || attribute.path().is_ident("cfg_attr")
 }
 
-/// The conditions of a function. A `cfg_attr` goes with it unread, unless it would hide something.
-fn cfgs(attributes: &[Attribute], helpers: &Helpers, errors: &mut Errors) -> Vec<TokenStream> {
-    let mut conditions = Vec::new();
-    for attribute in attributes {
-        let Meta::List(list) = &attribute.meta else { continue };
-        if attribute.path().is_ident("cfg") {
-            conditions.push(list.tokens.clone());
-        } else if attribute.path().is_ident("cfg_attr") {
-            for inner in split(list.tokens.clone()).into_iter().skip(1) {
-                let path = syn::parse2::<Meta>(inner).map(|meta| meta.path().clone());
-                let hidden = path.ok().filter(|path| path.is_ident("cfg") || helpers.kind(path).is_some());
-                if let Some(path) = hidden {
-                    let path = quote!(#path).to_string().replace(' ', "");
-                    errors.at(
-                        attribute,
-                        format!("`#[consumer]` cannot see a `#[{path}]` in a `cfg_attr`: use `#[cfg(…)]` on two handlers"),
-                    );
-                }
-            }
-        }
-    }
-    conditions
+/// The conditions of a function. A `cfg_attr` goes with it unread.
+fn cfgs(attributes: &[Attribute]) -> Vec<TokenStream> {
+    let cfgs = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    cfgs.filter_map(|attribute| Some(attribute.meta.require_list().ok()?.tokens.clone())).collect()
 }

@@ -1,6 +1,8 @@
 //! The attributes that mean something inside a consumer's block.
 
-use syn::{Attribute, Path};
+use syn::{Attribute, Meta, Path};
+
+use crate::settings::split;
 
 /// Which attribute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,21 +71,35 @@ impl Helpers {
         Self { krate }
     }
 
-    /// Takes the helper attributes out of the attributes of a function.
-    pub(crate) fn take_from(&self, attributes: &mut Vec<Attribute>) -> Vec<Helper> {
-        let mut helpers = Vec::new();
-        attributes.retain(|attribute| match self.kind(attribute.path()) {
-            Some(kind) => {
+    /// Takes the helper attributes out of the attributes of a function, and each `cfg_attr` that
+    /// hides one, or a condition.
+    pub(crate) fn take_from(&self, attributes: &mut Vec<Attribute>) -> (Vec<Helper>, Vec<Attribute>) {
+        let (mut helpers, mut hidden) = (Vec::new(), Vec::new());
+        attributes.retain(|attribute| {
+            if let Some(kind) = self.kind(attribute.path()) {
                 helpers.push(Helper { kind, attribute: attribute.clone() });
-                false
+                return false;
             }
-            None => true,
+            if self.hides(attribute) {
+                hidden.push(attribute.clone());
+                return false;
+            }
+            true
         });
-        helpers
+        (helpers, hidden)
+    }
+
+    fn hides(&self, attribute: &Attribute) -> bool {
+        let Meta::List(list) = &attribute.meta else { return false };
+        attribute.path().is_ident("cfg_attr")
+            && split(list.tokens.clone()).into_iter().skip(1).any(|inner| {
+                let meta = syn::parse2::<Meta>(inner);
+                meta.is_ok_and(|meta| meta.path().is_ident("cfg") || self.kind(meta.path()).is_some())
+            })
     }
 
     /// `on`, `channels::on`, `channels::prelude::on`, or either under the crate's other name.
-    pub(crate) fn kind(&self, path: &Path) -> Option<Kind> {
+    fn kind(&self, path: &Path) -> Option<Kind> {
         let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         let (last, way) = names.split_last()?;
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == last)?;

@@ -19,7 +19,7 @@ pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream>
     );
     // A year has fewer milliseconds than a u64 holds.
     let per = u64::try_from(per.as_millis()).unwrap_or(u64::MAX);
-    let per = quote!(#krate::Duration::from_millis(#per));
+    let per = quote!(::core::time::Duration::from_millis(#per));
     Some(quote! {
         #krate::check_rate(#cx, &const { #krate::limit(#bucket, #count, #per, #krate::By::#by) }).await?;
     })

@@ -41,9 +41,9 @@ pub(crate) fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream
             return quote!(#item #errors);
         }
     };
-    let consumer = check::check(&block, options, &helpers, &mut errors);
+    let consumer = check::check(&block, &options, &mut errors);
     let (errors, written) = match errors.finish() {
-        None => (None, expand::expand(&consumer)),
+        None => (None, Some(expand::expand(&consumer))),
         Some(errors) => (Some(errors.into_compile_error()), expand::stand_in(&consumer)),
     };
     let block = block.into_token_stream();

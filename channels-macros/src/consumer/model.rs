@@ -1,7 +1,6 @@
 //! A consumer, checked: what expansion writes down without a further question.
 
 use proc_macro2::{Span, TokenStream};
-use syn::spanned::Spanned;
 use syn::{Generics, Ident, LitStr, Path, Type};
 
 use super::rate_limit::Limit;
@@ -16,6 +15,8 @@ pub(crate) struct Consumer {
     pub(crate) state: Type,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) hooks: Vec<Hook>,
+    /// Its type could not be a consumer at all, and rustc would say so at length.
+    pub(crate) is_impossible: bool,
 }
 
 /// What `#[on("…")]` stands on.
@@ -45,16 +46,6 @@ pub(crate) struct Function {
     pub(crate) output: Output,
     /// The conditions it stands under: the insides of its `#[cfg(…)]`.
     pub(crate) cfgs: Vec<TokenStream>,
-}
-
-impl Function {
-    /// Where to speak of what it returns.
-    pub(crate) fn output_span(&self) -> Span {
-        match &self.output {
-            Output::Unit => self.name.span(),
-            Output::Named(ty) | Output::Opaque(ty) => ty.span(),
-        }
-    }
 }
 
 /// What a function returns.

@@ -1,6 +1,6 @@
 //! `#[consumer(incoming = E, outgoing = M, state = S, crate = path)]`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use syn::parse::Parse;
 use syn::{Path, Type};
 
@@ -13,10 +13,8 @@ pub(crate) struct Options {
     pub(crate) outgoing: Option<Type>,
     pub(crate) state: Option<Type>,
     pub(crate) krate: Path,
-    /// `incoming` was written, be it wrongly: then nothing is said of its absence.
+    /// It was written, or something is wrong that may have been meant as it: its absence is no news.
     pub(crate) says_incoming: bool,
-    /// Where to say what is missing.
-    pub(crate) span: Span,
 }
 
 impl Options {
@@ -28,16 +26,12 @@ impl Options {
             state: None,
             krate: default_path(),
             says_incoming: false,
-            span: Span::call_site(),
         };
         for setting in settings(tokens, &KNOWN, "`#[consumer]`", errors) {
             let name = setting.name.to_string();
             let mut ty = |expected| errors.take(setting.parse(Type::parse, expected));
             match name.as_str() {
-                "incoming" => {
-                    options.says_incoming = true;
-                    options.incoming = ty("the enum of the messages that clients may send");
-                }
+                "incoming" => options.incoming = ty("the enum of the messages that clients may send"),
                 "outgoing" => options.outgoing = ty("the enum of the messages that the server sends"),
                 "state" => options.state = ty("the type of the router's state"),
                 _ => {
@@ -47,6 +41,7 @@ impl Options {
                 }
             }
         }
+        options.says_incoming = options.incoming.is_some() || !errors.is_empty();
         options
     }
 }

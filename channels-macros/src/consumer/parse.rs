@@ -13,7 +13,7 @@ use super::helper::{Helper, Helpers};
 pub(crate) struct Block {
     attributes: Vec<Attribute>,
     unsafety: Option<Token![unsafe]>,
-    impl_token: Token![impl],
+    pub(crate) impl_token: Token![impl],
     pub(crate) generics: Generics,
     /// Of an impl of a trait, which a consumer is not.
     pub(crate) trait_: Option<(Path, Token![for])>,
@@ -34,6 +34,8 @@ pub(crate) enum Item {
 pub(crate) struct Method {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) helpers: Vec<Helper>,
+    /// Each `cfg_attr` that has a helper attribute, or a condition, inside.
+    pub(crate) hidden: Vec<Attribute>,
     visibility: Visibility,
     defaultness: Option<Token![default]>,
     pub(crate) signature: Signature,
@@ -94,7 +96,7 @@ impl Item {
 impl Method {
     fn parse(input: ParseStream<'_>, known: &Helpers) -> syn::Result<Self> {
         let mut attributes = input.call(Attribute::parse_outer)?;
-        let helpers = known.take_from(&mut attributes);
+        let (helpers, hidden) = known.take_from(&mut attributes);
         let visibility = input.parse()?;
         let defaultness = if input.peek(Token![default]) { Some(input.parse()?) } else { None };
         let signature = input.parse()?;
@@ -104,7 +106,7 @@ impl Method {
             TokenTree::Punct(punct) if punct.as_char() == ';' => {}
             other => return Err(syn::Error::new(other.span(), "expected a body")),
         }
-        Ok(Self { attributes, helpers, visibility, defaultness, signature, body })
+        Ok(Self { attributes, helpers, hidden, visibility, defaultness, signature, body })
     }
 }
 
@@ -148,7 +150,7 @@ impl ToTokens for Item {
 
 impl ToTokens for Method {
     fn to_tokens(&self, tokens: &mut TokenStream) {
-        let Self { attributes, helpers: _, visibility, defaultness, signature, body } = self;
+        let Self { attributes, helpers: _, hidden: _, visibility, defaultness, signature, body } = self;
         tokens.append_all(quote!(#(#attributes)* #visibility #defaultness #signature #body));
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use proc_macro2::TokenStream;
-use syn::parse::{Parse, ParseStream, Parser};
+use proc_macro2::{TokenStream, TokenTree};
+use syn::parse::{Parse, Parser};
 use syn::{Attribute, Ident, LitInt, LitStr, Meta};
 
 use crate::errors::Errors;
@@ -41,22 +41,23 @@ impl Limit {
             errors.at(&attribute.meta, format!("`#[rate_limit]` needs a count and a period, {EXAMPLE}"));
             return None;
         };
-        let mut parts = split(list.tokens.clone()).into_iter();
-        let first = parts.next().unwrap_or_default();
-        let is_setting = (|input: ParseStream<'_>| {
-            let setting = input.peek(syn::Ident) && input.peek2(syn::Token![=]);
-            input.parse::<TokenStream>().map(|_| setting)
-        })
-        .parse2(first.clone())
-        .unwrap_or_default();
-        let count = if first.is_empty() || is_setting {
-            errors.at(&attribute.meta, format!("`#[rate_limit]` begins with a count, {EXAMPLE}"));
-            None
-        } else {
-            errors.take(count(first.clone()))
+        let mut parts = split(list.tokens.clone());
+        if parts.is_empty() {
+            errors.at(&attribute.meta, format!("`#[rate_limit]` needs a count and a period, {EXAMPLE}"));
+            return None;
+        }
+        let count = match parts.iter().position(|part| !is_setting(part)) {
+            Some(0) => errors.take(count(parts.remove(0))),
+            Some(later) => {
+                errors.at(parts.remove(later), format!("the count comes first, {EXAMPLE}"));
+                None
+            }
+            None => {
+                errors.at(&attribute.meta, format!("`#[rate_limit]` begins with a count, {EXAMPLE}"));
+                None
+            }
         };
-        let rest: Vec<_> = is_setting.then_some(first).into_iter().chain(parts).collect();
-        let rest = rest.into_iter().flat_map(|part| [part, quote::quote!(,)]).collect();
+        let rest = parts.into_iter().flat_map(|part| [part, quote::quote!(,)]).collect();
         let mut limit = Self { count: 1, per: MAX_PER, by: By::default(), bucket };
         let (mut says_per, mut is_right) = (false, true);
         for setting in settings(rest, &["per", "by", "bucket"], "`#[rate_limit]`", errors) {
@@ -73,7 +74,7 @@ impl Limit {
     fn set(&mut self, setting: &Setting) -> syn::Result<()> {
         match setting.name.to_string().as_str() {
             "per" => self.per = per(&setting.text("a period in quotes, such as `\"10s\"`")?)?,
-            "by" => self.by = by(&setting.parse(Ident::parse, "`connection`, `user` or `ip`")?)?,
+            "by" => self.by = by(&setting.parse(Ident::parse, "`connection`, `user` or `ip`, without quotes")?)?,
             _ => self.bucket = bucket(setting.text("a name in quotes, such as `\"posting\"`")?)?,
         }
         Ok(())
@@ -85,11 +86,16 @@ impl Limit {
     }
 }
 
+/// Whether this may be meant as `name = value`.
+fn is_setting(part: &TokenStream) -> bool {
+    matches!(part.clone().into_iter().next(), Some(TokenTree::Ident(_)))
+}
+
 fn count(tokens: TokenStream) -> syn::Result<u32> {
     let refused = |words: &str| syn::Error::new_spanned(&tokens, words);
     let expected = "expected a count: a whole number of 1 or more";
     let literal = LitInt::parse.parse2(tokens.clone()).map_err(|_| refused(expected))?;
-    if !literal.suffix().is_empty() {
+    if !literal.suffix().is_empty() || literal.base10_digits().starts_with('-') {
         return Err(refused(expected));
     }
     match literal.base10_parse() {

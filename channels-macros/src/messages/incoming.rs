@@ -1,20 +1,23 @@
 //! What `#[derive(Incoming)]` writes.
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::TokenStream;
+use quote::quote;
 
 use super::model::{Messages, Variant};
+use crate::hygiene::local;
+use crate::private::{Private, through};
 
 pub(crate) fn expand(messages: &Messages) -> TokenStream {
     let krate = messages.private();
     let names = messages.variants.iter().map(|variant| &variant.name);
     let arms = messages.variants.iter().enumerate().map(|(index, variant)| arm(index, variant, &krate));
     let (message, name) = (local("message"), local("name"));
+    let read = read_fields(messages);
     let decode = quote! {
+        #read
         match #message.name() {
             #(#arms)*
-            #name => #krate::Err(#krate::unknown_message(#name)),
+            #name => ::core::result::Result::Err(#krate::unknown_message(#name)),
         }
     };
     let incoming = implement(messages, quote!(#(#names),*), decode);
@@ -27,7 +30,7 @@ pub(crate) fn stand_in(messages: &Messages) -> TokenStream {
     let krate = messages.private();
     let incoming = implement(messages, quote!(#krate::BROKEN), quote!(::core::unreachable!()));
     let mut indexed = messages.generics.clone();
-    indexed.params.push(syn::parse_quote!(const INDEX: usize));
+    indexed.params.push(syn::parse_quote!(INDEX));
     let (generics, _, where_clause) = indexed.split_for_impl();
     let itself = messages.itself();
     quote! {
@@ -36,7 +39,7 @@ pub(crate) fn stand_in(messages: &Messages) -> TokenStream {
         impl #generics #krate::HasMessage<INDEX> for #itself #where_clause {
             type Payload = #krate::Nothing;
             type Kind = #krate::Broken;
-            fn read(_: &#krate::Message) -> #krate::Result<#krate::Nothing, #krate::Error> {
+            fn read(_: &#krate::Message) -> ::core::result::Result<#krate::Nothing, #krate::Error> {
                 ::core::unreachable!()
             }
         }
@@ -49,22 +52,39 @@ fn implement(messages: &Messages, names: TokenStream, decode: TokenStream) -> To
     let body = quote! {
         const NAMES: &'static [&'static str] = &[#names];
         const LAYOUT: #krate::Layout = #layout;
-        fn decode(#message: &#krate::Message) -> #krate::Result<Self, #krate::Error> {
+        fn decode(#message: &#krate::Message) -> ::core::result::Result<Self, #krate::Error> {
             #decode
         }
     };
     messages.implement(quote!(#krate::Incoming), messages.itself(), body)
 }
 
-fn arm(index: usize, variant: &Variant, krate: &TokenStream) -> TokenStream {
+fn arm(index: usize, variant: &Variant, krate: &Private) -> TokenStream {
     let Variant { ident, name, payload } = variant;
     let message = local("message");
     match payload {
         Some(_) => quote! {
-            #name => #krate::Ok(Self::#ident(<Self as #krate::HasMessage<#index>>::read(#message)?)),
+            #name => ::core::result::Result::Ok(Self::#ident(<Self as #krate::HasMessage<#krate::At<#index>>>::read(#message)?)),
         },
-        None => quote!(#name => #krate::Ok(Self::#ident {}),),
+        None => quote!(#name => ::core::result::Result::Ok(Self::#ident {}),),
     }
+}
+
+/// Consumers handle payloads one by one, so nobody may ever match the enum: without this rustc would
+/// say that its fields are never read.
+fn read_fields(messages: &Messages) -> Option<TokenStream> {
+    let payload = local("payload");
+    let mut fields = messages.variants.iter().filter(|variant| variant.payload.is_some()).peekable();
+    fields.peek()?;
+    let arms = fields.map(|Variant { ident, .. }| quote!(Self::#ident(#payload) => { let _ = #payload; }));
+    let message = local("message");
+    Some(quote! {
+        let _ = |#message: &Self| match #message {
+            #(#arms)*
+            #[allow(unreachable_patterns)]
+            _ => (),
+        };
+    })
 }
 
 /// The message at one place. That its payload can be read is asked here, once, at the payload's type.
@@ -72,7 +92,8 @@ fn kind(messages: &Messages, index: usize, variant: &Variant) -> TokenStream {
     let (krate, message) = (messages.private(), local("message"));
     let (payload, kind, read) = match &variant.payload {
         Some(ty) => {
-            let read = quote_spanned!(ty.span()=> <#ty as #krate::ReadPayload>::read(#message));
+            let trait_ = quote!(#krate::ReadPayload);
+            let read = through(ty, &trait_, "read", &quote!(#message));
             (quote!(#ty), quote!(#krate::Carried), read)
         }
         None => (
@@ -80,20 +101,16 @@ fn kind(messages: &Messages, index: usize, variant: &Variant) -> TokenStream {
             quote!(#krate::NotCarried),
             quote!({
                 let _ = #message;
-                #krate::Ok(#krate::Nothing)
+                ::core::result::Result::Ok(#krate::Nothing)
             }),
         ),
     };
     let body = quote! {
         type Payload = #payload;
         type Kind = #kind;
-        fn read(#message: &#krate::Message) -> #krate::Result<#payload, #krate::Error> {
+        fn read(#message: &#krate::Message) -> ::core::result::Result<#payload, #krate::Error> {
             #read
         }
     };
-    messages.implement(quote!(#krate::HasMessage<#index>), messages.itself(), body)
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
+    messages.implement(quote!(#krate::HasMessage<#krate::At<#index>>), messages.itself(), body)
 }

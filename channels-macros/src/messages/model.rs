@@ -1,8 +1,10 @@
 //! An enum of messages, checked.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Generics, Ident, Path, Type};
+
+use crate::private::Private;
 
 /// An enum of messages.
 pub(crate) struct Messages {
@@ -29,10 +31,8 @@ pub(crate) struct Layout {
 }
 
 impl Messages {
-    /// `::channels::__private`.
-    pub(crate) fn private(&self) -> TokenStream {
-        let krate = &self.krate;
-        quote!(#krate::__private)
+    pub(crate) fn private(&self) -> Private {
+        Private::of(&self.krate)
     }
 
     /// An impl of one of the crate's traits for `target`, with the enum's generics.
@@ -49,7 +49,7 @@ impl Messages {
 
     /// The enum with its parameters.
     pub(crate) fn itself(&self) -> TokenStream {
-        let ident = Ident::new(&self.ident.to_string(), self.ident.span().resolved_at(Span::call_site()));
+        let ident = &self.ident;
         let (_, generics, _) = self.generics.split_for_impl();
         quote!(#ident #generics)
     }
@@ -57,7 +57,7 @@ impl Messages {
 
 impl Layout {
     /// The expression that makes it.
-    pub(crate) fn expand(&self, krate: &TokenStream) -> TokenStream {
+    pub(crate) fn expand(&self, krate: &Private) -> TokenStream {
         let tag = &self.tag;
         match &self.content {
             Some(content) => quote!(#krate::Layout::nested(#tag, #content)),

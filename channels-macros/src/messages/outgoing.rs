@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{ToTokens, quote, quote_spanned};
-use syn::spanned::Spanned;
+use proc_macro2::TokenStream;
+use quote::{ToTokens, quote};
 use syn::{GenericParam, Type};
 
 use super::model::{Messages, Variant};
+use crate::hygiene::local;
+use crate::private::through;
 
 pub(crate) fn expand(messages: &Messages) -> TokenStream {
     write(messages, &TokenStream::new())
@@ -32,9 +33,8 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
     let layout = messages.layout.expand(&krate);
     let written = messages.variants.iter().map(|Variant { ident, name, payload: ty }| match ty {
         Some(ty) => {
-            let write = quote_spanned! {ty.span()=>
-                <#ty as #krate::WritePayload>::write(#payload, #layout, #name, #re)
-            };
+            let trait_ = quote!(#krate::WritePayload);
+            let write = through(ty, &trait_, "write", &quote!(#payload, #layout, #name, #re));
             quote!(Self::#ident(#payload) => #write,)
         }
         None => quote!(Self::#ident {} => #krate::write_empty(#layout, #name, #re),),
@@ -47,8 +47,8 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
         }
         fn to_json(
             &self,
-            #re: #krate::Option<&#krate::RequestId>,
-        ) -> #krate::Result<#krate::ByteString, #krate::Error> {
+            #re: ::core::option::Option<&#krate::RequestId>,
+        ) -> ::core::result::Result<#krate::ByteString, #krate::Error> {
             match #itself { #(#written)* #otherwise }
         }
     };
@@ -58,13 +58,14 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
 /// The enum is a reply.
 fn message(messages: &Messages) -> TokenStream {
     let (krate, itself) = (messages.private(), messages.itself());
-    reply(messages, itself, &quote!(#krate::ReplySink::message(sink, self)))
+    let sink = local("sink");
+    reply(messages, itself, &quote!(#krate::ReplySink::message(#sink, self)))
 }
 
 fn reply(messages: &Messages, what: TokenStream, body: &TokenStream) -> TokenStream {
-    let (krate, itself) = (messages.private(), messages.itself());
+    let (krate, itself, sink) = (messages.private(), messages.itself(), local("sink"));
     let body = quote! {
-        fn reply(self, sink: &mut dyn #krate::ReplySink<#itself>) -> #krate::Result<(), #krate::Error> {
+        fn reply(self, #sink: &mut dyn #krate::ReplySink<#itself>) -> ::core::result::Result<(), #krate::Error> {
             #body
         }
     };
@@ -74,17 +75,17 @@ fn reply(messages: &Messages, what: TokenStream, body: &TokenStream) -> TokenStr
 /// A payload that one variant carries becomes it.
 fn payload(messages: &Messages, variant: &Variant, ty: &Type) -> TokenStream {
     let (krate, itself, ident) = (messages.private(), messages.itself(), &variant.ident);
-    let payload = local("payload");
+    let (payload, sink) = (local("payload"), local("sink"));
     let body = quote! {
         fn from(#payload: #ty) -> Self {
             Self::#ident(#payload)
         }
     };
-    let from = messages.implement(quote!(#krate::From<#ty>), itself.clone(), body);
+    let from = messages.implement(quote!(::core::convert::From<#ty>), itself.clone(), body);
     if means_something_else(ty) {
         return from;
     }
-    let body = quote!(#krate::ReplySink::message(sink, <#itself as #krate::From<#ty>>::from(self)));
+    let body = quote!(#krate::ReplySink::message(#sink, <#itself as ::core::convert::From<#ty>>::from(self)));
     let reply = reply(messages, quote!(#ty), &body);
     quote!(#from #reply)
 }
@@ -117,8 +118,4 @@ fn means_something_else(ty: &Type) -> bool {
         Type::Path(path) => path.path.segments.last().is_some_and(|last| REPLIES.iter().any(|name| last.ident == name)),
         _ => false,
     }
-}
-
-fn local(name: &str) -> Ident {
-    Ident::new(name, Span::mixed_site())
 }

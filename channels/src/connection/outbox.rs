@@ -82,12 +82,13 @@ pub(crate) struct Outbox {
     /// Keeps `bytes` the sum over `frames`, and nothing queued after `closed`.
     queue: Mutex<Queue>,
     ready: Notify,
+    taken: Notify,
 }
 
 impl Outbox {
     pub(crate) fn new(limits: OutboxLimits) -> Self {
         let queue = Queue { early: Some(VecDeque::new()), ..Queue::default() };
-        Self { limits, queue: Mutex::new(queue), ready: Notify::new() }
+        Self { limits, queue: Mutex::new(queue), ready: Notify::new(), taken: Notify::new() }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -169,6 +170,20 @@ impl Outbox {
         std::mem::take(&mut queue.frames).len() + queue.early.take().map_or(0, |early| early.len())
     }
 
+    /// Waits until half of it is free: a client's next request is read when its answer has room. Cancel
+    /// safe; one waiter at a time.
+    pub(crate) async fn room(&self) {
+        while !self.has_room() {
+            self.taken.notified().await;
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        let queue = self.queue();
+        let half = queue.frames.len() <= self.limits.messages / 2 && queue.bytes <= self.limits.bytes / 2;
+        half || queue.frames.is_empty() || queue.closed
+    }
+
     /// What there is to write now.
     pub(crate) fn take(&self) -> Option<Batch> {
         let mut queue = self.queue();
@@ -176,6 +191,7 @@ impl Outbox {
             return None;
         }
         queue.bytes = queue.early.iter().flatten().map(Frame::len).sum();
+        self.taken.notify_one();
         Some(Batch {
             ping: std::mem::take(&mut queue.ping),
             frames: std::mem::take(&mut queue.frames),

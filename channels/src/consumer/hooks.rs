@@ -1,12 +1,12 @@
 //! What hooks may take and return, each with the words for what they may not.
 
-use std::future::Future;
-
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use bytestring::ByteString;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, TryFutureExt};
 
 use crate::error::Error;
 use crate::id::UserId;
@@ -19,14 +19,15 @@ use crate::message::IntoError;
     label = "not an axum extractor that leaves the body alone",
     note = "arguments of `#[accept]` implement axum's `FromRequestParts<{S}>`: `Path`, `Query`, `HeaderMap`, `State<T>` with `T: FromRef<{S}>`, …"
 )]
-pub trait AcceptArgument<S>: Sized {
-    fn extract(parts: &mut Parts, state: &S) -> impl Future<Output = Result<Self, Response>> + Send;
+pub trait AcceptArgument<S>: Sized + 'static {
+    fn extract<'a>(parts: &'a mut Parts, state: &'a S) -> BoxFuture<'a, Result<Self, Response>>;
 }
 
 #[diagnostic::do_not_recommend]
-impl<S: Send + Sync, T: FromRequestParts<S>> AcceptArgument<S> for T {
-    async fn extract(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        T::from_request_parts(parts, state).await.map_err(IntoResponse::into_response)
+impl<S: Send + Sync, T: FromRequestParts<S> + 'static> AcceptArgument<S> for T {
+    // No `async fn`: its future would be found wrong as well, in axum's words instead of these.
+    fn extract<'a>(parts: &'a mut Parts, state: &'a S) -> BoxFuture<'a, Result<Self, Response>> {
+        T::from_request_parts(parts, state).map_err(IntoResponse::into_response).boxed()
     }
 }
 
@@ -40,12 +41,14 @@ pub trait Accepted<C> {
     fn accepted(self) -> Result<C, Response>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<C> Accepted<C> for C {
     fn accepted(self) -> Result<C, Response> {
         Ok(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<C, R: IntoResponse> Accepted<C> for Result<C, R> {
     fn accepted(self) -> Result<C, Response> {
         self.map_err(IntoResponse::into_response)
@@ -79,18 +82,21 @@ pub trait IntoUser {
     fn into_user(self) -> Option<UserId>;
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoUser for UserId {
     fn into_user(self) -> Option<UserId> {
         Some(self)
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl IntoUser for &UserId {
     fn into_user(self) -> Option<UserId> {
         Some(self.clone())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<U: IntoUser> IntoUser for Option<U> {
     fn into_user(self) -> Option<UserId> {
         self.and_then(U::into_user)
@@ -107,12 +113,14 @@ pub trait FromText {
     fn from_text(text: ByteString) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl FromText for ByteString {
     fn from_text(text: ByteString) -> Self {
         text
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromText for String {
     fn from_text(text: ByteString) -> Self {
         text.into()
@@ -129,12 +137,14 @@ pub trait FromBinary {
     fn from_binary(data: Bytes) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBinary for Bytes {
     fn from_binary(data: Bytes) -> Self {
         data
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl FromBinary for Vec<u8> {
     fn from_binary(data: Bytes) -> Self {
         data.into()
@@ -151,6 +161,7 @@ pub trait ErrorArgument {
     fn from_error(error: Error) -> Self;
 }
 
+#[diagnostic::do_not_recommend]
 impl ErrorArgument for Error {
     fn from_error(error: Error) -> Self {
         error
@@ -168,12 +179,14 @@ pub trait Departed {
     fn departed(self) -> Result<(), Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl Departed for () {
     fn departed(self) -> Result<(), Error> {
         Ok(())
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<E: IntoError> Departed for Result<(), E> {
     fn departed(self) -> Result<(), Error> {
         self.map_err(IntoError::into_error)

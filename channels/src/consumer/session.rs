@@ -19,9 +19,7 @@ use crate::connection::{Connection, ConnectionState};
 use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
 use crate::layer::{ChannelLayer, Registered};
-use crate::message::{
-    Frame, Message, ReplySink, control_frame, error_frame, expired, undecodable, unexpected_binary,
-};
+use crate::message::{Frame, Message, ReplySink, control_frame, error_frame, expired, undecodable, unexpected_binary};
 use crate::middleware::{Chain, Next, Terminal};
 
 /// What one connection needs to run.
@@ -92,7 +90,11 @@ impl<C: Consumer> Session<C> {
             let received = tokio::select! {
                 biased;
                 reason = connection.close_asked() => return reason,
-                received = inbox.next() => received,
+                // A client that sends more than it reads is slowed down, not closed.
+                received = async {
+                    connection.outbox().room().await;
+                    inbox.next().await
+                } => received,
             };
             let Some(Arrival { at, received }) = received else { return CloseReason::lost() };
             let step = match received {
@@ -126,12 +128,7 @@ impl<C: Consumer> Session<C> {
         self.settle(outcome, Request::default(), None).await
     }
 
-    async fn text<R: Stream<Item = Received>>(
-        &mut self,
-        inbox: &mut Inbox<R>,
-        text: ByteString,
-        at: Instant,
-    ) -> Step {
+    async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString, at: Instant) -> Step {
         let frame = Frame::Text(text);
         if let Err(error) = self.inspect(&frame) {
             return self.settle(Err(error), Request::default(), None).await;
@@ -143,12 +140,7 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    async fn binary<R: Stream<Item = Received>>(
-        &mut self,
-        inbox: &mut Inbox<R>,
-        data: Bytes,
-        at: Instant,
-    ) -> Step {
+    async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes, at: Instant) -> Step {
         let frame = Frame::Binary(data.clone());
         if let Err(error) = self.inspect(&frame) {
             return self.settle(Err(error), Request::default(), None).await;
@@ -254,7 +246,8 @@ impl<C: Consumer> Session<C> {
             return Ok(());
         }
         self.layer.manager().failed(&error);
-        let end = error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
+        let end =
+            error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
         self.answer(error, request).await;
         end.map_or(Ok(()), Err)
     }

@@ -3,7 +3,7 @@
 mod answer;
 mod context;
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 
 use axum::extract::{FromRef, State};
 
@@ -43,7 +43,7 @@ use crate::message::{Broken, Carried, Message, NotCarried, Nothing, Priority, Re
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument here",
     label = "not an extractor of this hook",
-    note = "a handler's arguments are, first, the payload of its message, then extractors: `Connection`, `ChannelLayer`, `State<T>`, `UserId`, `ConnectionId`, `Message`, `CloseReason` in `#[disconnect]`, or your own by `impl Extract`",
+    note = "arguments are extractors, after the payload of an `#[on(\"…\")]`: `Connection`, `ChannelLayer`, `State<T>`, `UserId`, `ConnectionId`, in `#[on]` also `Message`, in `#[disconnect]` `CloseReason`, or your own by `impl Extract`",
     note = "parts of the request (`Path`, `Query`, headers) are for `#[accept]`, which keeps what it needs in `Self`"
 )]
 pub trait Extract<S, H: Hook = OnMessage>: Sized + Send {
@@ -83,10 +83,30 @@ impl<S: Send + Sync, H: Hook> Extract<S, H> for Option<UserId> {
     }
 }
 
+impl<S: Send + Sync, H: Hook, T: FromState<S>> Extract<S, H> for State<T> {
+    // No `async fn`: where there is no such state, its future would be found wrong as well, in other words.
+    #[allow(refining_impl_trait)]
+    fn extract(cx: &Context<'_, S, H>) -> Ready<Result<Self, Error>> {
+        ready(Ok(Self(T::from_state(cx.state()))))
+    }
+}
+
+/// `FromRef`, with words for what is not.
+#[doc(hidden)]
+#[diagnostic::on_unimplemented(
+    message = "the state `{S}` has no `{Self}`",
+    label = "needs `impl FromRef<{S}> for {Self}`, or `#[derive(FromRef)]` on `{S}`",
+    note = "`#[consumer(state = …)]` names the type of the router's state; without it there is none to take from"
+)]
+pub trait FromState<S>: Send {
+    /// A part of the state.
+    fn from_state(state: &S) -> Self;
+}
+
 #[diagnostic::do_not_recommend]
-impl<S: Send + Sync, H: Hook, T: FromRef<S> + Send> Extract<S, H> for State<T> {
-    async fn extract(cx: &Context<'_, S, H>) -> Result<Self, Error> {
-        Ok(Self(T::from_ref(cx.state())))
+impl<S, T: FromRef<S> + Send> FromState<S> for T {
+    fn from_state(state: &S) -> Self {
+        T::from_ref(state)
     }
 }
 

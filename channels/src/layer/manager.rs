@@ -106,10 +106,8 @@ impl ConnectionManager {
         if self.is_draining() {
             return Err(self.refused(Admission::Draining));
         }
-        let limits = Limits {
-            per_user: self.config.max_connections_per_client(),
-            total: self.config.max_total_connections(),
-        };
+        let limits =
+            Limits { per_user: self.config.max_connections_per_client(), total: self.config.max_total_connections() };
         let Some(answer) = self.deadline.run_until_cancelled(self.backend.admit(user, limits)).await else {
             return Err(self.refused(Admission::Draining));
         };

@@ -39,13 +39,13 @@ pub trait Incoming: Sized {
     fn decode(message: &Message) -> Result<Self, Error>;
 }
 
-/// The message at one place of [`Incoming::NAMES`]; made by the derive, used by `#[consumer]`.
+/// The message [`At`] one place of [`Incoming::NAMES`]; made by the derive, used by `#[consumer]`.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not an enum of incoming messages",
     label = "needs `#[derive(Incoming)]`"
 )]
-pub trait HasMessage<const INDEX: usize> {
+pub trait HasMessage<I> {
     /// What it carries, or [`Nothing`].
     type Payload;
     /// [`Carried`] or [`NotCarried`].
@@ -54,6 +54,11 @@ pub trait HasMessage<const INDEX: usize> {
     /// Reads what it carries.
     fn read(message: &Message) -> Result<Self::Payload, Error>;
 }
+
+/// A place.
+#[doc(hidden)]
+#[derive(Debug)]
+pub enum At<const INDEX: usize> {}
 
 /// The payload of a message without one.
 #[doc(hidden)]

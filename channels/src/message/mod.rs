@@ -26,7 +26,7 @@ pub(crate) use decode::Rejected;
 pub use frame::Frame;
 pub use incoming::Incoming;
 #[doc(hidden)]
-pub use incoming::{Broken, Carried, HasMessage, NotCarried, Nothing, ReadPayload};
+pub use incoming::{At, Broken, Carried, HasMessage, NotCarried, Nothing, ReadPayload};
 pub use layout::Layout;
 #[doc(hidden)]
 pub use outgoing::{WritePayload, write_envelope};

@@ -46,6 +46,7 @@ pub trait Outgoing: Send + Sync {
 #[derive(Clone, Copy, Debug)]
 pub enum NoMessages {}
 
+#[diagnostic::do_not_recommend]
 impl Outgoing for NoMessages {
     fn name(&self) -> &'static str {
         match *self {}

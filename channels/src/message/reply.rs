@@ -4,11 +4,10 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::frame::Frame;
-use super::outgoing::Outgoing;
 use crate::error::Error;
 
 /// Takes what a handler returned, one reply after the other.
-pub trait ReplySink<M: Outgoing>: Send {
+pub trait ReplySink<M>: Send {
     /// A typed message.
     ///
     /// # Errors
@@ -32,10 +31,10 @@ pub trait ReplySink<M: Outgoing>: Send {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a reply of this consumer",
     label = "neither `{M}` nor a payload that exactly one of its variants carries",
-    note = "a handler returns `()`, an outgoing message, or an `Option`, `Vec` or `Result<_, impl Into<channels::Error>>` of one",
+    note = "a handler returns `()`, a message of `#[consumer(outgoing = …)]`, or an `Option`, `Vec` or `Result<_, impl Into<channels::Error>>` of one",
     note = "a payload that two variants share is returned as its variant"
 )]
-pub trait Reply<M: Outgoing> {
+pub trait Reply<M> {
     /// Hands its messages to the sink.
     ///
     /// # Errors
@@ -44,44 +43,44 @@ pub trait Reply<M: Outgoing> {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error>;
 }
 
-impl<M: Outgoing> Reply<M> for () {
+impl<M> Reply<M> for () {
     fn reply(self, _sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         Ok(())
     }
 }
 
-impl<M: Outgoing> Reply<M> for Frame {
+impl<M> Reply<M> for Frame {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         sink.frame(self)
     }
 }
 
-impl<M: Outgoing> Reply<M> for ByteString {
+impl<M> Reply<M> for ByteString {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         sink.frame(Frame::Text(self))
     }
 }
 
-impl<M: Outgoing> Reply<M> for String {
+impl<M> Reply<M> for String {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         sink.frame(Frame::Text(self.into()))
     }
 }
 
-impl<M: Outgoing> Reply<M> for Bytes {
+impl<M> Reply<M> for Bytes {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         sink.frame(Frame::Binary(self))
     }
 }
 
 /// The error is answered as if the handler had failed with it.
-impl<M: Outgoing> Reply<M> for Error {
+impl<M> Reply<M> for Error {
     fn reply(self, _sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         Err(self)
     }
 }
 
-impl<M: Outgoing, R: Reply<M>> Reply<M> for Option<R> {
+impl<M, R: Reply<M>> Reply<M> for Option<R> {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         match self {
             Some(reply) => reply.reply(sink),
@@ -90,13 +89,13 @@ impl<M: Outgoing, R: Reply<M>> Reply<M> for Option<R> {
     }
 }
 
-impl<M: Outgoing, R: Reply<M>> Reply<M> for Vec<R> {
+impl<M, R: Reply<M>> Reply<M> for Vec<R> {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         self.into_iter().try_for_each(|reply| reply.reply(sink))
     }
 }
 
-impl<M: Outgoing, R: Reply<M>, E: IntoError> Reply<M> for Result<R, E> {
+impl<M, R: Reply<M>, E: IntoError> Reply<M> for Result<R, E> {
     fn reply(self, sink: &mut dyn ReplySink<M>) -> Result<(), Error> {
         self.map_err(IntoError::into_error)?.reply(sink)
     }

@@ -47,6 +47,7 @@ impl Middleware for Validation {
 
     async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
         if message.is_expired() {
+            next.layer().manager().counters.expired();
             return Err(crate::message::expired());
         }
         next.run(message).await

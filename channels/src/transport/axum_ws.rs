@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::ws::{self, CloseFrame, WebSocket};
 use axum::extract::WebSocketUpgrade;
+use axum::extract::ws::{self, CloseFrame, WebSocket};
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::stream::{SplitSink, SplitStream};
@@ -19,13 +19,20 @@ use crate::message::{Frame, control_frame};
 
 /// Read and written at once; the default of 128 KiB would be most of an idle connection's memory.
 const BUFFER_BYTES: usize = 4096;
+/// How many times the largest size a message may have and is still read to its end, though it is refused: who
+/// writes it in one go reads the close code only afterwards.
+const READ_ON: usize = 2;
+/// How long a socket stays open that cannot be read any more: closed at once, its reset would overtake
+/// the close frame.
+const LINGER: Duration = Duration::from_secs(1);
 /// How long a client has to take what is queued and to answer the close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn configure(upgrade: WebSocketUpgrade, max_message_size: usize) -> WebSocketUpgrade {
+    let read_on = max_message_size.saturating_mul(READ_ON);
     upgrade
-        .max_message_size(max_message_size)
-        .max_frame_size(max_message_size)
+        .max_message_size(read_on)
+        .max_frame_size(read_on)
         .read_buffer_size(BUFFER_BYTES)
         .write_buffer_size(BUFFER_BYTES)
 }
@@ -34,11 +41,20 @@ pub(super) fn configure(upgrade: WebSocketUpgrade, max_message_size: usize) -> W
 pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
     let connection = session.connection.clone();
     let manager = Arc::clone(session.layer.manager());
+    let max_message_size = manager.config.max_message_size();
     let (mut sink, mut from) = socket.split();
     let reading = async {
-        session.run(received(&mut from)).await;
+        let mut unreadable = false;
+        session.run(received(&mut from, max_message_size, &mut unreadable)).await;
         // The outbox has ended; the client answers the close frame, or its time is up.
-        let answered = async { while let Some(Ok(_)) = from.next().await {} };
+        let answered = async {
+            while let Some(message) = from.next().await {
+                unreadable |= message.is_err();
+            }
+            if unreadable {
+                tokio::time::sleep(LINGER).await;
+            }
+        };
         for_a_while(&manager, answered).await;
     };
     let writing = async {
@@ -68,19 +84,35 @@ async fn for_a_while(manager: &ConnectionManager, wait: impl Future<Output = ()>
     let _ = manager.deadline.run_until_cancelled(tokio::time::timeout(CLOSE_TIMEOUT, wait)).await;
 }
 
-fn received(from: &mut SplitStream<WebSocket>) -> impl Stream<Item = Received> + '_ {
-    stream::unfold(from, |from| async move {
+/// What the client sends; notes where the socket cannot be read any more.
+fn received<'a>(
+    from: &'a mut SplitStream<WebSocket>,
+    max_message_size: usize,
+    unreadable: &'a mut bool,
+) -> impl Stream<Item = Received> + 'a {
+    stream::unfold((from, unreadable), move |(from, unreadable)| async move {
         let received = match from.next().await? {
+            Ok(ws::Message::Text(text)) if text.len() > max_message_size => too_big(max_message_size),
+            Ok(ws::Message::Binary(data)) if data.len() > max_message_size => too_big(max_message_size),
             Ok(ws::Message::Text(text)) => Received::Text(text_of(text)),
             Ok(ws::Message::Binary(data)) => Received::Binary(data),
             Ok(ws::Message::Ping(_) | ws::Message::Pong(_)) => Received::Alive,
             Ok(ws::Message::Close(frame)) => {
                 Received::Closed(frame.map(|frame| (frame.code, frame.reason.as_str().to_owned())))
             }
-            Err(error) => Received::Broken(broken(error)?),
+            Err(error) => {
+                let reason = broken(error, max_message_size)?;
+                *unreadable = true;
+                Received::Broken(reason)
+            }
         };
-        Some((received, from))
+        Some((received, (from, unreadable)))
     })
+}
+
+fn too_big(max_message_size: usize) -> Received {
+    let words = format!("a message has at most {max_message_size} bytes");
+    Received::Broken(CloseReason::server(CloseCode::MESSAGE_TOO_BIG, words))
 }
 
 fn text_of(text: ws::Utf8Bytes) -> ByteString {
@@ -89,11 +121,11 @@ fn text_of(text: ws::Utf8Bytes) -> ByteString {
 }
 
 /// What the client did wrong; `None` where the connection was lost.
-fn broken(error: axum::Error) -> Option<CloseReason> {
+fn broken(error: axum::Error, max_message_size: usize) -> Option<CloseReason> {
     let error = error.into_inner().downcast::<tungstenite::Error>().ok()?;
     let (code, words) = match *error {
-        tungstenite::Error::Capacity(CapacityError::MessageTooLong { max_size, .. }) => {
-            (CloseCode::MESSAGE_TOO_BIG, format!("a message has at most {max_size} bytes"))
+        tungstenite::Error::Capacity(CapacityError::MessageTooLong { .. }) => {
+            (CloseCode::MESSAGE_TOO_BIG, format!("a message has at most {max_message_size} bytes"))
         }
         tungstenite::Error::Utf8(_) => (CloseCode::INVALID_PAYLOAD, "the text is not UTF-8".to_owned()),
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => return None,

@@ -1,16 +1,17 @@
 //! A consumer as the guide shows it.
 
-use axum::extract::Query;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use channels::message::{Layout, Message};
 use channels::prelude::*;
 use channels::{Consumer, Error, ErrorCode};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::{Takes, takes};
+
 /// What clients may send.
 #[derive(Debug, Incoming)]
-pub enum ClientMessage {
+pub(crate) enum ClientMessage {
     /// A text for a room.
     ChatMessage(ChatMessage),
     /// Into a room.
@@ -23,7 +24,7 @@ pub enum ClientMessage {
 
 /// What the server sends.
 #[derive(Debug, Clone, PartialEq, Outgoing)]
-pub enum ServerMessage {
+pub(crate) enum ServerMessage {
     /// To all of the room.
     ChatMessage(Posted),
     /// To the one.
@@ -39,7 +40,7 @@ pub enum ServerMessage {
 }
 
 #[derive(Debug, Deserialize, Validate)]
-pub struct ChatMessage {
+pub(crate) struct ChatMessage {
     #[garde(length(chars, min = 1, max = 50))]
     room: String,
     #[garde(length(chars, min = 1, max = 100))]
@@ -47,28 +48,28 @@ pub struct ChatMessage {
 }
 
 #[derive(Debug, Deserialize)]
-pub struct JoinRoom {
+pub(crate) struct JoinRoom {
     room: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub struct Typing {
+pub(crate) struct Typing {
     room: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Posted {
+pub(crate) struct Posted {
     room: String,
     text: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Welcome {
+pub(crate) struct Welcome {
     user: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Presence {
+pub(crate) struct Presence {
     user: String,
 }
 
@@ -85,11 +86,6 @@ impl FromRef<AppState> for Db {
     fn from_ref(state: &AppState) -> Self {
         state.db.clone()
     }
-}
-
-#[derive(Deserialize)]
-struct Login {
-    name: Option<String>,
 }
 
 #[derive(Debug)]
@@ -119,10 +115,10 @@ impl Chat {
     #[accept]
     async fn accept(
         Path(user): Path<UserId>,
-        Query(Login { name: _ }): Query<Login>,
+        headers: HeaderMap,
         State(Db(version)): State<Db>,
     ) -> Result<Self, StatusCode> {
-        if version == 0 { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Self { user, rooms: Vec::new() }) }
+        if version == 0 || headers.contains_key("x-spam") { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Self { user, rooms: Vec::new() }) }
     }
 
     #[user]
@@ -171,7 +167,8 @@ impl Chat {
 
     #[on("typing_start")]
     async fn typing(&self, typing: Box<Typing>) -> Option<ServerMessage> {
-        self.rooms.contains(&typing.room).then_some(ServerMessage::Pong)
+        let left = || ServerMessage::UserLeft(Presence { user: self.user.to_string() });
+        (!self.rooms.contains(&typing.room)).then(left)
     }
 
     #[on("ping")]
@@ -202,8 +199,7 @@ impl Chat {
 fn a_consumer_says_what_it_handles() {
     assert_eq!(<Chat as Consumer>::NAMES, ["chat_message", "join_room", "typing_start", "ping"]);
     assert_eq!(<Chat as Consumer>::LAYOUT, Layout::DEFAULT);
-    assert!(<Chat as Consumer>::TAKES_BINARY && <Chat as Consumer>::TAKES_ERRORS && <Chat as Consumer>::LIMITS_BY_IP);
-    assert!(!<Chat as Consumer>::TAKES_TEXT);
+    assert_eq!(takes::<Chat>(), [Takes::Binary, Takes::Errors, Takes::Addresses]);
 }
 
 #[test]

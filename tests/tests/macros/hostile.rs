@@ -16,9 +16,9 @@ struct Consumer;
 struct Context;
 struct Frame;
 #[allow(non_upper_case_globals)]
-const cx: u8 = 1;
+const unknown: u8 = 1;
 #[allow(non_upper_case_globals)]
-const replies: u8 = 2;
+const given: u8 = 1;
 const INDEX: usize = 3;
 #[allow(non_snake_case)]
 fn Ok() {}

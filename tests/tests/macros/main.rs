@@ -9,3 +9,24 @@ mod hostile;
 mod no_prelude;
 mod renamed;
 mod shapes;
+
+use channels::Consumer;
+
+/// What a consumer takes beside messages.
+#[derive(Debug, PartialEq)]
+enum Takes {
+    Text,
+    Binary,
+    Errors,
+    Addresses,
+}
+
+fn takes<C: Consumer>() -> Vec<Takes> {
+    let all = [
+        (C::TAKES_TEXT, Takes::Text),
+        (C::TAKES_BINARY, Takes::Binary),
+        (C::TAKES_ERRORS, Takes::Errors),
+        (C::LIMITS_BY_IP, Takes::Addresses),
+    ];
+    all.into_iter().filter_map(|(is_taken, what)| is_taken.then_some(what)).collect()
+}

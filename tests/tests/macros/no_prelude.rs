@@ -74,11 +74,13 @@ mod inside {
 
 use channels::Consumer;
 
+use crate::{Takes, takes};
+
 #[test]
 fn a_consumer_needs_no_prelude() {
     assert_eq!(<inside::Quiet as Consumer>::NAMES, ["said", "bye"]);
-    assert!(<inside::Quiet as Consumer>::TAKES_BINARY && <inside::Quiet as Consumer>::LIMITS_BY_IP);
-    assert!(<inside::Raw as Consumer>::TAKES_TEXT && <inside::Raw as Consumer>::TAKES_ERRORS);
+    assert_eq!(takes::<inside::Quiet>(), [Takes::Binary, Takes::Addresses]);
+    assert_eq!(takes::<inside::Raw>(), [Takes::Text, Takes::Errors]);
     assert!(<inside::Feed as Consumer>::NAMES.is_empty());
     let _ = inside::Messages::Said(inside::Text { text: String::new() });
 }

@@ -7,6 +7,8 @@ use channels::prelude::*;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 
+use crate::takes;
+
 #[derive(Debug, Deserialize, Serialize, Validate)]
 struct Text {
     #[garde(length(chars, max = 10))]
@@ -71,9 +73,9 @@ where
 #[derive(Debug, Incoming)]
 enum Conditional {
     Always,
-    #[cfg(any())]
+    #[cfg(false)]
     Never(NoSuchType),
-    #[cfg(all())]
+    #[cfg(true)]
     Really(Text),
 }
 
@@ -82,38 +84,38 @@ struct Conditions;
 
 #[consumer(incoming = Conditional, outgoing = Out<u8>)]
 impl Conditions {
-    #[cfg(any())]
+    #[cfg(false)]
     #[accept]
     async fn accept(_: NoSuchType) -> NoSuchType {}
 
     #[on("always")]
-    #[cfg_attr(all(), allow(clippy::needless_return))]
+    #[cfg_attr(true, allow(clippy::needless_return))]
     #[deprecated]
     fn always(&self) {
         return;
     }
 
-    #[cfg(any())]
+    #[cfg(false)]
     #[on("never")]
     #[validate]
     #[rate_limit(1, per = "1s", by = ip)]
     fn never(&self, never: NoSuchType) -> NoSuchType {}
 
     #[on("really")]
-    #[cfg(any())]
+    #[cfg(false)]
     fn otherwise(&self, text: NoSuchType) {}
 
     #[on("really")]
-    #[cfg(all())]
+    #[cfg(true)]
     fn really(&self, text: Text) {
         let _ = text.text;
     }
 
-    #[cfg(any())]
+    #[cfg(false)]
     #[on_binary]
     fn binary(&self, data: NoSuchType) {}
 
-    #[cfg(any())]
+    #[cfg(false)]
     #[error]
     fn failed(&self, error: NoSuchType) {}
 }
@@ -122,8 +124,7 @@ impl Conditions {
 fn what_is_not_compiled_is_not_handled() {
     assert_eq!(Conditional::NAMES, ["always", "really"]);
     assert_eq!(<Conditions as Consumer>::NAMES, ["always", "really"]);
-    assert!(!<Conditions as Consumer>::TAKES_BINARY && !<Conditions as Consumer>::TAKES_ERRORS);
-    assert!(!<Conditions as Consumer>::LIMITS_BY_IP);
+    assert_eq!(takes::<Conditions>(), []);
 }
 
 #[test]

@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use channels::testing::Client;
 use channels::{CloseCode, CloseReason, ClosedBy, Config, ConnectionState, Error};
+use channels_tests::probe::{Act, Group, Millis, Stage, Text, World};
 use serde_json::json;
-
-use crate::probe::{Act, Group, Millis, Stage, Text, World};
 
 fn world() -> World {
     World { groups: vec!["lobby", "rust"], ..World::default() }
@@ -158,8 +157,7 @@ async fn the_deadline_of_a_drain_ends_a_handler_and_not_the_promise() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_does_not_wait_for_ever_for_a_disconnect_hook() {
-    let config =
-        Config::builder().drain_timeout(Duration::from_secs(2)).disconnect_timeout(Duration::from_secs(3));
+    let config = Config::builder().drain_timeout(Duration::from_secs(2)).disconnect_timeout(Duration::from_secs(3));
     let stage = Stage::with(World { on_disconnect: Act::Hang, ..world() }, config.build().unwrap());
     let ada = stage.connect("ada").await;
     ada.joined("rust").await;
@@ -173,8 +171,9 @@ async fn a_drain_does_not_wait_for_ever_for_a_disconnect_hook() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_connect_was_entered_and_so_has_its_end() {
     let failing = || Error::authentication("no").closing(CloseCode::POLICY_VIOLATION);
+    let config = Config::builder().handler_timeout(Duration::from_secs(5)).build().unwrap();
     for (act, code) in [(Act::Fail(failing), Some(1008)), (Act::Panic, None), (Act::Hang, None)] {
-        let stage = Stage::new(World { on_connect: act, ..world() });
+        let stage = Stage::with(World { on_connect: act, ..world() }, config.clone());
         let mut ada = stage.connect("ada").await;
         let told = ada.next_message().await;
         assert_eq!(told.name, "error");
@@ -230,7 +229,7 @@ async fn nobody_joins_after_the_end() {
     stage.empty().await;
     assert!(connection.join("late").await.is_err());
     assert!(!connection.leave("rust"));
-    assert!(connection.send(crate::probe::ServerMessage::Said(Text { text: "late".into() })).is_err());
+    assert!(connection.send(channels_tests::probe::ServerMessage::Said(Text { text: "late".into() })).is_err());
     assert_eq!(stage.layer.registry().group_count(), 0);
 }
 

@@ -1,4 +1,22 @@
 //! The runtime as an application sees it, in process with paused time and over real sockets.
+#![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
+mod architecture;
+mod bad_input;
+mod defects;
 mod disconnect;
-mod probe;
+mod drain;
+mod errors;
+mod global;
+mod heartbeat;
+mod limits;
+mod membership;
+mod middleware;
+mod negotiation;
+mod promises;
+mod replies;
+mod sending;
+mod session;
+mod slow;
+mod sockets;
+mod statistics;

@@ -92,7 +92,8 @@ pub async fn bytes_arrive_as_they_were<B: Backend>(make: impl AsyncFn() -> Vec<B
 fn payloads() -> Vec<ByteString> {
     let every_ascii: String = (0..128_u8).map(char::from).collect();
     let edges = "\u{80}\u{7ff}\u{800}\u{d7ff}\u{e000}\u{fffd}\u{ffff}\u{10000}\u{10ffff}\u{feff}";
-    let texts = ["", " ", "\0", "\r\n", "$5\r\nhello\r\n", "*1\r\n", r#"{"type":"a"}"#, "{}", "🦀é", edges, &every_ascii];
+    let texts =
+        ["", " ", "\0", "\r\n", "$5\r\nhello\r\n", "*1\r\n", r#"{"type":"a"}"#, "{}", "🦀é", edges, &every_ascii];
     let mut payloads: Vec<ByteString> = texts.into_iter().map(ByteString::from).collect();
     payloads.push("🦀".repeat(LARGE / 4).into());
     payloads
@@ -133,9 +134,35 @@ fn addresses() -> Vec<Address> {
     let long = "x".repeat(LONGEST_NAME);
     let longer_by_one = &long[1..];
     let groups = [
-        "ada", "ADA", "ws:", "ws:ada", "ws:group:ada", "group:ada", "user:ada", "g:ada", "u:ada", "{}", "{ada}", "{ws:}ada",
-        "*", "a*", "?da", "[a]da", "ada.*", "ada ", " ", "\0", "a\0b", "a\nb", "a\r\nb", "%s", "🦀", "é", "e\u{301}",
-        &long, longer_by_one,
+        "ada",
+        "ADA",
+        "ws:",
+        "ws:ada",
+        "ws:group:ada",
+        "group:ada",
+        "user:ada",
+        "g:ada",
+        "u:ada",
+        "{}",
+        "{ada}",
+        "{ws:}ada",
+        "*",
+        "a*",
+        "?da",
+        "[a]da",
+        "ada.*",
+        "ada ",
+        " ",
+        "\0",
+        "a\0b",
+        "a\nb",
+        "a\r\nb",
+        "%s",
+        "🦀",
+        "é",
+        "e\u{301}",
+        &long,
+        longer_by_one,
     ];
     let users = ["ada", "ws:", "{}", "{ada}", "*", "group:ada", "🦀"];
     groups.into_iter().map(Address::group).chain(users.into_iter().map(Address::user)).collect()

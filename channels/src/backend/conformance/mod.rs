@@ -24,9 +24,7 @@ mod recorder;
 mod subscription;
 
 pub use delivery::{bytes_arrive_as_they_were, empty_topics, excluded_connection, names_are_distinct, one_order};
-pub use limits::{
-    anonymous_limit, counts_add_up, dropped_admission, places_are_given_back, total_limit, user_limit,
-};
+pub use limits::{anonymous_limit, counts_add_up, dropped_admission, places_are_given_back, total_limit, user_limit};
 pub use rates::{rates_allow_a_burst, rates_are_kept_by_key, rates_are_shared, rates_refill};
 pub use subscription::{always_live_topics, live_when_subscribed, subscribing_again, unsubscribing_disturbs_nobody};
 

@@ -1,0 +1,127 @@
+//! The memory backend, watched: what a layer asks of it, in which order, and a gate before admission.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use channels::backend::{Backend, Counts, Envelope, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+use channels::{ChannelLayer, Config, Error, Rate, UserId};
+use tokio::sync::Semaphore;
+
+/// A copy watches the same backend.
+#[derive(Clone, Default)]
+pub struct Watched(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    memory: MemoryBackend,
+    publishes: AtomicUsize,
+    subscribes: AtomicUsize,
+    others: AtomicUsize,
+    topics: Mutex<Vec<(bool, String)>>,
+    gate: Mutex<Option<Arc<Semaphore>>>,
+    waiting: AtomicUsize,
+}
+
+/// How often what was asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Calls {
+    pub publishes: usize,
+    pub subscribes: usize,
+    pub others: usize,
+}
+
+impl Watched {
+    pub async fn layer(&self) -> ChannelLayer {
+        ChannelLayer::builder(Config::default()).backend(self.clone()).connect().await.unwrap()
+    }
+
+    pub fn calls(&self) -> Calls {
+        let read = |count: &AtomicUsize| count.load(Ordering::SeqCst);
+        let Inner { publishes, subscribes, others, .. } = &*self.0;
+        Calls { publishes: read(publishes), subscribes: read(subscribes), others: read(others) }
+    }
+
+    /// Whether a topic is subscribed, going by the calls in their order.
+    pub fn is_subscribed(&self, topic: Topic<'_>) -> bool {
+        let topic = format!("{topic:?}");
+        let topics = self.0.topics.lock().unwrap_or_else(PoisonError::into_inner);
+        topics.iter().rev().find(|(_, name)| *name == topic).is_some_and(|(subscribed, _)| *subscribed)
+    }
+
+    /// From now on each admission waits for a permit.
+    pub fn close_the_gate(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.0.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&gate));
+        gate
+    }
+
+    /// How many have come to the gate.
+    pub fn at_the_gate(&self) -> usize {
+        self.0.waiting.load(Ordering::SeqCst)
+    }
+
+    fn other(&self) -> &MemoryBackend {
+        self.0.others.fetch_add(1, Ordering::SeqCst);
+        &self.0.memory
+    }
+
+    fn note(&self, subscribed: bool, topic: Topic<'_>) {
+        self.0.topics.lock().unwrap_or_else(PoisonError::into_inner).push((subscribed, format!("{topic:?}")));
+    }
+}
+
+impl Backend for Watched {
+    fn name(&self) -> &'static str {
+        "watched"
+    }
+
+    async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
+        self.0.memory.start(sink).await
+    }
+
+    async fn stop(&self) {}
+
+    async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
+        self.0.subscribes.fetch_add(1, Ordering::SeqCst);
+        self.note(true, topic);
+        self.0.memory.subscribe(topic).await
+    }
+
+    fn unsubscribe(&self, topic: Topic<'_>) {
+        // Long enough that whoever may join meanwhile would.
+        std::thread::yield_now();
+        self.note(false, topic);
+        self.other().unsubscribe(topic);
+    }
+
+    async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
+        self.0.publishes.fetch_add(1, Ordering::SeqCst);
+        self.0.memory.publish(topic, envelope).await
+    }
+
+    async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
+        let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(gate) = gate {
+            self.0.waiting.fetch_add(1, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
+        }
+        self.other().admit(user, limits).await
+    }
+
+    fn release(&self, user: Option<&UserId>) {
+        self.other().release(user);
+    }
+
+    async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
+        self.other().check_rate(key, rate).await
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        self.0.memory.counts().await
+    }
+
+    async fn health(&self) -> Result<(), Error> {
+        self.0.memory.health().await
+    }
+}

@@ -1,0 +1,16 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[accept]
+    fn accept() -> Self {
+        Chat
+    }
+
+    #[accept]
+    async fn accept_too() -> Self {
+        Chat
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,11 @@
+use channels::prelude::*;
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer]
+impl Chat {
+
+}
+
+fn main() {}

@@ -1,0 +1,16 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum Messages {
+    Say(Text),
+    #[channels(rename = "say")]
+    Shout(Text),
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+#[channels(flat, content = "payload")]
+enum Messages {
+    Say(Text),
+}
+
+fn main() {}

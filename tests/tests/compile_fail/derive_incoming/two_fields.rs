@@ -1,0 +1,14 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum Messages {
+    Say(Text, Text),
+}
+
+fn main() {}

@@ -1,0 +1,15 @@
+use channels::prelude::*;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Outgoing)]
+enum Messages {
+    Said(Text),
+    Error(String),
+}
+
+fn main() {}

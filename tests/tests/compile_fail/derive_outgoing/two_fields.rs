@@ -1,0 +1,14 @@
+use channels::prelude::*;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Outgoing)]
+enum Messages {
+    Said(Text, Text),
+}
+
+fn main() {}

@@ -1,0 +1,29 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+struct Room;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say")]
+    fn say(&self, _: Text, _: Room) {}
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,33 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[derive(Clone)]
+struct Db;
+
+#[derive(Clone)]
+struct AppState;
+
+#[consumer(incoming = ClientMessage, state = AppState)]
+impl Chat {
+    #[on("say")]
+    fn say(&self, _: Text, State(_): State<Db>) {}
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,12 @@
+use channels::prelude::*;
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer]
+impl Chat {
+    #[on_text]
+    fn text(&self) {}
+}
+
+fn main() {}

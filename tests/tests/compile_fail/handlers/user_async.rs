@@ -1,0 +1,22 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("ping")]
+    fn ping(&self) {}
+
+    #[user]
+    async fn user(&self) -> Option<UserId> {
+        None
+    }
+}
+
+fn main() {}

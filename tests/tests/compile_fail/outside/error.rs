@@ -1,0 +1,10 @@
+use channels::prelude::*;
+
+struct Chat;
+
+impl Chat {
+    #[error]
+    fn handler(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use channels::prelude::*;
+
+#[on("ping")]
+fn ping() {}
+
+fn main() {}

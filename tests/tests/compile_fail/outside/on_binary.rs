@@ -1,0 +1,10 @@
+use channels::prelude::*;
+
+struct Chat;
+
+impl Chat {
+    #[on_binary]
+    fn handler(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,27 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say")]
+    fn say(&self, _: Option<Text>) {}
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

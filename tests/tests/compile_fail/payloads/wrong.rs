@@ -1,0 +1,32 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[derive(Deserialize)]
+struct Typing {
+    room: String,
+}
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say")]
+    fn say(&self, _: Typing) {}
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

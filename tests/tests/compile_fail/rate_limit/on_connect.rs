@@ -1,0 +1,21 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("ping")]
+    fn ping(&self) {}
+
+    #[connect]
+    #[rate_limit(20, per = "10s")]
+    fn connected(&self) {}
+}
+
+fn main() {}

@@ -1,0 +1,19 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("ping")]
+    #[rate_limit(20, per = "10s")]
+    #[rate_limit(99, per = "1h")]
+    fn ping(&self) {}
+}
+
+fn main() {}

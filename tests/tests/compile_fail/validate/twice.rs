@@ -1,0 +1,29 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say")]
+    #[validate]
+    #[validate]
+    fn say(&self, _: Text) {}
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

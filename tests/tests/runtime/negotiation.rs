@@ -1,0 +1,98 @@
+//! What a client may agree on: an encoding, the extras, and never its token.
+
+use std::time::Duration;
+
+use channels::message::{Frame, MessagePack, Serializer};
+use channels::testing::Client;
+use channels::{ChannelLayer, Config, OutboxPolicy};
+use channels_tests::probe::{Probe, ServerMessage, Stage, Text, World};
+use serde_json::{Value, json};
+
+async fn next_msgpack(client: &mut Client) -> Value {
+    match client.next_frame().await {
+        Frame::Binary(bytes) => serde_json::from_str(&MessagePack.decode(bytes).unwrap()).unwrap(),
+        Frame::Text(text) => panic!("a text frame came: {text}"),
+    }
+}
+
+async fn send_msgpack(client: &mut Client, json: &Value) {
+    let Frame::Binary(bytes) = MessagePack.encode(&json.to_string().into()).unwrap() else { panic!("no bytes") };
+    client.send_binary(bytes).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn messagepack_goes_both_ways() {
+    let stage = Stage::new(World { groups: vec!["all"], ..World::default() });
+    let mut packed = stage.connecting("ada").protocol("channels.v1.msgpack").await.unwrap();
+    let mut plain = stage.connect("bob").await;
+    packed.joined("all").await;
+    plain.joined("all").await;
+    let text = "é🦀\u{0}";
+    send_msgpack(&mut packed, &json!({"type": "echo", "data": {"text": text}, "id": 7, "metadata": {"n": 1.5}})).await;
+    let answer = next_msgpack(&mut packed).await;
+    assert_eq!(answer, json!({"type": "said", "data": {"text": text}, "re": 7}));
+    send_msgpack(&mut packed, &json!({"type": "say", "data": {"group": "all", "text": text}})).await;
+    assert_eq!(next_msgpack(&mut packed).await, json!({"type": "said", "data": {"text": text}}));
+    assert_eq!(plain.recv::<Text>().await.text, text, "each gets its own encoding");
+    packed.send_binary(&b"\xc1"[..]).await;
+    let told = next_msgpack(&mut packed).await;
+    assert_eq!(told["data"]["error_code"], "INVALID_JSON");
+    send_msgpack(&mut packed, &json!([1])).await;
+    assert_eq!(next_msgpack(&mut packed).await["data"]["error_code"], "INVALID_MESSAGE_FORMAT");
+    send_msgpack(&mut packed, &json!({"type": "ping", "id": "p"})).await;
+    assert_eq!(next_msgpack(&mut packed).await["re"], "p");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_names_nothing_known_gets_json_and_the_core() {
+    let stage = Stage::new(World::default());
+    for protocol in ["channels.v2.json", "chat", "channels.v1.", "CHANNELS.V1.JSON"] {
+        let mut ada = stage.connecting("ada").protocol(protocol).await.unwrap();
+        ada.send("echo", &Text { text: "x".into() }).await;
+        assert_eq!(ada.recv::<Text>().await.text, "x", "{protocol}");
+        stage.layer.registry().user_connections(ada.connection().user().unwrap());
+    }
+}
+
+async fn dropping(protocol: Option<&str>) -> (Stage, Client) {
+    let config = Config::builder().outbox_messages(10).build().unwrap();
+    let layer = ChannelLayer::memory_with(config);
+    let stage = Stage::over(World { groups: vec!["all"], ..World::default() }, layer);
+    let serve = stage.layer.serve::<Probe>().outbox_policy(OutboxPolicy::DropNewest);
+    let app =
+        axum::Router::new().route("/ws/{user}", serve.into_route()).with_state(std::sync::Arc::clone(&stage.world));
+    let connecting = channels::testing::connect_to(&app).path("/ws/ada");
+    let ada = match protocol {
+        Some(protocol) => connecting.protocol(protocol).await.unwrap(),
+        None => connecting.await.unwrap(),
+    };
+    ada.joined("all").await;
+    stage.until(|_| ada.connection().state() == channels::ConnectionState::Connected).await;
+    (stage, ada)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_dropped_is_counted_and_told_where_that_was_agreed_on() {
+    for protocol in [Some("channels.v1.json"), None] {
+        let (stage, mut ada) = dropping(protocol).await;
+        ada.stop_reading();
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let mut taken = 0;
+        for number in 0..25 {
+            let said = ServerMessage::Said(Text { text: number.to_string() });
+            taken += stage.layer.send_to_group("all", said).await.unwrap().local;
+        }
+        assert_eq!((taken, stage.layer.stats().dropped), (10, 15));
+        ada.go_on_reading();
+        for number in 0..10 {
+            assert_eq!(ada.recv::<Text>().await.text, number.to_string(), "the newest was dropped");
+        }
+        if protocol.is_some() {
+            let told = ada.next_message().await;
+            assert_eq!((&*told.name, &told.data["count"]), ("$dropped", &json!(15)));
+        }
+        ada.assert_silent().await;
+        ada.send("echo", &Text { text: "alive".into() }).await;
+        assert_eq!(ada.recv::<Text>().await.text, "alive");
+    }
+}
