@@ -1,5 +1,9 @@
-//! The macros of axum-channels.
-#![recursion_limit = "256"]
+//! The macros of axum-channels; use them through that crate, whose guide shows them at work.
+//!
+//! From tokens to syntax (`parse`), from syntax to a checked model (`check`, `model`), from the model to
+//! tokens (`expand`, which cannot fail). Whatever is wrong goes into one `Errors`, so that
+//! all mistakes of a block are told in one compile, each on its own token. What only rustc can know,
+//! such as which messages an enum has, is written so that rustc says it there as well.
 
 mod consumer;
 mod errors;
@@ -9,27 +13,268 @@ mod names;
 mod outside;
 mod private;
 mod settings;
+#[cfg(test)]
+mod snapshots;
 
 use proc_macro::TokenStream;
 
-/// stub
+/// Makes a consumer of an impl block: one value of the type lives as long as one connection.
+///
+/// ```text
+/// #[consumer(incoming = ClientMessage, outgoing = ServerMessage, state = AppState)]
+/// impl Chat {
+///     #[accept]
+///     async fn accept(Path(user): Path<UserId>) -> Result<Self, StatusCode> { Ok(Self { user }) }
+///
+///     #[on("chat_message")]
+///     #[validate]
+///     #[rate_limit(20, per = "10s", by = user)]
+///     async fn chat(&mut self, message: ChatMessage, State(db): State<Db>) -> Result<Posted, ChatError> { … }
+/// }
+/// ```
+///
+/// # Options
+///
+/// | option | what it names | without it |
+/// |---|---|---|
+/// | `incoming` | the enum, by `#[derive(Incoming)]`, of what clients may send | needed, unless an `#[on_text]` takes every text frame |
+/// | `outgoing` | the enum, by `#[derive(Outgoing)]`, of what handlers reply | handlers reply nothing but raw frames |
+/// | `state` | the router's state, which `State<T>` arguments are taken from | nothing is taken |
+/// | `crate` | where the crate is, under another name: `crate = my::channels` | `::channels` |
+///
+/// # Functions
+///
+/// `#[accept]`, `#[user]`, `#[connect]`, `#[on("…")]`, `#[on_text]`, `#[on_binary]`, `#[error]` and
+/// `#[disconnect]` say what a function is called for, `#[validate]` and `#[rate_limit(…)]` what comes
+/// before the call. What bears none of them is the consumer's own business.
+///
+/// Functions are `async` or not, take `&self` or `&mut self` (`#[accept]` neither), and after it
+/// arguments by value: extractors, as in axum. What they return is the reply: nothing, a message, a
+/// payload that exactly one message carries, or an `Option`, `Vec` or `Result` of these.
+///
+/// Every message of `incoming` needs its handler; an unknown, missing or doubled name, and a handler that
+/// takes another payload, do not compile.
+///
+/// # What is written
+///
+/// The block comes out as it is, without these attributes: bodies are not touched, and functions can be called by
+/// others and by tests. After it comes an implementation of `channels::Consumer`. A handler under
+/// a `#[cfg(…)]` is handled under it; a `cfg_attr` cannot hide one.
 #[proc_macro_attribute]
 pub fn consumer(arguments: TokenStream, item: TokenStream) -> TokenStream {
     consumer::consumer(arguments.into(), item.into()).into()
 }
 
-/// stub
+/// Makes messages of an enum's variants, for clients to send.
+///
+/// ```text
+/// #[derive(Incoming)]
+/// #[channels(rename_all = "kebab-case")]
+/// enum ClientMessage {
+///     ChatMessage(ChatMessage),           // {"type": "chat-message", "data": {…}}
+///     #[channels(rename = "room:join")]
+///     Join(Join),                         // {"type": "room:join", "data": {…}}
+///     Ping,                               // {"type": "ping"}
+/// }
+/// ```
+///
+/// A variant carries nothing, or one payload that implements serde's `Deserialize`.
+///
+/// # Attributes of the enum
+///
+/// | `#[channels(…)]` | meaning | default |
+/// |---|---|---|
+/// | `rename_all = "…"` | how names are made of variants: `snake_case`, `camelCase`, `kebab-case`, `PascalCase`, `SCREAMING_SNAKE_CASE`, `SCREAMING-KEBAB-CASE`, `lowercase`, `UPPERCASE` | `snake_case` |
+/// | `tag = "…"` | the member that holds the name | `type` |
+/// | `content = "…"` | the member that holds the payload | `data` |
+/// | `flat` | the payload's members stand beside the name | they do not |
+/// | `crate = path` | where the crate is, under another name | `::channels` |
+///
+/// # Attributes of a variant
+///
+/// `#[channels(rename = "…")]` gives it any name of at most 64 bytes without control characters. Names that begin with
+/// `$`, `error`, and of incoming messages `pong`, are the framework's.
 #[proc_macro_derive(Incoming, attributes(channels))]
 pub fn incoming(input: TokenStream) -> TokenStream {
     messages::incoming(input.into()).into()
 }
 
-/// stub
+/// Makes messages of an enum's variants, for the server to send.
+///
+/// ```text
+/// #[derive(Outgoing)]
+/// enum ServerMessage {
+///     ChatMessage(Posted),                // {"type": "chat_message", "data": {…}}
+///     UserJoined(User),
+///     UserLeft(User),
+///     Pong,                               // {"type": "pong"}
+/// }
+/// ```
+///
+/// A variant carries nothing, or one payload that implements serde's `Serialize`. The attributes are
+/// those of `#[derive(Incoming)]`.
+///
+/// A payload that exactly one variant carries becomes it by `From`, and is a reply by itself: here
+/// `Posted`, but not `User`, which is returned as its variant. `String`, `ByteString`, `Bytes`, `Vec`,
+/// `Option`, `Result` and `()` mean something else as replies, so they are returned as their variant too.
 #[proc_macro_derive(Outgoing, attributes(channels))]
 pub fn outgoing(input: TokenStream) -> TokenStream {
     messages::outgoing(input.into()).into()
 }
 
-macro_rules! stub { ($($n:ident)*) => {$( /// stub
-#[proc_macro_attribute] pub fn $n(_: TokenStream, i: TokenStream) -> TokenStream { outside::outside(stringify!($n), i.into()).into() } )*} }
-stub!(accept connect disconnect error on on_binary on_text rate_limit user validate);
+/// Inside `#[consumer]`: makes the consumer, before the upgrade.
+///
+/// ```text
+/// #[accept]
+/// async fn accept(Path(user): Path<UserId>, headers: HeaderMap) -> Result<Self, StatusCode> { … }
+/// ```
+///
+/// Its arguments are axum's extractors of request parts: `Path`, `Query`, `HeaderMap`, `State`, one's own.
+/// It returns `Self`, or a `Result` whose error is an HTTP response; a rejected argument is one too. It keeps what is needed later
+/// in `Self`: afterwards there is no request any more.
+///
+/// Without it, the consumer is made by `Default`.
+#[proc_macro_attribute]
+pub fn accept(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("accept", item.into()).into()
+}
+
+/// Inside `#[consumer]`: says whose connection it is, for `send_to_user`, limits by user, and the
+/// `UserId` argument.
+///
+/// ```text
+/// #[user]
+/// fn user(&self) -> &UserId { &self.user }
+/// ```
+///
+/// It returns a `UserId`, a reference to one, or an `Option` of either; it is called once, after
+/// `#[accept]`. Without it, a connection is anonymous.
+#[proc_macro_attribute]
+pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("user", item.into()).into()
+}
+
+/// Inside `#[consumer]`: is called after the upgrade, before the first message.
+///
+/// ```text
+/// #[connect]
+/// async fn connected(&mut self, connection: Connection) -> Result<Welcome, channels::Error> { … }
+/// ```
+#[proc_macro_attribute]
+pub fn connect(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("connect", item.into()).into()
+}
+
+/// Inside `#[consumer]`: handles one message.
+///
+/// ```text
+/// #[on("chat_message")]
+/// async fn chat(&mut self, message: ChatMessage, State(db): State<Db>, layer: ChannelLayer) -> Result<(), ChatError> { … }
+///
+/// #[on("ping")]
+/// fn ping(&self) -> Pong { Pong::now() }
+/// ```
+///
+/// The name is the one on the wire. The first argument is the payload, where the message has one; the
+/// others are extractors, taken one after the other. The first that fails answers the client; the
+/// handler is not called then. What the handler returns is the reply.
+///
+/// The handlers of one connection run one after the other, in the order of the messages.
+#[proc_macro_attribute]
+pub fn on(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("on", item.into()).into()
+}
+
+/// Inside `#[consumer]`: takes every text frame as it is, instead of messages.
+///
+/// ```text
+/// #[on_text]
+/// fn echo(&self, text: ByteString) -> ByteString { text }
+/// ```
+///
+/// The first argument is the frame, a `ByteString` or a `String`; the others are extractors. A `ByteString` or `String` that
+/// it returns is sent as a text frame.
+#[proc_macro_attribute]
+pub fn on_text(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("on_text", item.into()).into()
+}
+
+/// Inside `#[consumer]`: takes binary frames as they are.
+///
+/// ```text
+/// #[on_binary]
+/// async fn upload(&mut self, data: Bytes) -> Result<(), channels::Error> { … }
+/// ```
+///
+/// The first argument is the frame, `Bytes` or a `Vec<u8>`; the others are extractors. `Bytes` that it returns are sent as
+/// a binary frame. Without it, a binary frame is an error, unless a binary encoding was negotiated.
+#[proc_macro_attribute]
+pub fn on_binary(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("on_binary", item.into()).into()
+}
+
+/// Inside `#[consumer]`: is called when the connection has ended, once for every `#[connect]` that was
+/// entered, while the groups can still be read.
+///
+/// ```text
+/// #[disconnect]
+/// async fn left(&mut self, reason: CloseReason, layer: ChannelLayer) { … }
+/// ```
+///
+/// It returns nothing, or a `Result` whose error is counted and logged: nobody is left to be answered.
+#[proc_macro_attribute]
+pub fn disconnect(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("disconnect", item.into()).into()
+}
+
+/// Inside `#[consumer]`: answers errors of the other functions, in place of the framework.
+///
+/// ```text
+/// #[error]
+/// fn failed(&mut self, error: channels::Error) -> Result<Option<Hint>, channels::Error> { … }
+/// ```
+///
+/// The first argument is the error, already counted and logged; the others are extractors. What it
+/// returns is sent instead; an `Err` is answered as it would have been without it.
+#[proc_macro_attribute]
+pub fn error(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("error", item.into()).into()
+}
+
+/// Beside `#[on("…")]`: checks the payload by garde's rules before the handler is called.
+///
+/// ```text
+/// #[on("chat_message")]
+/// #[validate]
+/// async fn chat(&mut self, message: ChatMessage) { … }
+/// ```
+///
+/// The payload derives `garde::Validate`, with a context that has a `Default`. The answer to a payload
+/// that breaks rules is `VALIDATION_FAILED`, with every field in `details`. Needs the feature
+/// `validation`, which is on by default.
+#[proc_macro_attribute]
+pub fn validate(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("validate", item.into()).into()
+}
+
+/// Beside `#[on("…")]`, `#[on_text]` or `#[on_binary]`: so many at once, refilled evenly over a period.
+///
+/// ```text
+/// #[on("chat_message")]
+/// #[rate_limit(20, per = "10s", by = user, bucket = "posting")]
+/// async fn chat(&mut self, message: ChatMessage) { … }
+/// ```
+///
+/// | argument | meaning | default |
+/// |---|---|---|
+/// | the first | how many, 1 or more | needed |
+/// | `per` | over what time: a whole number with `ms`, `s`, `m` or `h`, at most 365 days | needed |
+/// | `by` | whose are counted together: `connection`, `user` or `ip`; the latter two over all servers and reconnects | `connection` |
+/// | `bucket` | handlers of one bucket count together, and state the same limit; also its name in `WS_RATE_LIMITS` | the message's name, or the function's |
+///
+/// It is checked before the payload is parsed. The answer to one too many is `RATE_LIMIT_EXCEEDED`, with
+/// `retry_after_ms`.
+#[proc_macro_attribute]
+pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("rate_limit", item.into()).into()
+}

@@ -108,3 +108,18 @@ pub(crate) fn default_path() -> Path {
     path.leading_colon = Some(Token![::](Span::call_site()));
     path
 }
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use super::*;
+
+    #[test]
+    fn commas_inside_of_generics_split_nothing() {
+        let parts = |tokens: &str| split(TokenStream::from_str(tokens).unwrap()).len();
+        assert_eq!(parts("incoming = In<A, B>, outgoing = Out,"), 2);
+        assert_eq!(parts("incoming = fn(A, B) -> C, state = [A; 2]"), 2);
+        assert_eq!(parts(""), 0);
+    }
+}

@@ -107,8 +107,10 @@ pub struct CloseReason {
 const MAX_REASON_BYTES: usize = 123;
 
 impl CloseReason {
-    /// This server ends it. A longer reason than 123 bytes is cut.
+    /// This server ends it. A longer reason than 123 bytes is cut; a code that must not go over the
+    /// wire, such as 1006, becomes 1011.
     pub fn server(code: CloseCode, text: impl Into<Cow<'static, str>>) -> Self {
+        let code = CloseCode::new(code.as_u16()).unwrap_or(CloseCode::INTERNAL_ERROR);
         let mut text = text.into();
         if text.len() > MAX_REASON_BYTES {
             let end = text.floor_char_boundary(MAX_REASON_BYTES);
@@ -154,6 +156,7 @@ impl CloseReason {
 
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} by {:?}: {}", self.code, self.by, self.text)
+        // The words may be the client's: written as a quoted string, they cannot forge a line of a log.
+        write!(f, "{} by {:?}: {:?}", self.code, self.by, self.text)
     }
 }

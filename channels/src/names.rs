@@ -14,19 +14,23 @@ pub const fn index(names: &[&str], name: &str, messages: &str) -> usize {
     if contains(names, BROKEN) {
         return 0;
     }
-    match find(names, name, messages) {
-        Ok(index) => index,
-        Err(unknown) => panic!("{}", unknown.as_str()),
+    match find(names, name) {
+        Some(index) => index,
+        None => panic!("{}", unknown(names, name, messages).as_str()),
     }
 }
 
-/// Checks that no name of an enum is without a handler.
+/// Checks that no name of an enum is without a handler, and none has two. Those in one block are
+/// found by the macro, unless they are there under a condition.
 ///
 /// # Panics
 ///
 /// Where there are some, as [`index`] does.
 #[track_caller]
 pub const fn complete(names: &[&str], handled: &[&str], consumer: &str) {
+    if let Some(doubled) = doubled(handled, consumer) {
+        panic!("{}", doubled.as_str());
+    }
     if !contains(names, BROKEN)
         && let Some(missing) = missing(names, handled, consumer)
     {
@@ -34,14 +38,18 @@ pub const fn complete(names: &[&str], handled: &[&str], consumer: &str) {
     }
 }
 
-const fn find(names: &[&str], name: &str, messages: &str) -> Result<usize, Words> {
+const fn find(names: &[&str], name: &str) -> Option<usize> {
     let mut index = 0;
     while index < names.len() {
         if same(names[index], name) {
-            return Ok(index);
+            return Some(index);
         }
         index += 1;
     }
+    None
+}
+
+const fn unknown(names: &[&str], name: &str, messages: &str) -> Words {
     let mut words = Words::new().add("`").add(messages).add("` has no message \"").add(name).add("\"");
     if let Some(similar) = nearest(names, name) {
         words = words.add("; did you mean \"").add(similar).add("\"?");
@@ -49,9 +57,20 @@ const fn find(names: &[&str], name: &str, messages: &str) -> Result<usize, Words
         words = words.add(".");
     }
     if names.is_empty() {
-        return Err(words.add(" It has none."));
+        return words.add(" It has none.");
     }
-    Err(words.add(" It has: ").list(names).add("."))
+    words.add(" It has: ").list(names).add(".")
+}
+
+const fn doubled(handled: &[&str], consumer: &str) -> Option<Words> {
+    let mut rest = handled;
+    while let [name, after @ ..] = rest {
+        if contains(after, name) {
+            return Some(Words::new().add("`").add(consumer).add("` has two handlers for \"").add(name).add("\""));
+        }
+        rest = after;
+    }
+    None
 }
 
 const fn missing(names: &[&str], handled: &[&str], consumer: &str) -> Option<Words> {
@@ -132,14 +151,7 @@ const fn same(one: &str, other: &str) -> bool {
 }
 
 const fn contains(names: &[&str], name: &str) -> bool {
-    let mut index = 0;
-    while index < names.len() {
-        if same(names[index], name) {
-            return true;
-        }
-        index += 1;
-    }
-    false
+    find(names, name).is_some()
 }
 
 /// The most similar name, where one is similar at all.
@@ -199,13 +211,18 @@ mod tests {
 
     #[test]
     fn an_unknown_name_is_answered_with_the_nearest_and_all() {
-        assert!(matches!(find(NAMES, "join_room", "E"), Ok(1)));
-        let Err(unknown) = find(NAMES, "chat_mesage", "E") else { panic!("found") };
+        assert_eq!(find(NAMES, "join_room"), Some(1));
         let words = "`E` has no message \"chat_mesage\"; did you mean \"chat_message\"? \
                      It has: \"chat_message\", \"join_room\", \"ping\".";
-        assert_eq!(unknown.as_str(), words);
-        let Err(unknown) = find(NAMES, "x", "E") else { panic!("found") };
-        assert!(!unknown.as_str().contains("did you mean"));
+        assert_eq!(unknown(NAMES, "chat_mesage", "E").as_str(), words);
+        assert!(!unknown(NAMES, "x", "E").as_str().contains("did you mean"));
+        assert_eq!(unknown(&[], "x", "E").as_str(), "`E` has no message \"x\". It has none.");
+    }
+
+    #[test]
+    fn two_handlers_for_one_name_are_told() {
+        assert!(doubled(NAMES, "C").is_none());
+        assert_eq!(doubled(&["a", "b", "a"], "C").unwrap().as_str(), "`C` has two handlers for \"a\"");
     }
 
     #[test]

@@ -19,11 +19,11 @@ pub use crate::extract::{
     Context, Extract, FirstArgument, Hook, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage,
 };
 pub use crate::id::UserId;
-pub use crate::message::{
-    At, Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing, ReadPayload,
-    Reply, ReplySink, RequestId, WritePayload,
-};
 use crate::message::write_envelope;
+pub use crate::message::{
+    At, Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing,
+    ReadPayload, Reply, ReplySink, RequestId, WritePayload,
+};
 pub use crate::names::{BROKEN, complete, index};
 pub use crate::rate_limit::{By, Limit};
 #[cfg(feature = "validation")]

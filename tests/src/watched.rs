@@ -1,4 +1,4 @@
-//! The memory backend, watched: what a layer asks of it, in which order, and a gate before admission.
+//! The memory backend, watched: what a layer asks of it, in which order, and gates that hold it up.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
@@ -19,8 +19,31 @@ struct Inner {
     subscribes: AtomicUsize,
     others: AtomicUsize,
     topics: Mutex<Vec<(bool, String)>>,
-    gate: Mutex<Option<Arc<Semaphore>>>,
+    admission: Gate,
+    subscription: Gate,
+}
+
+/// Lets everybody pass until it is closed.
+#[derive(Default)]
+struct Gate {
+    permits: Mutex<Option<Arc<Semaphore>>>,
     waiting: AtomicUsize,
+}
+
+impl Gate {
+    fn close(&self) -> Arc<Semaphore> {
+        let gate = Arc::new(Semaphore::new(0));
+        *self.permits.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&gate));
+        gate
+    }
+
+    async fn pass(&self) {
+        let gate = self.permits.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(gate) = gate {
+            self.waiting.fetch_add(1, Ordering::SeqCst);
+            gate.acquire().await.unwrap().forget();
+        }
+    }
 }
 
 /// How often what was asked.
@@ -50,15 +73,18 @@ impl Watched {
     }
 
     /// From now on each admission waits for a permit.
-    pub fn close_the_gate(&self) -> Arc<Semaphore> {
-        let gate = Arc::new(Semaphore::new(0));
-        *self.0.gate.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&gate));
-        gate
+    pub fn hold_admissions(&self) -> Arc<Semaphore> {
+        self.0.admission.close()
     }
 
-    /// How many have come to the gate.
-    pub fn at_the_gate(&self) -> usize {
-        self.0.waiting.load(Ordering::SeqCst)
+    /// How many admissions have waited.
+    pub fn held_admissions(&self) -> usize {
+        self.0.admission.waiting.load(Ordering::SeqCst)
+    }
+
+    /// From now on each subscription waits for a permit.
+    pub fn hold_subscriptions(&self) -> Arc<Semaphore> {
+        self.0.subscription.close()
     }
 
     fn other(&self) -> &MemoryBackend {
@@ -85,6 +111,7 @@ impl Backend for Watched {
     async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
         self.0.subscribes.fetch_add(1, Ordering::SeqCst);
         self.note(true, topic);
+        self.0.subscription.pass().await;
         self.0.memory.subscribe(topic).await
     }
 
@@ -101,11 +128,7 @@ impl Backend for Watched {
     }
 
     async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
-        let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(gate) = gate {
-            self.0.waiting.fetch_add(1, Ordering::SeqCst);
-            gate.acquire().await.unwrap().forget();
-        }
+        self.0.admission.pass().await;
         self.other().admit(user, limits).await
     }
 

@@ -1,11 +1,8 @@
 //! `#[consumer]`.
 
-mod call;
 mod check;
 mod expand;
-mod function;
 mod helper;
-mod limit;
 mod model;
 mod options;
 mod parse;

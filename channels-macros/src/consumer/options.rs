@@ -20,13 +20,8 @@ pub(crate) struct Options {
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
         const KNOWN: [&str; 4] = ["incoming", "outgoing", "state", "crate"];
-        let mut options = Self {
-            incoming: None,
-            outgoing: None,
-            state: None,
-            krate: default_path(),
-            says_incoming: false,
-        };
+        let mut options =
+            Self { incoming: None, outgoing: None, state: None, krate: default_path(), says_incoming: false };
         for setting in settings(tokens, &KNOWN, "`#[consumer]`", errors) {
             let name = setting.name.to_string();
             let mut ty = |expected| errors.take(setting.parse(Type::parse, expected));

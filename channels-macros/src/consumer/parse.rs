@@ -154,3 +154,61 @@ impl ToTokens for Method {
         tokens.append_all(quote!(#(#attributes)* #visibility #defaultness #signature #body));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::str::FromStr;
+
+    use syn::parse::Parser;
+
+    use super::*;
+    use crate::settings::default_path;
+
+    /// The block as it comes out, and how many of its items are functions.
+    fn through(block: &str) -> (String, usize) {
+        let helpers = Helpers::of(default_path());
+        let tokens = TokenStream::from_str(block).unwrap();
+        let block = (|input: ParseStream<'_>| Block::parse(input, &helpers)).parse2(tokens).unwrap();
+        let methods = block.items.iter().filter(|item| matches!(item, Item::Method(_))).count();
+        (block.into_token_stream().to_string().replace(' ', ""), methods)
+    }
+
+    fn normal(tokens: &str) -> String {
+        TokenStream::from_str(tokens).unwrap().to_string().replace(' ', "")
+    }
+
+    #[test]
+    fn a_half_typed_body_comes_out_as_it_went_in() {
+        for body in ["self.", "let x = ", "match self.user. { }", "a b ; c :: ", "if let Some(x) = self.", "fn"] {
+            let block = format!("impl Chat {{ async fn chat(&mut self, text: Text) -> Reply {{ {body} }} }}");
+            assert_eq!(through(&block), (normal(&block), 1), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_half_typed_item_comes_out_as_it_went_in() {
+        for item in
+            ["pub", "async fn chat(", "fn chat(&self, text: )", "#[doc = \"x\"] fn", "const X: = 1;", "x y z {}"]
+        {
+            if let Ok(tokens) = TokenStream::from_str(item) {
+                let block = format!("impl Chat {{ fn before(&self) {{}} {tokens} }}");
+                assert_eq!(through(&block).0, normal(&block), "{item}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_helper_attributes_are_taken_off() {
+        let block = "#[doc = \"a\"] impl<T> Chat<T> where T: Send {
+            #![allow(unused)]
+            const X: usize = { 1 };
+            #[on(\"a\")] #[inline] #[channels::validate] #[::channels::prelude::rate_limit(1, per = \"1s\")]
+            #[other::on] #[must_use] pub(crate) fn chat(&self, #[allow(x)] a: [u8; { 1 }]) -> Array<{ 1 }> { 1 }
+            type Y = u8; macros! {} }";
+        let without = block
+            .replace("#[on(\"a\")]", "")
+            .replace("#[channels::validate]", "")
+            .replace("#[::channels::prelude::rate_limit(1, per = \"1s\")]", "");
+        assert_eq!(through(block), (normal(&without), 1));
+    }
+}

@@ -103,7 +103,7 @@ impl Config {
     /// a limit without a new build.
     ///
     /// Variable: `WS_RATE_LIMITS`. Unit: rates by name. Default: none. Allowed:
-    /// `name=count/period` with commas between; a name has letters, digits, `_`, `-` and `.`.
+    /// `name=count/period` with commas between; a name has letters, digits, `_`, `-`, `.` and `:`.
     ///
     /// ```
     /// use channels::Config;

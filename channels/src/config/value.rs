@@ -175,7 +175,7 @@ impl Kind for Rates {
         rates.join(",")
     }
     fn allows(&self, value: &Self::Value) -> bool {
-        let is_in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_in_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ':');
         value.keys().all(|name| !name.is_empty() && name.chars().all(is_in_name))
     }
     fn unit(&self) -> &'static str {

@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::close::{CloseCode, CloseReason};
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Frame, Layout, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
@@ -184,8 +184,7 @@ impl Connection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it returned, the connection may be in the group or not; [`Connection::leave`]
-    /// settles it.
+    /// Dropped before it returned, the connection is not in the group.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -218,7 +217,8 @@ impl Connection {
     /// # Errors
     ///
     /// `CONNECTION_ERROR` where the connection has ended or its outbox is full (4413), `SYSTEM_ERROR`
-    /// where the message cannot be encoded.
+    /// where the message cannot be encoded. What [`OutboxPolicy::DropNewest`] drops is no error: it is
+    /// counted, and told by `$dropped`.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -237,7 +237,11 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        if self.pushed(self.0.outbox.push(frame)) { Ok(()) } else { Err(ended()) }
+        match self.0.outbox.push(frame) {
+            outcome if self.pushed(outcome) => Ok(()),
+            Pushed::Full if self.0.outbox.policy() == OutboxPolicy::DropNewest => Ok(()),
+            _ => Err(ended()),
+        }
     }
 
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
@@ -425,9 +429,10 @@ pub struct ConnectionStats {
     pub bytes_out: u64,
 }
 
-/// The connection takes nothing any more.
+/// The connection takes nothing any more. It may be another than the one whose handler finds out, so the
+/// error closes none: a session sees its own end by itself.
 pub(crate) fn ended() -> Error {
-    Error::new(ErrorCode::ConnectionError, "The connection has ended.")
+    Error::new(ErrorCode::ConnectionError, "The connection has ended.").with_severity(Severity::Low).not_closing()
 }
 
 impl fmt::Debug for Connection {

@@ -65,6 +65,9 @@ struct Queue {
     dropped: Dropped,
     end: Option<CloseReason>,
     closed: bool,
+    /// A message did not fit, and the policy is to close: nothing later goes out, so that the client
+    /// sees no gap before it is closed.
+    overflowed: bool,
 }
 
 impl Queue {
@@ -81,7 +84,9 @@ pub(crate) struct Outbox {
     limits: OutboxLimits,
     /// Keeps `bytes` the sum over `frames`, and nothing queued after `closed`.
     queue: Mutex<Queue>,
+    /// There is something to take.
     ready: Notify,
+    /// Something was taken: there may be room.
     taken: Notify,
 }
 
@@ -122,9 +127,11 @@ impl Outbox {
         }
         let bytes = queue.bytes.saturating_add(frame.len());
         let messages = queue.frames.len() + queue.early.as_ref().map_or(0, VecDeque::len);
-        if messages > 0 && (messages >= self.limits.messages || bytes > self.limits.bytes) {
-            if self.limits.policy == OutboxPolicy::DropNewest {
-                queue.drop_for(shared.flatten());
+        let fits = messages == 0 || (messages < self.limits.messages && bytes <= self.limits.bytes);
+        if queue.overflowed || !fits {
+            match self.limits.policy {
+                OutboxPolicy::Close => queue.overflowed = true,
+                OutboxPolicy::DropNewest => queue.drop_for(shared.flatten()),
             }
             return Pushed::Full;
         }
@@ -234,14 +241,22 @@ mod tests {
         assert_eq!(outbox.push(frame(1)), Pushed::Queued);
         assert_eq!(outbox.push(frame(1)), Pushed::Full);
         assert_eq!(outbox.take().unwrap().frames.len(), 2);
-        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
+    }
+
+    #[test]
+    fn what_follows_a_message_that_did_not_fit_does_not_go_out_either() {
+        let outbox = outbox(1, 1000);
+        outbox.push(frame(1));
+        assert_eq!(outbox.push(frame(2)), Pushed::Full);
+        outbox.take().unwrap();
+        assert_eq!(outbox.push(frame(3)), Pushed::Full);
+        assert!(outbox.take().is_none());
     }
 
     #[test]
     fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
         let outbox = outbox(100, 10);
         assert_eq!(outbox.push(frame(1000)), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1)), Pushed::Full);
         outbox.take().unwrap();
         assert_eq!(outbox.push(frame(6)), Pushed::Queued);
         assert_eq!(outbox.push(frame(4)), Pushed::Queued);

@@ -16,6 +16,10 @@ impl Request {
         Self { id: message.id().cloned(), answered: message.answered().clone() }
     }
 
+    pub(super) fn is_owed_an_answer(&self) -> bool {
+        self.answered.is_owed()
+    }
+
     /// One that was refused before it was a message.
     pub(super) fn refused(id: Option<RequestId>) -> Self {
         Self { answered: Answered::of(id.as_ref()), id }
@@ -65,9 +69,6 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
         self.release()?;
         let re = self.claim();
-        if error.is_only_for_requests() && re.is_none() {
-            return Ok(());
-        }
         self.connection.send_json(&error_frame(self.layout, error, re.as_ref())?)
     }
 

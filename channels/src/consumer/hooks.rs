@@ -37,6 +37,7 @@ impl<S: Send + Sync, T: FromRequestParts<S> + 'static> AcceptArgument<S> for T {
     message = "`#[accept]` cannot return `{Self}`",
     label = "must be `Self` or `Result<Self, impl IntoResponse>`"
 )]
+#[allow(clippy::result_large_err, reason = "a response is what axum makes of it")]
 pub trait Accepted<C> {
     fn accepted(self) -> Result<C, Response>;
 }

@@ -158,6 +158,8 @@ pub(crate) fn closing_frame(reason: &CloseReason) -> CloseReason {
     match reason.closed_by() {
         // A clean close is answered as such.
         crate::close::ClosedBy::Client => CloseReason::server(crate::close::CloseCode::NORMAL, ""),
-        crate::close::ClosedBy::Server | crate::close::ClosedBy::Lost => reason.clone(),
+        crate::close::ClosedBy::Server => reason.clone(),
+        // It hardly arrives; where it does, the server is still here.
+        crate::close::ClosedBy::Lost => CloseReason::server(crate::close::CloseCode::INTERNAL_ERROR, reason.text().to_owned()),
     }
 }

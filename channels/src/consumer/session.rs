@@ -42,6 +42,8 @@ impl<C: Consumer> Session<C> {
             Ok(registered) => registered,
             Err(error) => return self.refuse(error),
         };
+        // Either the drain's pass over the registry has seen this connection, or this sees the drain.
+        self.layer.manager().tell_if_draining(&self.connection);
         let reason = self.live_until_the_deadline(from).await;
         self.connection.set_state(ConnectionState::Disconnecting);
         self.end_outbox(&reason);
@@ -90,12 +92,11 @@ impl<C: Consumer> Session<C> {
             let received = tokio::select! {
                 biased;
                 reason = connection.close_asked() => return reason,
-                // A client that sends more than it reads is slowed down, not closed.
-                received = async {
-                    connection.outbox().room().await;
-                    inbox.next().await
-                } => received,
+                received = next(&mut inbox, &connection) => received,
             };
+            // Frames that are there already are read without the runtime's having a say: whoever sends
+            // thousands of them must not keep everybody else from being written to.
+            tokio::task::coop::consume_budget().await;
             let Some(Arrival { at, received }) = received else { return CloseReason::lost() };
             let step = match received {
                 Received::Text(text) => self.text(&mut inbox, text, at).await,
@@ -125,13 +126,15 @@ impl<C: Consumer> Session<C> {
             answers.succeeded()
         };
         let outcome = attend(inbox, connection, deadlines, work).await;
-        self.settle(outcome, Request::default(), None).await
+        // A connection whose beginning failed is none, unless the error says otherwise.
+        let outcome = outcome.map_err(Error::closing_unless_told);
+        self.settle(inbox, outcome, Request::default(), None).await
     }
 
     async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString, at: Instant) -> Step {
         let frame = Frame::Text(text);
         if let Err(error) = self.inspect(&frame) {
-            return self.settle(Err(error), Request::default(), None).await;
+            return self.settle(inbox, Err(error), Request::default(), None).await;
         }
         match frame {
             Frame::Text(text) if C::TAKES_TEXT => self.raw(inbox, Frame::Text(text)).await,
@@ -143,16 +146,16 @@ impl<C: Consumer> Session<C> {
     async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes, at: Instant) -> Step {
         let frame = Frame::Binary(data.clone());
         if let Err(error) = self.inspect(&frame) {
-            return self.settle(Err(error), Request::default(), None).await;
+            return self.settle(inbox, Err(error), Request::default(), None).await;
         }
         let serializer = self.layer.serializers().get(usize::from(self.connection.link().serializer)).cloned();
         match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
             Some(serializer) => match undecodable(&*serializer, data) {
                 Ok(json) => self.envelope(inbox, json, at).await,
-                Err(error) => self.settle(Err(error), Request::default(), None).await,
+                Err(error) => self.settle(inbox, Err(error), Request::default(), None).await,
             },
             None if C::TAKES_BINARY => self.raw(inbox, frame).await,
-            None => self.settle(Err(unexpected_binary()), Request::default(), None).await,
+            None => self.settle(inbox, Err(unexpected_binary()), Request::default(), None).await,
         }
     }
 
@@ -173,7 +176,7 @@ impl<C: Consumer> Session<C> {
             answers.succeeded()
         };
         let outcome = attend(inbox, connection, deadlines, work).await;
-        self.settle(outcome, Request::default(), None).await
+        self.settle(inbox, outcome, Request::default(), None).await
     }
 
     async fn envelope<R: Stream<Item = Received>>(
@@ -184,12 +187,12 @@ impl<C: Consumer> Session<C> {
     ) -> Step {
         let message = match Message::read(json, C::LAYOUT, at) {
             Ok(message) => message,
-            Err(rejected) => return self.settle(Err(rejected.error), Request::refused(rejected.re), None).await,
+            Err(rejected) => return self.settle(inbox, Err(rejected.error), Request::refused(rejected.re), None).await,
         };
         let request = Request::of(&message);
         if message.is_expired() {
             self.layer.manager().counters.expired();
-            return self.settle(Err(expired()), request, Some(message.name())).await;
+            return self.settle(inbox, Err(expired()), request, Some(message.name())).await;
         }
         if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
             return Ok(());
@@ -211,7 +214,7 @@ impl<C: Consumer> Session<C> {
         let outcome = attend(inbox, connection, deadlines, work).await;
         // A reply that was held back goes out before the error, which bears the `re`.
         let outcome = if outcome.is_err() { answers.release().and(outcome) } else { outcome };
-        self.settle(outcome, request, Some(&name)).await
+        self.settle(inbox, outcome, request, Some(&name)).await
     }
 
     /// The framework's own messages; whether it was one.
@@ -238,7 +241,13 @@ impl<C: Consumer> Session<C> {
     }
 
     /// Counts, logs and answers an error; whether the connection ends with it.
-    async fn settle(&mut self, outcome: Result<(), Error>, request: Request, name: Option<&str>) -> Step {
+    async fn settle<R: Stream<Item = Received>>(
+        &mut self,
+        inbox: &mut Inbox<R>,
+        outcome: Result<(), Error>,
+        request: Request,
+        name: Option<&str>,
+    ) -> Step {
         let Err(error) = outcome else { return Ok(()) };
         let error = error.located(self.connection.id(), self.connection.user(), name);
         if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
@@ -248,19 +257,21 @@ impl<C: Consumer> Session<C> {
         self.layer.manager().failed(&error);
         let end =
             error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
-        self.answer(error, request).await;
+        self.answer(inbox, error, request).await;
         end.map_or(Ok(()), Err)
     }
 
-    async fn answer(&mut self, error: Error, request: Request) {
+    async fn answer<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, error: Error, request: Request) {
+        if error.is_only_for_requests() && !request.is_owed_an_answer() {
+            return;
+        }
+        let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, .. } = self;
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
-            let deadline = layer.config().handler_timeout();
-            let hook = caught(consumer.failed(error, &cx, &mut answers));
-            let late = || Err(Error::timeout("This took too long.").with_component("#[error]"));
-            match tokio::time::timeout(deadline, hook).await.unwrap_or_else(|_| late()) {
+            let hook = consumer.failed(error, &cx, &mut answers);
+            match attend(inbox, connection, deadlines, hook).await {
                 Ok(()) => answers.succeeded(),
                 Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
             }
@@ -290,6 +301,19 @@ impl<C: Consumer> Session<C> {
             layer.manager().failed(&error.located(connection.id(), connection.user(), None));
         }
     }
+}
+
+/// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
+/// closed. Meanwhile control frames are read.
+async fn next<R: Stream<Item = Received>>(inbox: &mut Inbox<R>, connection: &Connection) -> Option<Arrival> {
+    while inbox.over_since().is_none() {
+        tokio::select! {
+            biased;
+            () = connection.outbox().room() => break,
+            () = inbox.read_ahead() => {}
+        }
+    }
+    inbox.next().await
 }
 
 /// Leaves all groups and gives everything back.

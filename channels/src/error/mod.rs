@@ -231,6 +231,12 @@ impl Error {
         self
     }
 
+    /// Closes the connection with the code's own close code, unless something else was said.
+    pub(crate) fn closing_unless_told(mut self) -> Self {
+        self.0.close.get_or_insert(Some(self.0.code.close_code()));
+        self
+    }
+
     /// The part of the system that failed, for the log.
     #[must_use]
     pub fn with_component(mut self, component: impl Into<Cow<'static, str>>) -> Self {

@@ -45,8 +45,10 @@ impl Answer {
     ///
     /// As [`Connection::send`].
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
-        let re = self.id.as_ref().filter(|_| self.answered.claim());
-        self.connection.send_json(&message.to_json(re)?)
+        // Encoded before the answer is claimed: where that fails, the error is the answer.
+        let answer = message.to_json(self.id.as_ref())?;
+        let json = if self.id.is_none() || self.answered.claim() { answer } else { message.to_json(None)? };
+        self.connection.send_json(&json)
     }
 }
 

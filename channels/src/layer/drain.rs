@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -66,7 +67,37 @@ impl ChannelLayer {
         }
         manager.draining.cancel();
         tracing::info!(connections = manager.registry.connection_count(), "draining");
-        tokio::spawn(async move { tell_everybody(&manager).await });
+        tokio::spawn(async move {
+            let timeout = manager.config.drain_timeout();
+            let until_then = async {
+                manager.registry.for_each(1, async |connection| manager.tell(&connection)).await;
+                manager.deadline.cancelled().await;
+            };
+            if tokio::time::timeout(timeout, until_then).await.is_err() {
+                let connections = manager.registry.connection_count();
+                tracing::warn!(connections, ?timeout, "the drain's deadline has passed");
+                manager.late.store(connections, Ordering::Relaxed);
+                manager.deadline.cancel();
+            }
+        });
+    }
+
+    /// Waits until a drain has ended or its deadline has passed; begins none. For a server that may be kept
+    /// open by something else than its sockets, such as an HTTP request that never ends:
+    ///
+    /// ```no_run
+    /// # use channels::ChannelLayer;
+    /// # async fn run(layer: ChannelLayer, listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
+    /// let server = axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(tokio::signal::ctrl_c()));
+    /// tokio::select! {
+    ///     served = async { server.await } => served?,
+    ///     () = layer.drain_ended() => {}
+    /// }
+    /// layer.drained().await;
+    /// # Ok(()) }
+    /// ```
+    pub async fn drain_ended(&self) {
+        self.manager().deadline.cancelled().await;
     }
 
     /// Waits until the drain is done: every socket closed and every `#[disconnect]` run. Begins the
@@ -78,16 +109,14 @@ impl ChannelLayer {
     ///
     /// # Cancel safety
     ///
-    /// Dropped, the drain goes on, without a deadline.
+    /// Dropped, the drain goes on to its deadline.
     pub async fn drained(&self) -> Drained {
         self.drain();
         let manager = self.manager();
         manager.sessions.close();
-        let timeout = manager.config.drain_timeout();
-        let mut dropped = 0;
-        if tokio::time::timeout(timeout, manager.sessions.wait()).await.is_err() {
-            dropped = manager.registry.connection_count();
-            tracing::warn!(dropped, ?timeout, "the drain's deadline has passed");
+        tokio::select! {
+            () = manager.sessions.wait() => {}
+            () = manager.deadline.cancelled() => {}
         }
         manager.deadline.cancel();
         let hooks = manager.config.disconnect_timeout() + LAST_STEPS;
@@ -95,33 +124,30 @@ impl ChannelLayer {
             tracing::error!("sessions do not end: a handler or hook blocks its thread");
         }
         manager.backend.stop().await;
-        Drained { dropped }
+        Drained { dropped: manager.late.load(Ordering::Relaxed) }
     }
 }
 
-/// Tells each client to leave, again until nobody is left who was admitted before the drain and
-/// registered after it began.
-async fn tell_everybody(manager: &Arc<ConnectionManager>) {
-    while !(manager.sessions.is_empty() || manager.deadline.is_cancelled()) {
-        manager.registry.for_each(1, async |connection| tell(manager, &connection)).await;
-        tokio::select! {
-            () = tokio::time::sleep(Duration::from_millis(50)) => {}
-            () = manager.deadline.cancelled() => {}
+impl ConnectionManager {
+    /// Tells a client that was admitted before the drain and registered after it began.
+    pub(crate) fn tell_if_draining(&self, connection: &Connection) {
+        if self.is_draining() {
+            self.tell(connection);
         }
     }
-}
 
-fn tell(manager: &ConnectionManager, connection: &Connection) {
-    if connection.is_closing() {
-        return;
+    fn tell(&self, connection: &Connection) {
+        if connection.is_closing() {
+            return;
+        }
+        if connection.link().extras {
+            let after_ms = reconnect_after(self.config.reconnect_delay(), connection.id().sequence());
+            let frame = control_frame(connection.link().layout, "$reconnect", Some(&Reconnect { after_ms }), None);
+            // A client whose outbox is full learns the same from the close code.
+            let _ = frame.and_then(|frame| connection.send_json(&frame));
+        }
+        connection.close_with(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"));
     }
-    if connection.link().extras {
-        let after_ms = reconnect_after(manager.config.reconnect_delay(), connection.id().sequence());
-        let frame = control_frame(connection.link().layout, "$reconnect", Some(&Reconnect { after_ms }), None);
-        // A client whose outbox is full learns the same from the close code.
-        let _ = frame.and_then(|frame| connection.send_json(&frame));
-    }
-    connection.close_with(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"));
 }
 
 /// Spreads clients evenly over the delay, so that they do not all come back at once.

@@ -1,5 +1,6 @@
 //! How an error gets into the log: its words, its place, its causes.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use crate::error::{Error, Severity};
@@ -15,6 +16,11 @@ fn causes(error: &Error) -> Option<String> {
         next = cause.source();
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// Words that may repeat a client's: a line break in them would forge a line of the log.
+fn printable(words: &str) -> Cow<'_, str> {
+    if words.contains(char::is_control) { Cow::Owned(words.escape_debug().to_string()) } else { Cow::Borrowed(words) }
 }
 
 pub(super) fn error(error: &Error) {
@@ -33,7 +39,7 @@ pub(super) fn error(error: &Error) {
                 metadata = (!context.metadata.is_empty()).then(|| tracing::field::debug(&context.metadata)),
                 cause = causes(error),
                 "{}",
-                error.message()
+                printable(error.message())
             )
         };
     }

@@ -1,6 +1,6 @@
 //! The work underneath a layer: admission, membership, routing, and the end.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -37,6 +37,8 @@ pub struct ConnectionManager {
     pub(crate) draining: CancellationToken,
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
+    /// Connections that had not ended then.
+    pub(super) late: AtomicUsize,
     pub(crate) started_at: Instant,
     incarnation: u64,
     next_connection: AtomicU64,
@@ -67,6 +69,7 @@ impl ConnectionManager {
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
+            late: AtomicUsize::new(0),
             started_at: Instant::now(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
             next_connection: AtomicU64::new(1),
@@ -143,7 +146,7 @@ impl ConnectionManager {
         let registered = Registered { manager: Arc::clone(self), connection: connection.clone() };
         if let Some(user) = connection.user() {
             // On failure the guard is dropped, which takes the connection out again.
-            self.backend.subscribe(Topic::User(user)).await?;
+            retry(|| self.backend.subscribe(Topic::User(user))).await?;
         }
         Ok(registered)
     }
@@ -163,21 +166,20 @@ impl ConnectionManager {
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
         let gone = |topic: Topic<'_>| self.backend.unsubscribe(topic);
-        match self.registry.join(connection, group, self.config.max_total_groups(), gone)? {
-            Ok(true) => {}
-            Ok(false) => return Ok(false),
+        let is_new = match self.registry.join(connection, group, self.config.max_total_groups(), gone)? {
+            Ok(is_new) => is_new,
             Err(NoRoom) => {
                 let limit = self.config.max_total_groups();
                 return Err(Error::backend("There are as many groups as may be.")
                     .with_component("registry")
                     .with_metadata("MAX_TOTAL_GROUPS", limit.to_string()));
             }
-        }
-        let subscribed = retry(|| self.backend.subscribe(Topic::Group(group))).await;
-        if subscribed.is_err() {
-            self.leave_group(connection, group);
-        }
-        subscribed.map(|()| true)
+        };
+        let undo = Leave { manager: self, connection, group, armed: is_new };
+        // Also where it is a member already: another join may still wait for the topic to be live.
+        retry(|| self.backend.subscribe(Topic::Group(group))).await?;
+        undo.disarm();
+        Ok(is_new)
     }
 
     fn leave_group(&self, connection: &Connection, group: &str) -> bool {
@@ -187,9 +189,10 @@ impl ConnectionManager {
     /// Takes one of a limit.
     pub(crate) async fn check_rate(&self, connection: &Connection, limit: &Limit) -> Result<(), Error> {
         let rate = self.config.rate_limits().get(limit.bucket).copied().unwrap_or(limit.rate);
+        // Neither part has control characters, so that no two pairs make one key.
         let key = match (limit.by, connection.user(), connection.ip()) {
-            (By::User, Some(user), _) => format!("u:{}:{user}", limit.bucket),
-            (By::Ip, _, Some(ip)) => format!("i:{}:{ip}", limit.bucket),
+            (By::User, Some(user), _) => format!("u\0{}\0{user}", limit.bucket),
+            (By::Ip, _, Some(ip)) => format!("i\0{}\0{ip}", limit.bucket),
             _ => return limited(connection.limiters().check(limit.bucket, rate)),
         };
         limited(self.backend.check_rate(&key, rate).await?)
@@ -199,6 +202,28 @@ impl ConnectionManager {
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.category());
         super::log::error(error);
+    }
+}
+
+/// Undoes a join that failed or was dropped half-way: a member of a topic that is not live would be deaf.
+struct Leave<'a> {
+    manager: &'a ConnectionManager,
+    connection: &'a Connection,
+    group: &'a str,
+    armed: bool,
+}
+
+impl Leave<'_> {
+    fn disarm(mut self) {
+        self.armed = false;
+    }
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if self.armed {
+            self.manager.leave_group(self.connection, self.group);
+        }
     }
 }
 

@@ -26,7 +26,8 @@ pub enum By {
 /// A limit with its name, as `#[rate_limit(n, per = "…", by = …)]` says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
-    /// What it is called in `WS_RATE_LIMITS` and shared by: the handlers of one bucket count together.
+    /// What it is called in `WS_RATE_LIMITS` and shared by: limits of one bucket count together, as long
+    /// as they name the same rate.
     pub bucket: &'static str,
     /// How many, and over what time.
     pub rate: Rate,

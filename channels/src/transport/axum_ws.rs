@@ -139,24 +139,49 @@ fn broken(error: axum::Error, max_message_size: usize) -> Option<CloseReason> {
 async fn write(sink: &mut SplitSink<WebSocket, ws::Message>, connection: &Connection) -> Result<(), axum::Error> {
     loop {
         let Batch { ping, frames, dropped, end } = connection.outbox().next().await;
-        let (messages, bytes) = (frames.len(), frames.iter().map(Frame::len).sum());
+        let mut tally = Tally { connection, written: 0, bytes: 0, left: frames.len() };
         if ping {
             sink.feed(ws::Message::Ping(Bytes::new())).await?;
         }
         for frame in frames {
+            let bytes = frame.len();
             sink.feed(message(frame)).await?;
+            tally.one_more(bytes);
         }
         for told in dropped_frames(connection, dropped) {
             sink.feed(message(told)).await?;
         }
         sink.flush().await?;
-        connection.written(messages, bytes);
+        drop(tally);
         if let Some(reason) = end {
             let frame = CloseFrame { code: reason.code().as_u16(), reason: reason.text().to_owned().into() };
             // Fails where the client has closed already, and then it needs no answer from here.
             let _ = sink.send(ws::Message::Close(Some(frame))).await;
             return Ok(());
         }
+    }
+}
+
+/// Counts a batch when it is done, or given up: each of its messages was written or dropped.
+struct Tally<'a> {
+    connection: &'a Connection,
+    written: usize,
+    bytes: usize,
+    left: usize,
+}
+
+impl Tally<'_> {
+    fn one_more(&mut self, bytes: usize) {
+        self.written += 1;
+        self.bytes += bytes;
+        self.left -= 1;
+    }
+}
+
+impl Drop for Tally<'_> {
+    fn drop(&mut self) {
+        self.connection.written(self.written, self.bytes);
+        self.connection.link().counters.add_dropped(self.left);
     }
 }
 

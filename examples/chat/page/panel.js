@@ -28,6 +28,7 @@ export class Panel {
   #root; #parts = {}; #actions;
   #conversation = null;
   #following = true;
+  #sizes = '';
   #newBelow = 0;
   #quiet = 0;
 
@@ -40,7 +41,10 @@ export class Panel {
     log.addEventListener('scroll', () => this.#scrolled(), { passive: true });
     jump.addEventListener('click', () => { this.#toEnd(); (input ?? log).focus(); });
     // Pictures, a keyboard on a phone and a turned phone change heights after the fact.
-    const sizes = new ResizeObserver(() => { if (this.#following) this.#toEnd(); });
+    const sizes = new ResizeObserver(() => {
+      this.#resized();
+      if (this.#following) this.#toEnd();
+    });
     sizes.observe(log);
     sizes.observe(entries);
     if (composer) this.#wireComposer();
@@ -120,11 +124,23 @@ export class Panel {
     this.#renderJump();
   }
 
+  // Whoever reads the end follows it until they scroll away. Where sizes changed as well, it was the browser that
+  // scrolled, because a banner went or a picture got its height; the observer of sizes brings the end back then.
   #scrolled() {
     const { log } = this.#parts;
-    this.#following = log.scrollHeight - log.scrollTop - log.clientHeight < AT_END_PX;
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < AT_END_PX;
+    if (atEnd || !this.#resized()) this.#following = atEnd;
     if (this.#following) this.#newBelow = 0;
     this.#renderJump();
+  }
+
+  // Whether the log or what is in it has other sizes than when this was asked before.
+  #resized() {
+    const { scrollHeight, clientHeight } = this.#parts.log;
+    const sizes = `${scrollHeight} ${clientHeight}`;
+    const resized = sizes !== this.#sizes;
+    this.#sizes = sizes;
+    return resized;
   }
 
   #renderJump() {

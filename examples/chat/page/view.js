@@ -13,7 +13,8 @@ const plural = (count, one, many) => (count === 1 ? `1 ${one}` : `${count.toLoca
 
 export class View {
   #actions; #panels; #state = null;
-  #shown = null;
+  // Undefined before the first drawing, null while nothing is open.
+  #shown;
   #drawer = null;
   #drawerOpener = null;
   #countdown = 0;
@@ -42,7 +43,7 @@ export class View {
     clearInterval(this.#countdown);
     this.#openDrawer(null);
     for (const panel of Object.values(this.#panels)) panel.hide();
-    this.#shown = null;
+    this.#shown = undefined;
     byId('app').hidden = true;
     byId('signin').hidden = false;
     document.title = TITLE;
@@ -241,11 +242,11 @@ export class View {
     if (active) this.#panels[active.kind].render(active, this.#state);
     this.#shown = active;
     if (!switched) return;
-    const inDrawer = this.#drawer !== null;
     this.#openDrawer(null);
-    // On a touch screen the focus would pull up the keyboard over what was just opened.
-    if (active && !matchMedia('(pointer: coarse)').matches) this.focusConversation();
-    else if (inDrawer) byId('main').focus();
+    // What had the focus may be gone with what was shown before. On a touch screen a field with the focus would
+    // pull up the keyboard over what was just opened.
+    if (!matchMedia('(pointer: coarse)').matches) this.focusConversation();
+    else byId('main').focus();
   }
 
   // ---- Forms of the sidebar ----

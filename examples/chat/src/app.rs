@@ -139,10 +139,16 @@ impl App {
         listener: TcpListener,
         signal: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), StartError> {
-        let job = tokio::spawn(background::report_status());
+        // The job finds this layer, also where another is installed.
+        let job = tokio::spawn(self.layer.scope(background::report_status()));
         let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let stop = self.layer.shutdown_on(signal);
-        axum::serve(listener, app).with_graceful_shutdown(stop).await.map_err(StartError::Serve)?;
+        let server = axum::serve(listener, app).with_graceful_shutdown(stop);
+        tokio::select! {
+            served = async { server.await } => served.map_err(StartError::Serve)?,
+            // A request that never ends must not keep a server that is to go.
+            () = self.layer.drain_ended() => {}
+        }
         self.layer.drained().await;
         job.abort();
         self.store.close().await;

@@ -195,14 +195,13 @@ impl Chat {
         State(store): State<Store>,
     ) -> Result<(), Error> {
         let RoomName(room) = leave.room;
-        if !conn.leave(&room) {
-            return Err(refusal::not_a_member(&room));
-        }
+        self.member_of(&conn, &room)?;
         // Another connection of the user may still be in the room; then the user still is.
-        let elsewhere = layer.registry().user_connections(&self.user).iter().any(|other| other.is_in(&room));
-        if !elsewhere {
+        let mine = layer.registry().user_connections(&self.user);
+        if !mine.iter().any(|other| other.id() != conn.id() && other.is_in(&room)) {
             store.remove_member(&room, self.user.as_str()).await.or_internal()?;
         }
+        conn.leave(&room);
         answer.send(ServerMessage::from(RoomLeft { room: room.clone(), timestamp: now() }))?;
         layer.send_to_group(&room, ServerMessage::UserLeftRoom(self.presence(&room))).await?;
         Ok(())
@@ -273,10 +272,13 @@ impl Chat {
 
     #[disconnect]
     async fn left(&mut self, conn: Connection, layer: ChannelLayer) -> Result<(), Error> {
+        let mut outcome = Ok(());
         for room in conn.groups() {
-            layer.send_to_group(&room, ServerMessage::UserLeft(self.presence(&room))).await?;
+            // One room that cannot be told keeps no other from being told.
+            let told = layer.send_to_group(&room, ServerMessage::UserLeft(self.presence(&room))).await;
+            outcome = told.map(drop).and(outcome);
         }
-        Ok(())
+        outcome
     }
 }
 
@@ -307,7 +309,11 @@ impl Chat {
         if !conn.join(&name).await? {
             return Err(refusal::already_in(&name));
         }
-        store.add_member(&name, self.user.as_str()).await.or_internal()?;
+        if let Err(error) = store.add_member(&name, self.user.as_str()).await {
+            // Who is told that it failed must not be in the room all the same.
+            conn.leave(&name);
+            return Err(Error::internal(error));
+        }
         conn.send(ServerMessage::from(RoomJoined { room: name.clone(), timestamp: now() }))?;
         answer.send(ServerMessage::from(rooms::info(layer, room)))?;
         layer.send_to_group(&name, ServerMessage::UserJoinedRoom(self.presence(&name))).await?;

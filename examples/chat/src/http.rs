@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -102,12 +103,17 @@ async fn post_message(
     let room = room_name(&room)?;
     let user = user_id("user_id", required(&parameters, "user_id")?)?;
     let text = required(&parameters, "text")?;
-    let stored = app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal()?;
-    let id = stored.id;
-    let sent = in_time(app.layer.send_to_group(&room, ServerMessage::from(Posted::from(stored)))).await;
-    if let Err(error) = sent {
+    let mut id = None;
+    let sent = in_time(async {
+        let stored = app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal()?;
+        id = Some(stored.id);
+        app.layer.send_to_group(&room, ServerMessage::from(Posted::from(stored))).await
+    });
+    if let Err(error) = sent.await {
         // What is answered with an error is not in the history either.
-        app.store.delete_message(id).await.or_internal()?;
+        if let Some(id) = id {
+            app.store.delete_message(id).await.or_internal()?;
+        }
         return Err(error);
     }
     Ok(axum::Json(json!({ "status": "sent", "room": room, "user_id": user, "text": text })).into_response())
@@ -128,8 +134,9 @@ async fn notify(
 async fn update_group(
     State(app): State<AppState>,
     Path(group): Path<String>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
+    let body = body.map_err(|refused| Error::validation("body", refused.body_text()))?;
     let data: Map<String, Value> =
         serde_json::from_slice(&body).map_err(|_| Error::validation("body", "must be a JSON object"))?;
     let update = BackgroundUpdate { group: group.clone(), data: data.clone(), timestamp: now() };

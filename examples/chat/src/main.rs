@@ -39,7 +39,6 @@ fn log_to_stderr(config: &Config) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(config.log_level().to_string()));
     let colours = std::io::stderr().is_terminal();
     tracing_subscriber::fmt().with_env_filter(filter).with_ansi(colours).with_writer(std::io::stderr).init();
-    config.warn_about_unknown_variables();
 }
 
 /// Ctrl-C or, on Unix, SIGTERM.

@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use channels::{ChannelLayer, Error, OrInternal};
+use channels::{ChannelLayer, ConnectionState, Error, OrInternal};
 
 use crate::clock::now;
 use crate::messages::{ListedRoom, Member, RoomInfo, Status};
 use crate::store::{Room, Store};
 
-/// The users with a connection in a room.
+/// The users with a connection in a room; one that is ending has told the room already.
 fn online(layer: &ChannelLayer, room: &str) -> BTreeSet<String> {
     let members = layer.registry().group_connections(room);
-    members.iter().filter_map(|member| member.user().map(ToString::to_string)).collect()
+    let here = members.iter().filter(|member| member.state() == ConnectionState::Connected);
+    here.filter_map(|member| member.user().map(ToString::to_string)).collect()
 }
 
 pub(crate) fn info(layer: &ChannelLayer, room: Room) -> RoomInfo {

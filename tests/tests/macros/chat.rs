@@ -118,7 +118,11 @@ impl Chat {
         headers: HeaderMap,
         State(Db(version)): State<Db>,
     ) -> Result<Self, StatusCode> {
-        if version == 0 || headers.contains_key("x-spam") { Err(StatusCode::SERVICE_UNAVAILABLE) } else { Ok(Self { user, rooms: Vec::new() }) }
+        if version == 0 || headers.contains_key("x-spam") {
+            Err(StatusCode::SERVICE_UNAVAILABLE)
+        } else {
+            Ok(Self { user, rooms: Vec::new() })
+        }
     }
 
     #[user]
@@ -146,7 +150,10 @@ impl Chat {
         if !self.rooms.contains(&room) {
             return Err(ChatError::NotIn);
         }
-        layer.send_to_group(&room.clone(), ServerMessage::from(Posted { room, text })).await.map_err(|_| ChatError::NotIn)?;
+        layer
+            .send_to_group(&room.clone(), ServerMessage::from(Posted { room, text }))
+            .await
+            .map_err(|_| ChatError::NotIn)?;
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 // The consumers here are like a user's, who writes no `# Errors` on them.
 #![allow(clippy::unused_async, clippy::unused_self, clippy::unnecessary_wraps, clippy::needless_pass_by_value)]
 
+mod calls;
 mod chat;
 mod envelopes;
 mod hostile;

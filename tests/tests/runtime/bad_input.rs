@@ -162,6 +162,21 @@ async fn a_broken_protocol_is_closed_with_1002() {
     house.undisturbed().await;
 }
 
+/// Where bytes are left unread, closing at once would reset the connection, and on many systems the reset
+/// overtakes the close frame.
+#[tokio::test]
+async fn who_cannot_be_read_any_more_has_time_to_read_why() {
+    let house = House::open(Config::default()).await;
+    let mut ada = Raw::open(house.server.address, "/ws/ada").await;
+    ada.write(b"\x81\x02hi").await;
+    ada.write(&[0; 64 << 10]).await;
+    assert_eq!(ada.closed().await, Some(1002));
+    let moment = std::time::Duration::from_millis(300);
+    assert!(tokio::time::timeout(moment, ada.next()).await.is_err(), "it was reset at once");
+    assert_eq!(ada.next().await, None, "and not left open");
+    house.undisturbed().await;
+}
+
 #[tokio::test]
 async fn garbage_and_half_frames_leave_nothing() {
     let house = House::open(Config::default()).await;

@@ -172,13 +172,20 @@ async fn a_drain_does_not_wait_for_ever_for_a_disconnect_hook() {
 async fn a_failed_connect_was_entered_and_so_has_its_end() {
     let failing = || Error::authentication("no").closing(CloseCode::POLICY_VIOLATION);
     let config = Config::builder().handler_timeout(Duration::from_secs(5)).build().unwrap();
-    for (act, code) in [(Act::Fail(failing), Some(1008)), (Act::Panic, None), (Act::Hang, None)] {
+    let harmless = || Error::backend("no history now").not_closing();
+    let acts = [
+        (Act::Fail(failing), Some(1008)),
+        (Act::Panic, Some(1011)),
+        (Act::Hang, Some(1011)),
+        (Act::Fail(harmless), None),
+    ];
+    for (act, code) in acts {
         let stage = Stage::with(World { on_connect: act, ..world() }, config.clone());
         let mut ada = stage.connect("ada").await;
         let told = ada.next_message().await;
         assert_eq!(told.name, "error");
         if code.is_none() {
-            // It lives on, as after any error that does not close.
+            // It lives on where the error says so.
             ada.send("echo", &Text { text: "alive".into() }).await;
             assert_eq!(ada.recv::<Text>().await.text, "alive");
             ada.close(1000).await;

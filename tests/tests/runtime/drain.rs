@@ -92,9 +92,9 @@ async fn a_signal_begins_it() {
 async fn nobody_slips_in_while_the_backend_thinks() {
     let watched = Watched::default();
     let stage = Stage::over(World::default(), watched.layer().await);
-    let gate = watched.close_the_gate();
+    let gate = watched.hold_admissions();
     let connecting = tokio::spawn(stage.connecting("ada").into_future());
-    stage.until(|_| watched.at_the_gate() == 1).await;
+    stage.until(|_| watched.held_admissions() == 1).await;
     stage.layer.drain();
     let layer = stage.layer.clone();
     let drained = tokio::spawn(async move { layer.drained().await });
@@ -111,9 +111,9 @@ async fn nobody_slips_in_while_the_backend_thinks() {
 async fn a_backend_that_never_answers_does_not_hold_it_up() {
     let watched = Watched::default();
     let stage = Stage::over(World::default(), watched.layer().await);
-    let _gate = watched.close_the_gate();
+    let _gate = watched.hold_admissions();
     let connecting = tokio::spawn(stage.connecting("ada").into_future());
-    stage.until(|_| watched.at_the_gate() == 1).await;
+    stage.until(|_| watched.held_admissions() == 1).await;
     let timeout = stage.layer.config().drain_timeout();
     let began = tokio::time::Instant::now();
     stage.layer.drained().await;

@@ -1,6 +1,7 @@
 //! The runtime as an application sees it, in process with paused time and over real sockets.
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
+mod addresses;
 mod architecture;
 mod bad_input;
 mod defects;
@@ -13,6 +14,7 @@ mod limits;
 mod membership;
 mod middleware;
 mod negotiation;
+mod neighbours;
 mod promises;
 mod replies;
 mod sending;

@@ -1,6 +1,7 @@
 //! Joining and leaving under concurrency: the registry, the groups' counts and the backend agree.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use channels::ConnectionState;
 use channels::backend::Topic;
@@ -44,6 +45,42 @@ async fn a_topic_with_members_is_never_left_unsubscribed() {
         assert!(!watched.is_subscribed(Topic::Group("room")), "round {round}");
         assert_eq!(stage.layer.registry().group_count(), 0);
     }
+}
+
+/// However often and whoever asks: `join` returns when the group is live.
+#[tokio::test(start_paused = true)]
+async fn a_join_beside_another_returns_no_earlier() {
+    let watched = Watched::default();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let ada = stage.connect("ada").await;
+    stage.until(|_| ada.connection().state() == ConnectionState::Connected).await;
+    let gate = watched.hold_subscriptions();
+    let joins = [(); 2].map(|()| {
+        let connection = ada.connection().clone();
+        tokio::spawn(async move { connection.join("room").await.unwrap() })
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(joins.iter().all(|join| !join.is_finished()));
+    gate.add_permits(2);
+    let [first, second] = joins;
+    assert_eq!((first.await.unwrap(), second.await.unwrap()), (true, false));
+    assert_eq!(stage.layer.registry().group_len("room"), 1);
+}
+
+/// Whoever stops waiting for a join is no member, and the backend is told.
+#[tokio::test(start_paused = true)]
+async fn a_join_that_is_dropped_leaves_no_member() {
+    let watched = Watched::default();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let ada = stage.connect("ada").await;
+    stage.until(|_| ada.connection().state() == ConnectionState::Connected).await;
+    let gate = watched.hold_subscriptions();
+    let second = Duration::from_secs(1);
+    assert!(tokio::time::timeout(second, ada.connection().join("room")).await.is_err());
+    assert_eq!((ada.connection().is_in("room"), stage.layer.registry().group_count()), (false, 0));
+    assert!(!watched.is_subscribed(Topic::Group("room")));
+    gate.add_permits(1);
+    assert!(ada.connection().join("room").await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -89,10 +89,57 @@ async fn what_was_dropped_is_counted_and_told_where_that_was_agreed_on() {
         }
         if protocol.is_some() {
             let told = ada.next_message().await;
-            assert_eq!((&*told.name, &told.data["count"]), ("$dropped", &json!(15)));
+            assert_eq!((&*told.name, &told.data), ("$dropped", &json!({"count": 15, "group": "all"})));
         }
         ada.assert_silent().await;
         ada.send("echo", &Text { text: "alive".into() }).await;
         assert_eq!(ada.recv::<Text>().await.text, "alive");
     }
+}
+
+/// An encoding of one's own: JSON, backwards.
+#[derive(Debug)]
+struct Backwards;
+
+fn backwards(json: &str) -> String {
+    json.chars().rev().collect()
+}
+
+impl Serializer for Backwards {
+    fn name(&self) -> &'static str {
+        "backwards"
+    }
+
+    fn encode(&self, json: &bytestring::ByteString) -> Result<Frame, channels::BoxError> {
+        if json.contains("unspeakable") {
+            return Err("it cannot be said".into());
+        }
+        Ok(Frame::Binary(backwards(json).into()))
+    }
+
+    fn decode(&self, bytes: bytes::Bytes) -> Result<bytestring::ByteString, channels::BoxError> {
+        Ok(backwards(std::str::from_utf8(&bytes)?).into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_encoding_of_ones_own_is_negotiated_by_its_name() {
+    let layer = ChannelLayer::builder(Config::default()).serializer(Backwards).connect().await.unwrap();
+    let stage = Stage::over(World { groups: vec!["all"], ..World::default() }, layer);
+    let mut ada = stage.connecting("ada").protocol("channels.v1.backwards").await.unwrap();
+    let mut bob = stage.connect("bob").await;
+    ada.joined("all").await;
+    bob.joined("all").await;
+    ada.send_binary(backwards(r#"{"type":"say","data":{"group":"all","text":"é"}}"#)).await;
+    let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
+    assert_eq!(bytes, backwards(r#"{"type":"said","data":{"text":"é"}}"#));
+    assert_eq!(bob.recv::<Text>().await.text, "é");
+    // What it cannot express is dropped for this client, and counted.
+    let receipt = stage.layer.send_to_group("all", ServerMessage::Said(Text { text: "unspeakable".into() })).await;
+    assert_eq!((receipt.unwrap().local, stage.layer.stats().dropped), (1, 1));
+    assert_eq!(bob.recv::<Text>().await.text, "unspeakable");
+    ada.assert_silent().await;
+    ada.send_binary(&b"\xff"[..]).await;
+    let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
+    assert!(backwards(std::str::from_utf8(&bytes).unwrap()).contains("INVALID_JSON"));
 }

@@ -19,14 +19,16 @@ async fn house() -> (Stage, socket::Server) {
     (stage, server)
 }
 
-/// Sends until somebody's outbox is full; ada reads each at once.
-async fn flood(stage: &Stage, ada: &mut socket::Socket) {
+/// Sends until somebody's outbox is full, and says how many outboxes took one; ada reads each at once.
+async fn flood(stage: &Stage, ada: &mut socket::Socket) -> u64 {
+    let mut taken = 0;
     while stage.layer.stats().dropped == 0 {
-        stage.layer.send_to_group("room", said(50_000)).await.unwrap();
+        taken += stage.layer.send_to_group("room", said(50_000)).await.unwrap().local as u64;
         let sent = Instant::now();
         assert_eq!(ada.next_json().await["type"], "said");
         assert!(sent.elapsed() < Duration::from_secs(2), "delayed by another: {:?}", sent.elapsed());
     }
+    taken
 }
 
 #[tokio::test]
@@ -36,7 +38,7 @@ async fn who_never_reads_is_gone_in_time_and_delays_nobody() {
     ada.request("quiet", json!({})).await;
     let slow = Raw::open(server.address, "/ws/slow").await;
     stage.until(|_| stage.layer.registry().group_len("room") == 2).await;
-    flood(&stage, &mut ada).await;
+    let taken = flood(&stage, &mut ada).await;
     let full = Instant::now();
     stage.until(|_| stage.layer.registry().connection_count() == 1).await;
     stage.until(|world| world.ends().len() == 1).await;
@@ -50,6 +52,9 @@ async fn who_never_reads_is_gone_in_time_and_delays_nobody() {
     })
     .await;
     assert!(full.elapsed() < Duration::from_secs(15), "{:?}", full.elapsed());
+    // Ada's "$ok", what was taken, and the one that did not fit: each was written or dropped, and counted.
+    let stats = stage.layer.stats();
+    assert_eq!(stats.messages_out + stats.dropped, 1 + taken + 1, "{stats:?}");
     stage.layer.send_to_group("room", said(1)).await.unwrap();
     assert_eq!(ada.next_json().await["data"]["text"], "x");
     drop((ada, slow));

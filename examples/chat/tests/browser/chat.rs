@@ -5,6 +5,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
+use crate::http::post;
 use crate::server::{Folder, PATIENCE, chat};
 
 pub struct Chat {
@@ -50,6 +51,17 @@ impl Chat {
         let (process, output, address) = launch(&self.folder, &port).await;
         assert_eq!(address, self.address);
         (self.process, self._output) = (process, output);
+    }
+
+    /// As many messages of a bot, by REST, which is outside of the rate limit; as the page shows them.
+    pub async fn fill(&self, room: &str, count: usize) -> Vec<String> {
+        let mut lines = Vec::new();
+        for number in 1..=count {
+            let path = format!("/api/room/{room}/message?user_id=bot&text={number}");
+            assert_eq!(post(&self.address, &path).await.status, 200);
+            lines.push(format!("bot: {number}"));
+        }
+        lines
     }
 
     async fn signal(&self, name: &str) {

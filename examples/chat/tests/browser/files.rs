@@ -26,10 +26,10 @@ fn noise(length: usize) -> Vec<u8> {
     (0..length).map(|i| u8::try_from((i ^ (i >> 8)) & 0xff).unwrap()).collect()
 }
 
-/// Clicks the link of the newest file and waits for what the browser puts on the disk.
+/// Clicks the link of the only file and waits for what the browser puts on the disk.
 async fn download(window: &Window, name: &str) -> Vec<u8> {
     let path = window.downloads.join(name);
-    window.click("@message-log [data-message]:last-child @file-link").await;
+    window.click("@message-log @file-link").await;
     // A browser writes to another name, and gives the file its own when all is there.
     let bytes = read(&path).await;
     std::fs::remove_file(&path).unwrap();

@@ -39,6 +39,45 @@ async fn a_reload_comes_back_as_the_same_user_to_the_same_rooms_and_messages() {
 }
 
 #[tokio::test]
+async fn a_long_history_is_read_in_steps() {
+    let chat = Chat::start().await;
+    let browser = Browser::start();
+    let lines = chat.fill("rust", 130).await;
+    let lines: Vec<_> = lines.iter().map(String::as_str).collect();
+    let ada = browser.open(Screen::Desktop).await;
+    ada.sign_in(&chat, "ada").await;
+    ada.join("rust").await;
+    ada.reads_log(&lines[30..]).await;
+    ada.is_at_the_end().await;
+    ada.click("@message-log .gap button").await;
+    ada.reads_log(&lines).await;
+    ada.sees_no("@message-log .gap").await;
+    ada.is_clean().await;
+}
+
+#[tokio::test]
+async fn one_user_in_two_windows_reads_the_same() {
+    let chat = Chat::start().await;
+    let browser = Browser::start();
+    let (ada, bob) = browser.two_in_rust(&chat).await;
+    let other = browser.open(Screen::Desktop).await;
+    other.sign_in(&chat, "ada").await;
+    other.join("rust").await;
+    other.say("one").await;
+    bob.say("two").await;
+    for window in [&ada, &other, &bob] {
+        window.reads_log(&["ada: one", "bob: two"]).await;
+    }
+    bob.click("@members [data-user=ada] button").await;
+    bob.say_privately("psst").await;
+    for window in [&ada, &other] {
+        window.sees("@private-list [data-peer=bob][data-unread='1']").await;
+        window.is_clean().await;
+    }
+    bob.is_clean().await;
+}
+
+#[tokio::test]
 async fn a_link_signs_in_and_joins() {
     let chat = Chat::start().await;
     let browser = Browser::start();

@@ -11,6 +11,13 @@ use crate::window::Window;
 /// More steps than the page has.
 const ROUND: usize = 60;
 
+/// Where the focus is. Nowhere is what lies between the last element and the first.
+const FOCUS: &str = "((focus) => {
+    if (focus === document.body) return 'nowhere';
+    if (!seen(focus) || !focus.matches(':focus-visible')) return focus.outerHTML;
+    return focus === $(a[0]) ? 'there' : 'shown';
+})(document.activeElement)";
+
 /// Steps on, or back, until the focus is there; whoever looks must see where it is at every step.
 async fn step_to(window: &Window, selector: &str, back: bool) {
     for _ in 0..ROUND {
@@ -19,9 +26,7 @@ async fn step_to(window: &Window, selector: &str, back: bool) {
         } else {
             window.press(&Key::Tab).await;
         }
-        let focus = "document.activeElement === document.body ? 'nowhere' : document.activeElement === $(a[0]) ? 'there' \
-                     : seen(document.activeElement) && document.activeElement.matches(':focus-visible') ? 'shown' : document.activeElement.outerHTML";
-        let focus = window.ask(focus, &[json!(selector)]).await;
+        let focus = window.ask(FOCUS, &[json!(selector)]).await;
         match focus.as_str() {
             Some("there") => return,
             Some("shown" | "nowhere") => {}
@@ -42,11 +47,14 @@ async fn everything_can_be_done_with_the_keyboard() {
     ada.has_focus("@signin-name").await;
     ada.press(&("ada".to_owned() + &Key::Enter)).await;
     ada.is_online().await;
-    // Join.
-    step_to(&ada, "@join-input", false).await;
+    // The first thing to do is to join, and then to write.
+    ada.has_focus("@empty input").await;
+    ada.press(&("tea".to_owned() + &Key::Enter)).await;
+    ada.is_in("tea").await;
+    ada.has_focus("@message-input").await;
+    step_to(&ada, "@join-input", true).await;
     ada.press(&("rust".to_owned() + &Key::Enter)).await;
     ada.is_in("rust").await;
-    // Write, at once, two lines.
     ada.has_focus("@message-input").await;
     ada.press("hello").await;
     ada.press_with_shift(Key::Enter).await;
@@ -64,7 +72,7 @@ async fn everything_can_be_done_with_the_keyboard() {
     ada.has_focus("@private-input").await;
     ada.press(&("psst".to_owned() + &Key::Enter)).await;
     assert_eq!(bob.until("private_message").await["text"], "psst");
-    // Back to the room, and leave it; the focus is not lost with the button that is gone.
+    // Back to the room, and leave both; the focus is not lost with the button that is gone.
     step_to(&ada, "@room-list [data-room=rust] button", true).await;
     ada.press(&Key::Enter).await;
     ada.has_focus("@message-input").await;
@@ -72,6 +80,11 @@ async fn everything_can_be_done_with_the_keyboard() {
     ada.press(&Key::Enter).await;
     assert_eq!(bob.until("user_left_room").await["user_id"], "ada");
     ada.sees("@room-list [data-room=rust][data-joined=false]").await;
-    ada.until("document.activeElement !== document.body", &[]).await;
+    ada.is_in("tea").await;
+    ada.has_focus("@message-input").await;
+    step_to(&ada, "@leave-room", true).await;
+    ada.press(&Key::Enter).await;
+    ada.sees("@empty").await;
+    ada.has_focus("@empty input").await;
     ada.is_clean().await;
 }

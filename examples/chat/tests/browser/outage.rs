@@ -2,6 +2,7 @@
 
 use crate::browser::Browser;
 use crate::chat::Chat;
+use crate::server::Folder;
 use crate::window::Window;
 
 const AWAY: &str = "@connection-state:not([data-state=online])";
@@ -58,6 +59,33 @@ async fn an_orderly_restart_is_survived() {
 }
 
 #[tokio::test]
+async fn a_picture_chosen_while_the_server_is_away_goes_later_and_stays_in_sight() {
+    let mut chat = Chat::start().await;
+    let browser = Browser::start();
+    let folder = Folder::new();
+    let (ada, bob) = browser.two_in_rust(&chat).await;
+    let picture = folder.0.join("page.png");
+    std::fs::write(&picture, ada.picture().await).unwrap();
+    let lines = chat.fill("rust", 40).await;
+    let mut expected: Vec<_> = lines.iter().map(String::as_str).collect();
+    ada.reads_log(&expected).await;
+    chat.kill().await;
+    ada.sees("@banner").await;
+    ada.type_into("@file-input", &picture.display().to_string()).await;
+    expected.push("ada: [page.png] (queued)");
+    ada.reads_log(&expected).await;
+    chat.start_again().await;
+    *expected.last_mut().unwrap() = "ada: [page.png]";
+    for window in [&ada, &bob] {
+        window.reads_log(&expected).await;
+        // Neither the picture, which takes its height late, nor the banner's going moves the end out of sight.
+        window.until("$('@file-picture').naturalHeight > 0 && !seen($('@banner'))", &[]).await;
+        window.is_at_the_end().await;
+        window.is_clean_after_an_outage().await;
+    }
+}
+
+#[tokio::test]
 async fn a_killed_server_is_survived_and_no_message_is_lost_in_silence() {
     let mut chat = Chat::start().await;
     let browser = Browser::start();
@@ -76,7 +104,12 @@ async fn a_killed_server_is_survived_and_no_message_is_lost_in_silence() {
     chat.start_again().await;
     ada.is_online().await;
     bob.is_online().await;
-    ada.reads_log(&["ada: before", "ada: while it was away", "ada: into the void (failed)"]).await;
+    let failed = ["ada: before", "ada: while it was away", "ada: into the void (failed)"];
+    ada.reads_log(&failed).await;
+    // What is left to do survives a reload.
+    ada.reload().await;
+    ada.is_in("rust").await;
+    ada.reads_log(&failed).await;
     ada.reads("@message-log [data-state=failed]", "Not sent. The connection broke").await;
     ada.click("@message-log @retry").await;
     go_on(&ada, &bob, vec!["ada: before", "ada: while it was away", "ada: into the void"]).await;

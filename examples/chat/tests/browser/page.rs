@@ -8,13 +8,17 @@ use crate::window::Window;
 
 /// The messages of the open conversation as `ada: hello`, a file as `ada: [notes.txt]`, and what is not
 /// sent yet as `ada: hello (queued)`.
-const LOG: &str = "$$('@message-log, @private-log').filter(seen).flatMap((log) => [...log.querySelectorAll('[data-message]')])
-    .map((message) => {
+const LOG: &str = "
+    $$('@message-log [data-message], @private-log [data-message]').filter(seen).map((message) => {
         const text = message.querySelector('.message-text')?.textContent;
         const file = message.querySelector('.file-name')?.textContent;
         const { from, state } = message.dataset;
         return `${from}: ${text ?? `[${file}]`}${state === 'sent' ? '' : ` (${state})`}`;
     })";
+
+/// How many pixels of the open room's log are below what is in sight.
+const BELOW: &str = "(({ scrollHeight, scrollTop, clientHeight }) => scrollHeight - scrollTop - clientHeight)
+    ($('@message-log'))";
 
 impl Window {
     pub async fn sign_in(&self, chat: &Chat, name: &str) {
@@ -22,7 +26,7 @@ impl Window {
         self.type_into("@signin-name", name).await;
         self.click("@signin-submit").await;
         self.is_online().await;
-        self.reads("@me", name).await;
+        self.until("$('@me').textContent === a[0]", &[json!(name)]).await;
     }
 
     pub async fn is_online(&self) {
@@ -60,6 +64,11 @@ impl Window {
     /// Waits until the open conversation holds exactly these messages, in this order.
     pub async fn reads_log(&self, messages: &[&str]) {
         self.until_equal(LOG, &json!(messages)).await;
+    }
+
+    /// Waits until the newest message is in sight.
+    pub async fn is_at_the_end(&self) {
+        self.until(&format!("{BELOW} < 2 && !seen($('@jump'))"), &[]).await;
     }
 
     /// The messages of the open conversation right now.

@@ -9,8 +9,9 @@ use crate::window::Window;
 
 /// Nothing needs to be scrolled sideways: neither the page nor what scrolls within it.
 async fn fits(window: &Window) {
-    let wide = "[document.documentElement, ...document.querySelectorAll('body, body *')]\
-        .filter((element) => seen(element) && element.scrollWidth > element.clientWidth && ['auto', 'scroll'].includes(getComputedStyle(element).overflowX))\
+    let wide = "$$('body *')
+        .filter((element) => seen(element) && element.scrollWidth > element.clientWidth)
+        .filter((element) => ['auto', 'scroll'].includes(getComputedStyle(element).overflowX))
         .map((element) => element.outerHTML.slice(0, 100))";
     assert_eq!(window.ask(wide, &[]).await, json!([]));
     assert_eq!(window.ask("[innerWidth, document.documentElement.scrollWidth]", &[]).await, json!([390, 390]));
@@ -33,9 +34,12 @@ async fn a_phone_shows_log_and_field_without_scrolling_sideways() {
     let ada = browser.open(Screen::Phone).await;
     let mut bob = Client::connect(&chat.address, "bob").await;
     bob.join("rust").await;
+    let longest = "W".repeat(50);
+    bob.join(&longest).await;
     ada.go_to(&chat.url()).await;
     fits(&ada).await;
     ada.sign_in(&chat, "ada").await;
+    ada.reads("@empty", &longest).await;
     fits(&ada).await;
     // The rooms are behind a button here.
     ada.sees_no("@join-input").await;

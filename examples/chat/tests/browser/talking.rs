@@ -56,6 +56,35 @@ async fn text_is_never_html_and_a_link_is_not_followed() {
 }
 
 #[tokio::test]
+async fn who_reads_older_messages_is_not_pulled_away_by_new_ones() {
+    let chat = Chat::start().await;
+    let browser = Browser::start();
+    let lines = chat.fill("rust", 40).await;
+    let (ada, bob) = browser.two_in_rust(&chat).await;
+    let mut expected: Vec<_> = lines.iter().map(String::as_str).collect();
+    bob.reads_log(&expected).await;
+    bob.is_at_the_end().await;
+    bob.click("@message-log").await;
+    bob.press(&Key::Home).await;
+    bob.sees("@jump").await;
+    bob.until("$('@message-log').scrollTop === 0", &[]).await;
+    ada.say("news").await;
+    expected.push("ada: news");
+    bob.reads_log(&expected).await;
+    bob.reads("@jump", "1 new message").await;
+    assert_eq!(bob.ask("$('@message-log').scrollTop", &[]).await, json!(0));
+    bob.click("@jump").await;
+    bob.is_at_the_end().await;
+    // Whoever is at the end stays there.
+    ada.is_at_the_end().await;
+    bob.say("I see").await;
+    ada.reads("@message-log", "I see").await;
+    ada.is_at_the_end().await;
+    ada.is_clean().await;
+    bob.is_clean().await;
+}
+
+#[tokio::test]
 async fn who_types_is_shown_to_the_other_until_it_ends() {
     let chat = Chat::start().await;
     let browser = Browser::start();

@@ -137,9 +137,15 @@ impl Window {
         self.client.perform_actions(keyboard).await.unwrap();
     }
 
+    /// A picture of the page, as PNG.
+    pub async fn picture(&self) -> Vec<u8> {
+        self.client.screenshot().await.unwrap()
+    }
+
     /// Fails with what the page shows, and a picture of it.
     async fn fail(&self, waited_for: &str) -> ! {
-        let shown = self.ask("[$('@me')?.innerText, document.title, document.body.innerText.slice(0, 2000)]", &[]).await;
+        let shown =
+            self.ask("[$('@me').textContent, document.title, document.body.innerText.slice(0, 2000)]", &[]).await;
         let name = self.client.session_id().await.ok().flatten().unwrap_or_default();
         let picture = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         let picture = match self.client.screenshot().await {

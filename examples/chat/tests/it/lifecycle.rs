@@ -1,6 +1,8 @@
 //! Starting, ending, and starting again.
 
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use super::client::Client;
 use super::http::get;
@@ -72,4 +74,15 @@ async fn an_unknown_variable_is_warned_about() {
     let mut lines = tokio::io::AsyncBufReadExt::lines(tokio::io::BufReader::new(child.stderr.take().unwrap()));
     let line = tokio::time::timeout(super::server::PATIENCE, lines.next_line()).await.unwrap().unwrap().unwrap();
     assert!(line.contains("WS_HEARTBEET_INTERVAL") && line.contains("WS_HEARTBEAT_INTERVAL"), "{line}");
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_keep_the_server() {
+    let (server, _folder) = Server::with(&[("WS_DRAIN_TIMEOUT", "500ms")]).await;
+    let mut half = TcpStream::connect(&server.address).await.unwrap();
+    let head = "POST /api/group/g/message HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n";
+    half.write_all(head.as_bytes()).await.unwrap();
+    // Answered after the half request was read, as both go to one listener in order.
+    assert_eq!(get(&server.address, "/healthz").await.status, 200);
+    assert_eq!(server.stop().await, Some(0));
 }

@@ -4,8 +4,6 @@ use channels::prelude::*;
 struct Chat;
 
 #[consumer]
-impl Chat {
-
-}
+impl Chat {}
 
 fn main() {}

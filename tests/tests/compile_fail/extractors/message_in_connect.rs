@@ -1,5 +1,5 @@
-use channels::prelude::*;
 use channels::message::Message;
+use channels::prelude::*;
 
 #[derive(Incoming)]
 enum ClientMessage {

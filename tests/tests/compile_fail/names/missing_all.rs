@@ -16,8 +16,6 @@ enum ClientMessage {
 struct Chat;
 
 #[consumer(incoming = ClientMessage)]
-impl Chat {
-
-}
+impl Chat {}
 
 fn main() {}

@@ -4,9 +4,9 @@ use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{Attribute, FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
 
-use super::helper::Kind;
-use super::model::{Function, Output};
-use super::parse::Method;
+use crate::consumer::helper::Kind;
+use crate::consumer::model::{Function, Output};
+use crate::consumer::parse::Method;
 use crate::errors::Errors;
 
 /// Checks a function that bears the attribute `kind`.
@@ -34,7 +34,8 @@ fn check_qualifiers(signature: &Signature, kind: Kind, errors: &mut Errors) {
         errors.at(constness, format!("`#[{name}]` cannot stand on a `const fn`"));
     }
     if let Safety::Unsafe(token) = &signature.safety {
-        errors.at(token, format!("`#[{name}]` cannot stand on an `unsafe fn`: it is called for whatever a client sends"));
+        errors
+            .at(token, format!("`#[{name}]` cannot stand on an `unsafe fn`: it is called for whatever a client sends"));
     }
     if let Some(abi) = &signature.abi {
         errors.at(abi, format!("`#[{name}]` cannot stand on an `extern fn`"));
@@ -79,9 +80,7 @@ fn refused_receiver(receiver: &Receiver, is_declared: bool) -> Option<&'static s
         ReceiverKind::Reference(_, None, _) => None,
         ReceiverKind::Reference(_, Some(_), _) if is_declared => None,
         ReceiverKind::Reference(_, Some(_), _) => Some("a handler has no lifetimes: expected `&self` or `&mut self`"),
-        ReceiverKind::Value => {
-            Some("the consumer lives on after a handler: expected `&self` or `&mut self`")
-        }
+        ReceiverKind::Value => Some("the consumer lives on after a handler: expected `&self` or `&mut self`"),
         _ => Some("expected `&self` or `&mut self`"),
     }
 }
@@ -90,9 +89,8 @@ fn check_user(signature: &Signature, errors: &mut Errors) {
     if let Some(asyncness) = &signature.asyncness {
         errors.at(asyncness, "`#[user]` cannot be `async`: find out in `#[accept]` who it is, and keep it");
     }
-    match signature.receiver().map(|receiver| &receiver.kind) {
-        Some(ReceiverKind::Reference(_, _, Some(mutability))) => errors.at(mutability, "`#[user]` takes `&self`"),
-        _ => {}
+    if let Some(ReceiverKind::Reference(_, _, Some(mutability))) = signature.receiver().map(|receiver| &receiver.kind) {
+        errors.at(mutability, "`#[user]` takes `&self`");
     }
     for argument in signature.inputs.iter().filter(|argument| matches!(argument, FnArg::Typed(_))) {
         errors.at(argument, "`#[user]` takes `&self` and nothing else");

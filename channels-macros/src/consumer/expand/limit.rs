@@ -4,7 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::call::Scope;
-use super::rate_limit::{By, Limit};
+use crate::consumer::rate_limit::{By, Limit};
 
 pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream> {
     let Limit { count, per, by, bucket } = limit?;

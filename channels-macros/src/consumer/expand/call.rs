@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::{Type, TypeTuple};
 
-use super::model::{Consumer, Function, Output};
+use crate::consumer::model::{Consumer, Function, Output};
 use crate::hygiene::local;
 use crate::private::{Private, ends, through};
 

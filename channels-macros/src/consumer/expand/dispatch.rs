@@ -1,0 +1,81 @@
+//! `message`: one arm for each `#[on("…")]`.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::{LitStr, Type};
+
+use super::call::{self, Scope};
+use super::limit;
+use crate::consumer::model::{Consumer, Handler};
+use crate::hygiene::local;
+use crate::private::through;
+
+/// One arm for each handler.
+pub(super) fn message(consumer: &Consumer, scope: &Scope) -> TokenStream {
+    let Scope { krate, state, sink, cx, replies, .. } = scope;
+    let incoming = consumer.incoming.as_ref();
+    let arms = consumer.handlers.iter().filter_map(|handler| Some(arm(handler, incoming?, scope)));
+    let unknown = local("unknown");
+    quote! {
+        async fn message(
+            &mut self,
+            #cx: &#krate::Context<'_, #state>,
+            #replies: #sink,
+        ) -> ::core::result::Result<(), #krate::Error> {
+            match #cx.message().name() {
+                #(#arms)*
+                #unknown => ::core::result::Result::Err(#krate::unknown_message(#unknown)),
+            }
+        }
+    }
+}
+
+fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
+    let Scope { krate, .. } = scope;
+    let Handler { message, validate, limit, function } = handler;
+    let shown = call::shown(incoming);
+    let name = LitStr::new(&message.value(), Span::call_site());
+    let cfgs = call::cfgs(function);
+    let limit = limit::check(limit.as_ref(), scope);
+    let taken = |part: &str| {
+        let part = Ident::new(part, Span::call_site());
+        quote!(<#incoming as #krate::HasMessage<__Message>>::#part)
+    };
+    let (names, first, rest) = match function.arguments.split_first() {
+        None => {
+            let span = function.name.span();
+            // The enum keeps its own span: that it does not exist is said there, once.
+            let krate = krate.at(span);
+            let payload = quote_spanned!(span=> <#incoming as #krate::HasMessage<__Message>>::Payload);
+            (Vec::new(), quote_spanned!(span=> let () = <#payload as #krate::NoArguments>::NONE;), TokenStream::new())
+        }
+        Some((ty, rest)) => {
+            let first = call::argument(0);
+            let take = call::first_argument(ty, taken, scope);
+            let trait_ = quote!(#krate::Validatable);
+            let check = validate.then(|| {
+                let check = through(ty, &trait_, "check", &quote!(&#first));
+                quote!(#check?;)
+            });
+            let (mut names, rest) = call::extractors(rest, 1, "OnMessage", scope);
+            names.insert(0, first.clone());
+            (names, quote!(let #first = #take; #check), rest)
+        }
+    };
+    let call = call::and_reply(function, &names, scope);
+    let found = {
+        let span = message.span();
+        let krate = krate.at(span);
+        quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
+    };
+    quote! {
+        #cfgs
+        #name => {
+            type __Message = #krate::At<{ #found }>;
+            #limit
+            #first
+            #rest
+            #call
+        }
+    }
+}
