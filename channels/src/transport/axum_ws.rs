@@ -8,7 +8,8 @@ use axum::extract::ws::{self, CloseFrame, WebSocket};
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::stream::{SplitSink, SplitStream};
-use futures_util::{SinkExt, Stream, StreamExt, stream};
+use futures_util::{FutureExt, SinkExt, Stream, StreamExt, stream};
+use tokio::time::Instant;
 use tungstenite::error::CapacityError;
 
 use crate::close::{CloseCode, CloseReason};
@@ -46,6 +47,7 @@ pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
     let reading = async {
         let mut unreadable = false;
         session.run(received(&mut from, max_message_size, &mut unreadable)).await;
+        let deadline = Instant::now() + CLOSE_TIMEOUT;
         // The outbox has ended; the client answers the close frame, or its time is up.
         let answered = async {
             while let Some(message) = from.next().await {
@@ -55,7 +57,8 @@ pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
                 tokio::time::sleep(LINGER).await;
             }
         };
-        for_a_while(&manager, answered).await;
+        before(deadline, &manager, answered).await;
+        deadline
     };
     let writing = async {
         if let Err(error) = write(&mut sink, &connection).await {
@@ -65,23 +68,23 @@ pub(super) async fn run<C: Consumer>(socket: WebSocket, session: Session<C>) {
     };
     tokio::pin!(reading, writing);
     let mut written = false;
-    loop {
+    let deadline = loop {
         tokio::select! {
-            () = &mut reading => break,
+            deadline = &mut reading => break deadline,
             () = &mut writing, if !written => written = true,
         }
-    }
-    if !written {
-        // A client that does not read gets no more time than one that does not answer.
-        for_a_while(&manager, writing).await;
+    };
+    // What the socket takes at once it gets, the close frame too, even where no time is left.
+    if !written && writing.as_mut().now_or_never().is_none() {
+        before(deadline, &manager, writing).await;
     }
     let unsent = connection.outbox().clear();
     connection.link().counters.add_dropped(unsent);
 }
 
 /// Waits for a client that may not do its part; after the drain's deadline not at all.
-async fn for_a_while(manager: &ConnectionManager, wait: impl Future<Output = ()>) {
-    let _ = manager.deadline.run_until_cancelled(tokio::time::timeout(CLOSE_TIMEOUT, wait)).await;
+async fn before(deadline: Instant, manager: &ConnectionManager, wait: impl Future<Output = ()>) {
+    let _ = manager.deadline.run_until_cancelled(tokio::time::timeout_at(deadline, wait)).await;
 }
 
 /// What the client sends; notes where the socket cannot be read any more.

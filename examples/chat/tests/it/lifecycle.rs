@@ -86,3 +86,12 @@ async fn a_request_that_never_ends_does_not_keep_the_server() {
     assert_eq!(get(&server.address, "/healthz").await.status, 200);
     assert_eq!(server.stop().await, Some(0));
 }
+
+#[tokio::test]
+async fn without_any_time_to_drain_clients_are_still_told_why() {
+    let (server, _folder) = Server::with(&[("WS_DRAIN_TIMEOUT", "0")]).await;
+    let mut ada = server.connect("ada").await;
+    let code = tokio::spawn(server.stop());
+    assert_eq!(ada.close_code().await, Some(1012));
+    assert_eq!(code.await.unwrap(), Some(0));
+}
