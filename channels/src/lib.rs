@@ -2,6 +2,9 @@
 //!
 #![doc = include_str!("docs/tour.md")]
 
+#[doc(hidden)]
+#[path = "private.rs"]
+pub mod __private;
 pub mod backend;
 mod close;
 mod config;
@@ -15,9 +18,6 @@ pub mod message;
 pub mod middleware;
 mod names;
 pub mod prelude;
-#[doc(hidden)]
-#[path = "private.rs"]
-pub mod __private;
 pub mod rate_limit;
 mod stats;
 #[cfg(feature = "testing")]
@@ -31,7 +31,7 @@ pub use channels_macros::{
     Incoming, Outgoing, accept, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit, user,
     validate,
 };
-pub use close::{CloseCode, ClosedBy, CloseReason};
+pub use close::{CloseCode, CloseReason, ClosedBy};
 pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LogLevel, Rate};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
 pub use consumer::Consumer;

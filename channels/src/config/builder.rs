@@ -69,11 +69,7 @@ impl ConfigBuilder {
         self.overlay(env::layered(env::Vars::new(), vars), Vec::new())
     }
 
-    pub(super) fn overlay(
-        mut self,
-        vars: env::Vars,
-        mut problems: Vec<Problem>,
-    ) -> Result<Self, ConfigError> {
+    pub(super) fn overlay(mut self, vars: env::Vars, mut problems: Vec<Problem>) -> Result<Self, ConfigError> {
         problems.extend(env::apply(&mut self.config.settings, &vars));
         self.config.unknown.extend(env::unknown(&vars));
         self.config.unknown.sort();
@@ -97,10 +93,7 @@ impl ConfigBuilder {
     /// assert_eq!(config.rate_limits()["posting"], rate);
     /// # Ok::<(), channels::ConfigError>(())
     /// ```
-    pub fn rate_limits<N: Into<String>>(
-        mut self,
-        limits: impl IntoIterator<Item = (N, Rate)>,
-    ) -> Self {
+    pub fn rate_limits<N: Into<String>>(mut self, limits: impl IntoIterator<Item = (N, Rate)>) -> Self {
         let limits = limits.into_iter().map(|(name, rate)| (name.into(), rate));
         self.config.settings.rate_limits.extend(limits);
         self

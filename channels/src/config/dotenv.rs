@@ -76,8 +76,7 @@ struct LineByLine<'a> {
 
 impl Read for LineByLine<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let line =
-            self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
+        let line = self.rest.iter().position(|byte| *byte == b'\n').map_or(self.rest.len(), |at| at + 1);
         let mut part = &self.rest[..line.min(buffer.len())];
         self.taken.set(self.taken.get() + newlines(part));
         let given = part.read(buffer)?;

@@ -25,10 +25,7 @@ pub(super) fn apply(settings: &mut Settings, vars: &Vars) -> Vec<Problem> {
         let Some(value) = vars.get(OsStr::new(variable.name)) else { continue };
         let read = match value.to_str() {
             Some(text) => variable.read(settings, text),
-            None => Err(Problem::NotUnicode {
-                variable: variable.name,
-                expected: variable.setting.expected(),
-            }),
+            None => Err(Problem::NotUnicode { variable: variable.name, expected: variable.setting.expected() }),
         };
         problems.extend(read.err());
     }
@@ -50,9 +47,7 @@ pub(super) fn unknown(vars: &Vars) -> impl Iterator<Item = String> {
 /// `REDIS_PORT=tcp://10.0.0.1:6379` and a handful more in every pod beside a service `redis`.
 fn is_service_link(name: &str, value: &OsStr) -> bool {
     let is_address = || value.to_str().is_some_and(|value| value.contains("://"));
-    name.contains("_SERVICE_")
-        || name.contains("_PORT_")
-        || (name.ends_with("_PORT") && is_address())
+    name.contains("_SERVICE_") || name.contains("_PORT_") || (name.ends_with("_PORT") && is_address())
 }
 
 /// The known name that was probably meant.

@@ -36,8 +36,7 @@ pub enum LogLevel {
 
 impl LogLevel {
     pub(super) const ALLOWED: &str = "TRACE, DEBUG, INFO, WARN, ERROR or CRITICAL";
-    const ALL: [Self; 6] =
-        [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
+    const ALL: [Self; 6] = [Self::Trace, Self::Debug, Self::Info, Self::Warn, Self::Error, Self::Critical];
 
     /// The name as `LOG_LEVEL` has it.
     pub(super) const fn name(self) -> &'static str {

@@ -44,8 +44,7 @@ impl Rate {
     /// assert!(Rate::new(3, Duration::ZERO).is_err());
     /// ```
     pub fn new(count: u32, per: Duration) -> Result<Self, ConfigError> {
-        Self::checked(count, per)
-            .ok_or_else(|| Self::error(&format!("{count}/{}", units::show_duration(per))))
+        Self::checked(count, per).ok_or_else(|| Self::error(&format!("{count}/{}", units::show_duration(per))))
     }
 
     /// How many messages.
@@ -87,8 +86,7 @@ impl Rate {
     fn error(text: &str) -> ConfigError {
         let min = units::show_duration(MIN_PERIOD);
         let max = units::show_duration(MAX_PERIOD);
-        let expected =
-            format!("count/period (100/1s, 5/500ms), a count from 1, a period from {min} to {max}");
+        let expected = format!("count/period (100/1s, 5/500ms), a count from 1, a period from {min} to {max}");
         ConfigError::text(text, &expected)
     }
 }

@@ -1,8 +1,7 @@
 //! The Redis URL: whether it makes sense, and how to show it without its secrets.
 
 /// The schemes that the Redis client takes.
-const SCHEMES: [&str; 7] =
-    ["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"];
+const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"];
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
@@ -70,7 +69,5 @@ fn is_address(text: &str) -> bool {
         Some(address) => is_plain(address, &[':']),
         None => is_plain(host, &[]),
     };
-    is_host
-        && is_plain(path, &['/'])
-        && port.is_none_or(|port| !host.is_empty() && port.parse::<u16>().is_ok())
+    is_host && is_plain(path, &['/']) && port.is_none_or(|port| !host.is_empty() && port.parse::<u16>().is_ok())
 }

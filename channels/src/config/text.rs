@@ -36,9 +36,7 @@ pub(super) const SERVER_INSTANCE_ID: Text = Text {
 };
 
 fn is_plain(text: &str) -> bool {
-    (1..=MAX_TEXT_BYTES).contains(&text.len())
-        && !text.contains(char::is_control)
-        && text.trim() == text
+    (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control) && text.trim() == text
 }
 
 /// `server-` and 12 hexadecimal digits, which differ from server to server and from start to start.

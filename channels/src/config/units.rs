@@ -5,22 +5,12 @@ use std::time::Duration;
 const NANOS_PER_SEC: u128 = 1_000_000_000;
 
 /// Units of durations with their nanoseconds, the largest first.
-const DURATIONS: [(&str, u128); 4] = [
-    ("h", 3600 * NANOS_PER_SEC),
-    ("m", 60 * NANOS_PER_SEC),
-    ("s", NANOS_PER_SEC),
-    ("ms", NANOS_PER_SEC / 1000),
-];
+const DURATIONS: [(&str, u128); 4] =
+    [("h", 3600 * NANOS_PER_SEC), ("m", 60 * NANOS_PER_SEC), ("s", NANOS_PER_SEC), ("ms", NANOS_PER_SEC / 1000)];
 
 /// Units of sizes with their bytes; those that values are shown in come first, the largest of all.
-const SIZES: [(&str, usize); 6] = [
-    ("GiB", 1 << 30),
-    ("MiB", 1 << 20),
-    ("KiB", 1 << 10),
-    ("GB", 1_000_000_000),
-    ("MB", 1_000_000),
-    ("KB", 1_000),
-];
+const SIZES: [(&str, usize); 6] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("KB", 1_000)];
 
 /// Reads `30`, `0.5` (seconds), `500ms`, `30s`, `5m` or `1h`; exact to the nanosecond.
 pub(super) fn parse_duration(text: &str) -> Option<Duration> {
@@ -39,8 +29,7 @@ pub(super) fn parse_duration(text: &str) -> Option<Duration> {
         return None;
     }
     let whole = u128::from(whole.parse::<u64>().ok()?);
-    let fraction_nanos =
-        u128::from(fraction.parse::<u64>().ok()?) * unit_nanos / 10_u128.pow(fraction.len() as u32);
+    let fraction_nanos = u128::from(fraction.parse::<u64>().ok()?) * unit_nanos / 10_u128.pow(fraction.len() as u32);
     let nanos = whole * unit_nanos + fraction_nanos;
     let seconds = u64::try_from(nanos / NANOS_PER_SEC).ok()?;
     Some(Duration::new(seconds, (nanos % NANOS_PER_SEC) as u32))

@@ -82,11 +82,7 @@ impl Kind for Period {
         format!("{} to {}", self.show(&self.min), self.show(&MAX_PERIOD))
     }
     fn expected(&self) -> String {
-        format!(
-            "{} (30, 0.5) or a duration with unit (500ms, 30s, 5m), from {}",
-            self.unit(),
-            self.allowed()
-        )
+        format!("{} (30, 0.5) or a duration with unit (500ms, 30s, 5m), from {}", self.unit(), self.allowed())
     }
 }
 

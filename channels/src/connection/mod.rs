@@ -163,8 +163,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn groups(&self) -> Vec<String> {
-        let mut groups: Vec<String> =
-            self.lock_groups().iter().flatten().map(|group| String::from(&**group)).collect();
+        let mut groups: Vec<String> = self.lock_groups().iter().flatten().map(|group| String::from(&**group)).collect();
         groups.sort_unstable();
         groups
     }

@@ -14,9 +14,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use bytestring::ByteString;
 #[doc(hidden)]
-pub use hooks::{
-    AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser,
-};
+pub use hooks::{AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser};
 pub(crate) use inbox::Received;
 pub(crate) use session::Session;
 
@@ -160,6 +158,8 @@ pub(crate) fn closing_frame(reason: &CloseReason) -> CloseReason {
         crate::close::ClosedBy::Client => CloseReason::server(crate::close::CloseCode::NORMAL, ""),
         crate::close::ClosedBy::Server => reason.clone(),
         // It hardly arrives; where it does, the server is still here.
-        crate::close::ClosedBy::Lost => CloseReason::server(crate::close::CloseCode::INTERNAL_ERROR, reason.text().to_owned()),
+        crate::close::ClosedBy::Lost => {
+            CloseReason::server(crate::close::CloseCode::INTERNAL_ERROR, reason.text().to_owned())
+        }
     }
 }

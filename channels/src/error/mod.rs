@@ -132,7 +132,8 @@ impl Error {
 
     /// Too much; `retry_after` says when there is room again.
     pub fn rate_limited(retry_after: Duration) -> Self {
-        Self::new(ErrorCode::RateLimitExceeded, "Too many messages. Please wait a moment.").with_retry_after(retry_after)
+        Self::new(ErrorCode::RateLimitExceeded, "Too many messages. Please wait a moment.")
+            .with_retry_after(retry_after)
     }
 
     /// The backend cannot do it now.

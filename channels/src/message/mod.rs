@@ -28,18 +28,18 @@ pub use incoming::Incoming;
 #[doc(hidden)]
 pub use incoming::{At, Broken, Carried, HasMessage, NotCarried, Nothing, ReadPayload};
 pub use layout::Layout;
+pub use outgoing::{NoMessages, Outgoing};
 #[doc(hidden)]
 pub use outgoing::{WritePayload, write_envelope};
-pub use outgoing::{NoMessages, Outgoing};
 pub(crate) use outgoing::{control_frame, error_frame};
 #[doc(hidden)]
 pub use reply::IntoError;
 pub use reply::{Reply, ReplySink};
 pub use request_id::{MAX_REQUEST_ID_BYTES, RequestId};
-pub use serializer::{Json, Serializer};
-pub(crate) use serializer::subprotocol;
 #[cfg(feature = "msgpack")]
 pub use serializer::MessagePack;
+pub(crate) use serializer::subprotocol;
+pub use serializer::{Json, Serializer};
 
 use crate::error::{Error, ErrorCode};
 

@@ -29,10 +29,7 @@ pub struct Connect<'a> {
 /// Connects to a consumer. The state is what its router would have.
 ///
 /// The path is `/` unless [`Connect::path`] says otherwise; see there for its parameters.
-pub fn connect<'a, C: Consumer>(
-    layer: &ChannelLayer,
-    state: impl ProvidesState<C> + Send + 'static,
-) -> Connect<'a> {
+pub fn connect<'a, C: Consumer>(layer: &ChannelLayer, state: impl ProvidesState<C> + Send + 'static) -> Connect<'a> {
     let serve = layer.serve::<C>();
     Connect::new(Box::new(move |route| state.router(route, serve)))
 }
@@ -159,11 +156,7 @@ impl Refused {
     async fn by(response: Response) -> Self {
         let (parts, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap_or_default();
-        Self {
-            status: parts.status,
-            headers: parts.headers,
-            body: String::from_utf8_lossy(&body).into_owned(),
-        }
+        Self { status: parts.status, headers: parts.headers, body: String::from_utf8_lossy(&body).into_owned() }
     }
 
     /// Its status.

@@ -7,8 +7,8 @@ mod axum_ws;
 mod negotiate;
 mod route;
 
-pub use route::Serve;
 #[cfg(feature = "testing")]
 pub(crate) use axum_ws::dropped_frames;
+pub use route::Serve;
 #[cfg(feature = "testing")]
 pub(crate) use route::{InProcess, RunOver};

@@ -175,11 +175,7 @@ impl Chat {
             return Err(refusal::private_room(&name));
         }
         if created {
-            conn.send(ServerMessage::from(RoomCreated {
-                room: name,
-                is_public: room.is_public,
-                timestamp: now(),
-            }))?;
+            conn.send(ServerMessage::from(RoomCreated { room: name, is_public: room.is_public, timestamp: now() }))?;
         }
         self.enter(room, &conn, &answer, &layer, &store).await
     }

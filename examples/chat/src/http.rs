@@ -79,9 +79,11 @@ async fn history(
     let asked = parameters.as_ref().map_err(|error| Error::validation("query", error.body_text()))?.get("limit");
     let limit = match asked {
         None => 50,
-        Some(limit) => limit.parse().ok().filter(|limit| (1..=1000).contains(limit)).ok_or_else(|| {
-            Error::validation("limit", "must be a whole number from 1 to 1000")
-        })?,
+        Some(limit) => limit
+            .parse()
+            .ok()
+            .filter(|limit| (1..=1000).contains(limit))
+            .ok_or_else(|| Error::validation("limit", "must be a whole number from 1 to 1000"))?,
     };
     let messages = app.store.history(&room, limit).await.or_internal()?;
     let count = messages.len();

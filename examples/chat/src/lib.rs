@@ -1,8 +1,7 @@
 //! The chat: rooms, private messages, files and history, on one consumer.
 //!
-//! [`consumer`] is what the example is about. Around it: what goes over the wire
-//! ([`messages`]), what is kept ([`store`]), what HTTP serves ([`http`], [`page`]), and how it all
-//! starts ([`app`]).
+//! `consumer` is what the example is about. Around it: what goes over the wire (`messages`), what is
+//! kept (`store`), what HTTP serves (`http`, `page`), and how it all starts ([`app`]).
 
 pub mod app;
 mod background;

@@ -4,8 +4,8 @@ use std::env;
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
-use chat::{App, DEFAULT_DATABASE_URL, StartError};
 use channels::Config;
+use chat::{App, DEFAULT_DATABASE_URL, StartError};
 use tracing_subscriber::EnvFilter;
 
 #[tokio::main]

@@ -17,21 +17,11 @@ fn online(layer: &ChannelLayer, room: &str) -> BTreeSet<String> {
 
 pub(crate) fn info(layer: &ChannelLayer, room: Room) -> RoomInfo {
     let user_count = online(layer, &room.name).len();
-    RoomInfo {
-        room: room.name,
-        user_count,
-        created_by: room.created_by,
-        is_public: room.is_public,
-        timestamp: now(),
-    }
+    RoomInfo { room: room.name, user_count, created_by: room.created_by, is_public: room.is_public, timestamp: now() }
 }
 
 /// The public rooms and these others, by name.
-pub(crate) async fn list(
-    store: &Store,
-    layer: &ChannelLayer,
-    joined: Vec<String>,
-) -> Result<Vec<ListedRoom>, Error> {
+pub(crate) async fn list(store: &Store, layer: &ChannelLayer, joined: Vec<String>) -> Result<Vec<ListedRoom>, Error> {
     let mut rooms: BTreeMap<String, Room> = BTreeMap::new();
     for room in store.public_rooms().await.or_internal()? {
         rooms.insert(room.name.clone(), room);

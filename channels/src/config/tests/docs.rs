@@ -6,9 +6,9 @@ fn default_of(variable: &variable::Variable) -> String {
     let settings = Settings::default();
     match variable.name {
         "SERVER_INSTANCE_ID" => "server- and 12 random hexadecimal digits".to_owned(),
-        _ => Some(variable.setting.show(&settings))
-            .filter(|text| !text.is_empty())
-            .unwrap_or_else(|| "none".to_owned()),
+        _ => {
+            Some(variable.setting.show(&settings)).filter(|text| !text.is_empty()).unwrap_or_else(|| "none".to_owned())
+        }
     }
 }
 
@@ -17,12 +17,7 @@ fn each_method_tells_the_truth_about_its_variable() {
     for variable in VARIABLES {
         let [unit, allowed] = variable.setting.documented();
         let expected = [unit, default_of(variable), allowed];
-        assert_eq!(
-            variable.documented,
-            expected.each_ref().map(String::as_str),
-            "{}",
-            variable.name
-        );
+        assert_eq!(variable.documented, expected.each_ref().map(String::as_str), "{}", variable.name);
     }
 }
 

@@ -25,11 +25,7 @@ fn each_broken_line_is_named_and_none_is_shown() {
     let folder = Folder::new();
     let text = "# one\nA=1\n\nREDIS_URL redis://:s3cret@cache\nB='two\nlines'\nC=s3cret s3cret\nD=it's\nE=1\n";
     let (vars, problems) = folder.dotenv(text);
-    let line = |line| {
-        format!(
-            ".env:{line} is not valid: expected NAME=value, in quotes if it holds spaces or quotes"
-        )
-    };
+    let line = |line| format!(".env:{line} is not valid: expected NAME=value, in quotes if it holds spaces or quotes");
     assert_eq!(problems, [line(4), line(7), line(8)]);
     assert_eq!(pairs(&vars), [("A", "1"), ("B", "two\nlines")]);
 }
@@ -37,12 +33,7 @@ fn each_broken_line_is_named_and_none_is_shown() {
 #[test]
 fn lines_are_counted_beyond_any_buffer() {
     let folder = Folder::new();
-    let text = format!(
-        "{}A={}\nB b\nC='{}\n",
-        "# x\n".repeat(9000),
-        "a".repeat(20_000),
-        "c\n".repeat(9000)
-    );
+    let text = format!("{}A={}\nB b\nC='{}\n", "# x\n".repeat(9000), "a".repeat(20_000), "c\n".repeat(9000));
     let (_, problems) = folder.dotenv(text);
     assert!(problems[0].starts_with(".env:9002 "), "{problems:?}");
     assert!(problems[1].starts_with(".env:9003 "), "{problems:?}");

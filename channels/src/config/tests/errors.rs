@@ -25,9 +25,7 @@ fn all_wrong_values_are_reported_at_once() {
 
 #[test]
 fn a_wrong_relation_is_reported_beside_a_wrong_value() {
-    let error = Config::builder()
-        .vars([("WS_HEARTBEAT_TIMEOUT", "10s"), ("LOG_STATS", "perhaps")])
-        .unwrap_err();
+    let error = Config::builder().vars([("WS_HEARTBEAT_TIMEOUT", "10s"), ("LOG_STATS", "perhaps")]).unwrap_err();
     assert!(error.variables().eq(["LOG_STATS", "WS_HEARTBEAT_TIMEOUT"]));
 }
 

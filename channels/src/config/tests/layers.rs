@@ -5,16 +5,12 @@ use super::*;
 #[test]
 fn the_environment_covers_the_file_which_covers_what_was_set_before() {
     let folder = Folder::new();
-    let (file, problems) = folder
-        .dotenv("WS_OUTBOX_MESSAGES=2\nWS_DRAIN_TIMEOUT=2s\nLOG_LEVEL=\nWS_HANDLER_TIMEOUT=2s\n");
+    let (file, problems) =
+        folder.dotenv("WS_OUTBOX_MESSAGES=2\nWS_DRAIN_TIMEOUT=2s\nLOG_LEVEL=\nWS_HANDLER_TIMEOUT=2s\n");
     assert!(problems.is_empty());
-    let environment = [
-        ("WS_DRAIN_TIMEOUT", "3s"),
-        ("WS_HANDLER_TIMEOUT", ""),
-        ("WS_DISCONNECT_TIMEOUT", "3s"),
-        ("HOME", "/root"),
-    ]
-    .map(|(name, value)| (OsString::from(name), OsString::from(value)));
+    let environment =
+        [("WS_DRAIN_TIMEOUT", "3s"), ("WS_HANDLER_TIMEOUT", ""), ("WS_DISCONNECT_TIMEOUT", "3s"), ("HOME", "/root")]
+            .map(|(name, value)| (OsString::from(name), OsString::from(value)));
     let config = Config::builder()
         .outbox_messages(1)
         .drain_timeout(Duration::from_secs(1))
@@ -56,15 +52,13 @@ fn rates_are_overridden_by_name() {
         .unwrap()
         .build()
         .unwrap();
-    let limits: Vec<_> =
-        config.rate_limits().iter().map(|(name, rate)| format!("{name}={rate}")).collect();
+    let limits: Vec<_> = config.rate_limits().iter().map(|(name, rate)| format!("{name}={rate}")).collect();
     assert_eq!(limits, ["joining=3/500ms", "posting=100/1s", "typing=2/1s"]);
 }
 
 #[test]
 fn each_server_has_an_id_of_its_own() {
-    let ids: BTreeSet<_> =
-        (0..1000).map(|_| Config::default().server_instance_id().to_owned()).collect();
+    let ids: BTreeSet<_> = (0..1000).map(|_| Config::default().server_instance_id().to_owned()).collect();
     assert_eq!(ids.len(), 1000);
     for id in ids {
         let digits = id.strip_prefix("server-").unwrap();

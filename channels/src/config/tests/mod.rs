@@ -39,9 +39,7 @@ impl Folder {
         let path = self.0.join(".env");
         std::fs::write(&path, text).unwrap();
         let (vars, problems) = dotenv::read(&path);
-        let shown = |problem: error::Problem| {
-            problem.to_string().replace(&path.display().to_string(), ".env")
-        };
+        let shown = |problem: error::Problem| problem.to_string().replace(&path.display().to_string(), ".env");
         (vars, problems.into_iter().map(shown).collect())
     }
 }

@@ -54,9 +54,7 @@ fn urls_that_the_client_takes_are_taken() {
     ] {
         assert_eq!(with(&[("REDIS_URL", url)]).unwrap().redis_url(), url);
     }
-    for url in
-        ["localhost", "localhost:6379", "http://localhost", "redis://", "redis://a b", "REDIS_URL"]
-    {
+    for url in ["localhost", "localhost:6379", "http://localhost", "redis://", "redis://a b", "REDIS_URL"] {
         assert!(with(&[("REDIS_URL", url)]).is_err(), "{url}");
     }
 }
@@ -64,9 +62,7 @@ fn urls_that_the_client_takes_are_taken() {
 #[cfg(feature = "redis")]
 #[test]
 fn urls_that_only_the_client_can_judge_are_refused() {
-    for url in
-        ["redis://localhost:port", "redis://localhost/first", "redis://:s3cret", "redis://0.0.0.0"]
-    {
+    for url in ["redis://localhost:port", "redis://localhost/first", "redis://:s3cret", "redis://0.0.0.0"] {
         assert!(with(&[("REDIS_URL", url)]).is_err(), "{url}");
     }
 }

@@ -15,10 +15,7 @@ fn unknown_variables_of_our_own_prefixes_are_found() {
         ("REDIS_PORT_6379_TCP_ADDR", "10.0.0.1"),
     ])
     .unwrap();
-    assert_eq!(
-        config.unknown_variables(),
-        ["REDIS_HOST", "WS_MAX_MESSAGESIZE", "ws_drain_timeout"]
-    );
+    assert_eq!(config.unknown_variables(), ["REDIS_HOST", "WS_MAX_MESSAGESIZE", "ws_drain_timeout"]);
     let config = with(&[("REDIS_PORT", "6379")]).unwrap();
     assert_eq!(config.unknown_variables(), ["REDIS_PORT"]);
 }
@@ -78,10 +75,7 @@ fn unknown_variables_are_warned_about_once_and_where_somebody_listens() {
         "unknown variable WS_OUTBOX_MESSAGE: did you mean WS_OUTBOX_MESSAGES?",
     ];
 
-    let before =
-        tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::new(), || {
-            with(&vars).unwrap()
-        });
+    let before = tracing::subscriber::with_default(tracing::subscriber::NoSubscriber::new(), || with(&vars).unwrap());
     let log = Log::default();
     tracing::subscriber::with_default(log.clone(), || before.warn_about_unknown_variables());
     assert_eq!(*log.0.lock().unwrap(), expected, "nobody listened at the build");

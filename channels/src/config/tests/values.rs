@@ -45,8 +45,7 @@ fn durations_are_seconds_or_have_a_unit() {
 
 #[test]
 fn a_duration_that_is_shown_is_read_as_the_same() {
-    for nanos in [0, 1, 999, 1_000_000, 1_500_000, 1_000_000_000, 90_000_000_001, 3_600_000_000_000]
-    {
+    for nanos in [0, 1, 999, 1_000_000, 1_500_000, 1_000_000_000, 90_000_000_001, 3_600_000_000_000] {
         let duration = Duration::from_nanos(nanos);
         assert_eq!(units::parse_duration(&units::show_duration(duration)), Some(duration));
     }
@@ -67,9 +66,7 @@ fn sizes_are_bytes_or_have_a_unit() {
     ] {
         assert_eq!(with(&[("WS_MAX_MESSAGE_SIZE", text)]).unwrap().max_message_size(), bytes);
     }
-    for text in
-        ["0", "0MiB", "-1", "+1", "1.5MiB", "1K", "MiB", "2GiB", "99999999999999999GiB", "10_000"]
-    {
+    for text in ["0", "0MiB", "-1", "+1", "1.5MiB", "1K", "MiB", "2GiB", "99999999999999999GiB", "10_000"] {
         assert!(with(&[("WS_MAX_MESSAGE_SIZE", text)]).is_err(), "{text:?}");
     }
 }
@@ -93,8 +90,7 @@ fn flags_levels_and_backends_are_taken_in_any_case() {
     ] {
         let config = with(&[("LOG_LEVEL", text)]).unwrap();
         assert_eq!(config.log_level(), level);
-        let filter: tracing::level_filters::LevelFilter =
-            config.log_level().to_string().parse().unwrap();
+        let filter: tracing::level_filters::LevelFilter = config.log_level().to_string().parse().unwrap();
         assert_eq!(filter.to_string(), directive);
     }
     assert_eq!(with(&[("BACKEND_TYPE", "REDIS")]).unwrap().backend_type(), BackendType::Redis);

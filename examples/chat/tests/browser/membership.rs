@@ -57,6 +57,8 @@ async fn a_private_room_is_listed_to_its_members_only() {
     ada.type_into("@create-name", "public").await;
     ada.click("@create-submit").await;
     ada.is_in("public").await;
+    // The server pushes no lists; they are asked for on coming, and now and then.
+    bob.reload().await;
     bob.sees("@room-list [data-room=public][data-joined=false]").await;
     bob.sees_no("@room-list [data-room=secret]").await;
     bob.type_into("@create-name", "secret").await;

@@ -49,6 +49,7 @@ async fn text_is_never_html_and_a_link_is_not_followed() {
     }
     // A name and a room are text as well.
     ada.join("<b>room</b>").await;
+    bob.reload().await;
     bob.reads("@room-list [data-joined=false]", "<b>room</b>").await;
     assert_eq!(ada.ask("$$('@title *, @room-list b').length", &[]).await, json!(0));
     ada.is_clean().await;

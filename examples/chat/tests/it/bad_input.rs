@@ -71,8 +71,7 @@ async fn names_that_are_none_are_refused_before_the_upgrade() {
 
 #[tokio::test]
 async fn limits_refuse_before_the_upgrade_and_places_come_back() {
-    let (server, _folder) =
-        Server::with(&[("MAX_CONNECTIONS_PER_CLIENT", "2"), ("MAX_TOTAL_CONNECTIONS", "3")]).await;
+    let (server, _folder) = Server::with(&[("MAX_CONNECTIONS_PER_CLIENT", "2"), ("MAX_TOTAL_CONNECTIONS", "3")]).await;
     let (one, _two) = (server.connect("ada").await, server.connect("ada").await);
     assert_eq!(refused(&server.address, "/ws/ada").await, 429);
     let bob = server.connect("bob").await;

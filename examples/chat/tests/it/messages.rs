@@ -17,7 +17,10 @@ async fn what_one_posts_the_room_sees_and_nobody_else() {
     for client in [&mut ada, &mut bob] {
         let posted = client.expect("chat_message").await;
         assert_eq!(posted["text"], "<b>hi</b> 🦀");
-        assert_eq!((&posted["user_id"], &posted["username"], &posted["room"]), (&json!("ada"), &json!("ada"), &json!("rust")));
+        assert_eq!(
+            (&posted["user_id"], &posted["username"], &posted["room"]),
+            (&json!("ada"), &json!("ada"), &json!("rust"))
+        );
     }
     assert_eq!(eve.settle().await, Vec::<Value>::new());
     eve.send("chat_message", json!({ "room": "rust", "text": "me too" })).await;
@@ -47,10 +50,16 @@ async fn a_private_message_reaches_every_connection_of_its_target() {
     let mut ada = server.connect("ada").await;
     ada.send("private_message", json!({ "target_user_id": "bob", "text": "psst" })).await;
     let sent = ada.expect("private_message_sent").await;
-    assert_eq!((&sent["to_user_id"], &sent["to_username"], &sent["text"]), (&json!("bob"), &json!("bob"), &json!("psst")));
+    assert_eq!(
+        (&sent["to_user_id"], &sent["to_username"], &sent["text"]),
+        (&json!("bob"), &json!("bob"), &json!("psst"))
+    );
     for client in [&mut one, &mut other] {
         let message = client.expect("private_message").await;
-        assert_eq!((&message["from_user_id"], &message["to_user_id"], &message["text"]), (&json!("ada"), &json!("bob"), &json!("psst")));
+        assert_eq!(
+            (&message["from_user_id"], &message["to_user_id"], &message["text"]),
+            (&json!("ada"), &json!("bob"), &json!("psst"))
+        );
     }
     ada.send("private_message", json!({ "target_user_id": "nobody", "text": "psst" })).await;
     assert_eq!(ada.refusal().await, "VALIDATION_FAILED");
@@ -94,9 +103,7 @@ async fn a_file_that_is_not_what_it_says_is_refused() {
     let (server, _folder) = Server::start().await;
     let mut ada = server.connect("ada").await;
     ada.join("rust").await;
-    let file = |size: u64, data: &str| {
-        json!({ "room": "rust", "filename": "a", "mime_type": "text/plain", "file_size": size, "file_data": data })
-    };
+    let file = |size: u64, data: &str| json!({ "room": "rust", "filename": "a", "mime_type": "text/plain", "file_size": size, "file_data": data });
     for wrong in [file(2, "AAAA"), file(3, "!!!!"), file(3, "AAA"), file(11_000_000, "AAAA")] {
         ada.send("file_message", wrong).await;
         assert_eq!(ada.refusal().await, "VALIDATION_FAILED");

@@ -16,7 +16,10 @@ async fn what_is_posted_by_rest_is_sent_stored_and_answered() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.json()["text"], "build is green");
     let posted = ada.expect("chat_message").await;
-    assert_eq!((&posted["user_id"], &posted["username"], &posted["text"]), (&json!("bot"), &json!("bot"), &json!("build is green")));
+    assert_eq!(
+        (&posted["user_id"], &posted["username"], &posted["text"]),
+        (&json!("bot"), &json!("bot"), &json!("build is green"))
+    );
 
     let history = get(address, "/api/rooms/rust%20%26%20co/messages?limit=10").await.json();
     assert_eq!((&history["room"], &history["count"]), (&json!("rust & co"), &json!(1)));
@@ -72,7 +75,10 @@ async fn the_status_tells_whole_numbers_that_return_to_zero() {
     let mut ada = server.connect("ada").await;
     ada.join("rust").await;
     let status = get(&server.address, "/api/status").await.json();
-    assert_eq!((&status["status"], &status["backend"], &status["server_instance_id"]), (&json!("active"), &json!("memory"), &json!("one")));
+    assert_eq!(
+        (&status["status"], &status["backend"], &status["server_instance_id"]),
+        (&json!("active"), &json!("memory"), &json!("one"))
+    );
     assert_eq!((&status["connections"], &status["users"], &status["groups"]), (&json!(1), &json!(1), &json!(1)));
     assert_eq!(status["messages_in"], 1);
     assert_eq!(status["messages_out"], 4);

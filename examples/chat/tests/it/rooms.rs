@@ -14,10 +14,16 @@ async fn who_joins_is_told_first_and_then_the_room() {
     bob.send("join_room", json!({ "room": " rust " })).await;
     assert_eq!(bob.expect("room_joined").await["room"], "rust");
     let info = bob.expect("room_info").await;
-    assert_eq!((&info["user_count"], &info["created_by"], &info["is_public"]), (&json!(2), &json!("ada"), &json!(true)));
+    assert_eq!(
+        (&info["user_count"], &info["created_by"], &info["is_public"]),
+        (&json!(2), &json!("ada"), &json!(true))
+    );
     assert_eq!(bob.expect("user_joined_room").await["user_id"], "bob");
     let joined = ada.expect("user_joined_room").await;
-    assert_eq!((&joined["user_id"], &joined["username"], &joined["room"]), (&json!("bob"), &json!("bob"), &json!("rust")));
+    assert_eq!(
+        (&joined["user_id"], &joined["username"], &joined["room"]),
+        (&json!("bob"), &json!("bob"), &json!("rust"))
+    );
     assert!(joined["timestamp"].as_f64().unwrap() > 1.7e9);
 }
 
