@@ -160,6 +160,9 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// #[connect]
 /// async fn connected(&mut self, connection: Connection) -> Result<Welcome, channels::Error> { … }
 /// ```
+///
+/// What it returns is the first that the client gets: what groups and others send meanwhile follows. An
+/// error is told to the client and ends the connection, unless it is `not_closing()`.
 #[proc_macro_attribute]
 pub fn connect(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("connect", item.into()).into()
