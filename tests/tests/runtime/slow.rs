@@ -26,7 +26,7 @@ async fn flood(stage: &Stage, ada: &mut socket::Socket) -> u64 {
         taken += stage.layer.send_to_group("room", said(50_000)).await.unwrap().local as u64;
         let sent = Instant::now();
         assert_eq!(ada.next_json().await["type"], "said");
-        assert!(sent.elapsed() < Duration::from_secs(2), "delayed by another: {:?}", sent.elapsed());
+        assert!(sent.elapsed() < Duration::from_secs(5), "delayed by another: {:?}", sent.elapsed());
     }
     taken
 }
@@ -42,7 +42,7 @@ async fn who_never_reads_is_gone_in_time_and_delays_nobody() {
     let full = Instant::now();
     stage.until(|_| stage.layer.registry().connection_count() == 1).await;
     stage.until(|world| world.ends().len() == 1).await;
-    assert!(full.elapsed() < Duration::from_secs(1), "it leaves the groups at once: {:?}", full.elapsed());
+    assert!(full.elapsed() < Duration::from_secs(4), "it leaves the groups at once: {:?}", full.elapsed());
     assert_eq!(stage.world.ends()[0].code, 4413);
     // Its socket and its place are gone a little later, though it never answers.
     socket::soon("its place is free", async {
@@ -51,7 +51,7 @@ async fn who_never_reads_is_gone_in_time_and_delays_nobody() {
         }
     })
     .await;
-    assert!(full.elapsed() < Duration::from_secs(15), "{:?}", full.elapsed());
+    assert!(full.elapsed() < Duration::from_secs(25), "{:?}", full.elapsed());
     // Ada's "$ok", what was taken, and the one that did not fit: each was written or dropped, and counted.
     let stats = stage.layer.stats();
     assert_eq!(stats.messages_out + stats.dropped, 1 + taken + 1, "{stats:?}");
