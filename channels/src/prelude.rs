@@ -1,6 +1,7 @@
 //! What a module with a consumer uses: `use channels::prelude::*;`.
 
 pub use axum::extract::{FromRef, Path, State};
+pub use axum::http::StatusCode;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
 #[cfg(feature = "macros")]

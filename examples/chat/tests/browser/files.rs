@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use base64::Engine;
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use crate::browser::Browser;
@@ -13,7 +14,12 @@ use crate::window::Window;
 /// The largest that the chat takes.
 const MAX_FILE_BYTES: usize = 10 * 1024 * 1024;
 /// A red dot.
-const PNG: &str = "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg==";
+const PNG: &str = concat!(
+    "iVBORw0KGgoAAAANSUhEUgAAAAUAAAAFCAYAAACNbyblAAAAHElEQVQI12P4//8/",
+    "w38GIAXDIBKE0DHxgljNBAAO9TXL0Y4OHwAAAABJRU5ErkJggg=="
+);
+/// What the page shows as pictures, in words.
+const PICTURES: &str = "$$('@file-picture').map(({ alt }) => alt)";
 
 fn put(folder: &Folder, name: &str, bytes: &[u8]) -> String {
     let path = folder.0.join(name);
@@ -82,12 +88,13 @@ async fn only_a_picture_is_shown_as_one() {
     let files = ["ada: [script.svg]", "ada: [page.html]", "ada: [dot.png]"];
     for window in [&ada, &bob] {
         window.reads_log(&files).await;
-        window.until("$$('@file-picture').length === 1 && $('@file-picture').naturalWidth === 5", &[]).await;
-        window.until("$('@file-picture').alt.includes('dot.png')", &[]).await;
+        window.until("$('@file-picture')?.naturalWidth === 5", &[]).await;
+        assert_eq!(window.ask(PICTURES, &[]).await, json!(["Picture dot.png"]));
     }
     bob.reload().await;
     bob.reads_log(&files).await;
-    bob.until("$$('@file-picture').length === 1 && $('@file-picture').naturalWidth === 5", &[]).await;
+    bob.until("$('@file-picture')?.naturalWidth === 5", &[]).await;
+    assert_eq!(bob.ask(PICTURES, &[]).await, json!(["Picture dot.png"]));
     ada.is_clean().await;
     bob.is_clean().await;
 }

@@ -79,7 +79,7 @@ async fn a_picture_chosen_while_the_server_is_away_goes_later_and_stays_in_sight
     for window in [&ada, &bob] {
         window.reads_log(&expected).await;
         // Neither the picture, which takes its height late, nor the banner's going moves the end out of sight.
-        window.until("$('@file-picture').naturalHeight > 0 && !seen($('@banner'))", &[]).await;
+        window.until("$('@file-picture')?.naturalHeight > 0 && !seen($('@banner'))", &[]).await;
         window.is_at_the_end().await;
         window.is_clean_after_an_outage().await;
     }

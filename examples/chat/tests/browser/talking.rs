@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::browser::Browser;
 use crate::chat::Chat;
+use crate::client::Client;
 
 #[tokio::test]
 async fn messages_go_both_ways() {
@@ -90,6 +91,9 @@ async fn who_types_is_shown_to_the_other_until_it_ends() {
     let chat = Chat::start().await;
     let browser = Browser::start();
     let (ada, bob) = browser.two_in_rust(&chat).await;
+    // A page forgets by itself who has not typed for long, so that somebody else must hear of the end.
+    let mut eve = Client::connect(&chat.address, "eve").await;
+    eve.join("rust").await;
     ada.type_into("@message-input", "h").await;
     bob.reads("@typing", "ada is typing").await;
     bob.type_into("@message-input", "w").await;
@@ -99,12 +103,15 @@ async fn who_types_is_shown_to_the_other_until_it_ends() {
     // It ends with an emptied field, with a message, and by itself.
     ada.type_into("@message-input", &Key::Backspace).await;
     bob.until("$('@typing').innerText === ''", &[]).await;
+    assert_eq!(eve.until("user_typing_stop").await["user_id"], "ada");
     bob.say("ait").await;
     ada.until("$('@typing').innerText === ''", &[]).await;
+    assert_eq!(eve.until("user_typing_stop").await["user_id"], "bob");
     ada.reads_log(&["bob: wait"]).await;
     ada.type_into("@message-input", "well").await;
     bob.reads("@typing", "ada is typing").await;
     bob.until("$('@typing').innerText === ''", &[]).await;
+    assert_eq!(eve.until("user_typing_stop").await["user_id"], "ada");
     ada.is_clean().await;
     bob.is_clean().await;
 }
