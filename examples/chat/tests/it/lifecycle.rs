@@ -95,3 +95,22 @@ async fn without_any_time_to_drain_clients_are_still_told_why() {
     assert_eq!(ada.close_code().await, Some(1012));
     assert_eq!(code.await.unwrap(), Some(0));
 }
+
+#[tokio::test]
+async fn who_answers_no_ping_is_closed_with_4408_and_who_does_stays() {
+    let variables = [("WS_HEARTBEAT_INTERVAL", "200ms"), ("WS_HEARTBEAT_TIMEOUT", "1s")];
+    let (server, _folder) = Server::with(&variables).await;
+    let (mut ada, mut bob) = (server.connect("ada").await, server.connect("bob").await);
+    let bob_is_gone = async {
+        while get(&server.address, "/api/status").await.json()["connections"] != json!(1) {
+            tokio::task::yield_now().await;
+        }
+    };
+    // Whoever reads answers pings; Bob, whom nobody polls, does not.
+    tokio::select! {
+        code = ada.close_code() => panic!("closed with {code:?}"),
+        () = bob_is_gone => {}
+    }
+    assert_eq!(bob.close_code().await, Some(4408));
+    assert!(ada.settle().await.is_empty());
+}
