@@ -5,6 +5,9 @@
 /// The default is `{"type": …, "data": …}`; a front end that exists already may have other names, or
 /// the payload's fields beside the name (`flat`). Both are set on the enum:
 /// `#[channels(tag = "event", content = "payload")]`, `#[channels(flat)]`.
+///
+/// In both, `id`, `metadata`, `ttl_seconds` and `priority` beside the name are the envelope's: a flat payload
+/// cannot have members of these names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
     tag: &'static str,
