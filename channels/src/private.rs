@@ -1,7 +1,6 @@
 //! What `#[consumer]` and the derives write; not for anybody else.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 pub use axum::http::request::Parts;
@@ -49,8 +48,7 @@ pub const fn limit(bucket: &'static str, count: u32, per: Duration, by: By) -> L
 ///
 /// `RATE_LIMIT_EXCEEDED`, or `BACKEND_ERROR` where nobody can tell.
 pub async fn check_rate<S: Sync, H: Hook>(cx: &Context<'_, S, H>, limit: &Limit) -> Result<(), Error> {
-    let manager = Arc::clone(cx.layer().manager());
-    manager.check_rate(cx.connection(), limit).await
+    cx.layer().manager().check_rate(cx.connection(), limit).await
 }
 
 /// A handler's future, in a box of its own: an idle connection does not hold room for its largest

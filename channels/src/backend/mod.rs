@@ -100,7 +100,8 @@ pub trait Backend: Send + Sync + 'static {
     /// `memory`, `redis`, or the name of one's own.
     fn name(&self) -> &'static str;
 
-    /// Begins to hand what arrives to the sink. Called once, before anything else.
+    /// Begins to hand what arrives to the sink. Called before anything else, once, and again only where it
+    /// failed with an error that is retryable.
     ///
     /// # Errors
     ///

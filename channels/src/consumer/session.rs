@@ -18,7 +18,7 @@ use crate::close::{CloseCode, CloseReason};
 use crate::connection::{Connection, ConnectionState};
 use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
-use crate::layer::{ChannelLayer, Registered};
+use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, ReplySink, control_frame, error_frame, expired, undecodable, unexpected_binary};
 use crate::middleware::{Chain, Next, Terminal};
 
@@ -49,7 +49,8 @@ impl<C: Consumer> Session<C> {
         self.end_outbox(&reason);
         self.disconnect(&reason).await;
         tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
-        leave(registered, &self.connection);
+        // It leaves all groups and gives everything back.
+        drop(registered);
     }
 
     fn refuse(&self, error: Error) {
@@ -314,12 +315,6 @@ async fn next<R: Stream<Item = Received>>(inbox: &mut Inbox<R>, connection: &Con
         }
     }
     inbox.next().await
-}
-
-/// Leaves all groups and gives everything back.
-fn leave(registered: Registered, connection: &Connection) {
-    drop(registered);
-    debug_assert_eq!(connection.state(), ConnectionState::Disconnected);
 }
 
 /// The consumer behind its middleware.

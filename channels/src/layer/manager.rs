@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::retry::retry;
 use crate::backend::{AnyBackend, Backend, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::config::Config;
-use crate::connection::{Connection, ConnectionRegistry, Encoded, Memberships, NoRoom, Serializers};
+use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Encoded, Memberships, NoRoom, Serializers};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::rate_limit::{By, Limit};
@@ -283,8 +283,8 @@ pub(crate) struct Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.connection.set_state(crate::connection::ConnectionState::Disconnected);
         self.manager.unregister(&self.connection);
+        self.connection.set_state(ConnectionState::Disconnected);
     }
 }
 
