@@ -99,6 +99,12 @@ settings! {
         documented ("bytes", "4MiB", "1 to 1GiB"),
         example "512KiB" => "512 << 10";
 
+    /// How long a message may take to arrive, from its first byte to its last.
+    copy message_timeout: Duration = Duration::from_secs(60),
+        "WS_MESSAGE_TIMEOUT" as Period::SOME,
+        documented ("seconds", "1m", "1ms to 8760h"),
+        example "10s" => "Duration::from_secs(10)";
+
     /// How long a handler may work on one message.
     copy handler_timeout: Duration = Duration::from_secs(60),
         "WS_HANDLER_TIMEOUT" as Period::SOME,

@@ -1,55 +1,90 @@
-//! One message on its way to many: JSON once, every other encoding once when it is first needed.
+//! Messages on their way to many: each variant of the wire is made once, when it is first needed.
 
-use std::sync::Arc;
-
+use bytes::BytesMut;
 use bytestring::ByteString;
 
-use crate::message::{Frame, Serializer};
+use super::link::{Link, Variant};
+use crate::message::Frame;
+use crate::websocket::{Chunk, OpCode, data};
 
-/// The encodings that a layer speaks; the first is JSON. A connection bears its index.
-pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
-
+/// Finished JSON, one message or several that follow one another.
 pub(crate) struct Encoded<'a> {
-    serializers: &'a Serializers,
-    json: &'a ByteString,
+    json: &'a [ByteString],
     /// The group it is for, where it is for one.
     group: Option<&'a str>,
-    others: Vec<(u8, Option<Frame>)>,
+    made: Vec<(Variant, Option<Chunk>)>,
 }
 
 impl<'a> Encoded<'a> {
-    pub(crate) fn new(serializers: &'a Serializers, json: &'a ByteString) -> Self {
-        Self { serializers, json, group: None, others: Vec::new() }
+    pub(crate) fn one(json: &'a ByteString) -> Self {
+        Self::several(std::slice::from_ref(json), None)
     }
 
-    /// The same message, for a group.
-    pub(crate) fn for_group(mut self, group: Option<&'a str>) -> Self {
-        self.group = group;
-        self
+    pub(crate) fn several(json: &'a [ByteString], group: Option<&'a str>) -> Self {
+        Self { json, group, made: Vec::new() }
     }
 
     pub(crate) fn group(&self) -> Option<&'a str> {
         self.group
     }
 
-    /// The frame in one encoding; `None` where that cannot express the message.
-    pub(crate) fn frame(&mut self, serializer: u8) -> Option<Frame> {
-        if serializer == 0 {
-            return Some(Frame::Text(self.json.clone()));
+    /// How many messages it is.
+    pub(crate) fn len(&self) -> usize {
+        self.json.len()
+    }
+
+    /// Each message by itself.
+    pub(crate) fn each(&self) -> impl Iterator<Item = Encoded<'a>> {
+        let group = self.group;
+        self.json.chunks(1).map(move |json| Encoded::several(json, group))
+    }
+
+    /// What goes to a connection with this link, as one run of bytes; `None` where its encoding can express
+    /// none of it.
+    pub(crate) fn chunk(&mut self, link: &Link) -> Option<Chunk> {
+        if let Some((_, chunk)) = self.made.iter().find(|(variant, _)| *variant == link.variant) {
+            return chunk.clone();
         }
-        if let Some((_, frame)) = self.others.iter().find(|(index, _)| *index == serializer) {
-            return frame.clone();
-        }
-        let frame = encode(self.serializers, serializer, self.json);
-        self.others.push((serializer, frame.clone()));
-        frame
+        let chunk = match self.json {
+            [json] => frame(link, json),
+            several => joined(several.iter().filter_map(|json| frame(link, json))),
+        };
+        self.made.push((link.variant, chunk.clone()));
+        chunk
     }
 }
 
-fn encode(serializers: &Serializers, index: u8, json: &ByteString) -> Option<Frame> {
-    let serializer = serializers.get(usize::from(index))?;
-    serializer
-        .encode(json)
-        .inspect_err(|error| tracing::error!(%error, serializer = serializer.name(), "a message cannot be encoded"))
-        .ok()
+fn joined(chunks: impl Iterator<Item = Chunk>) -> Option<Chunk> {
+    let mut bytes = BytesMut::new();
+    let mut all = Chunk::default();
+    for chunk in chunks {
+        bytes.extend_from_slice(&chunk.bytes);
+        all.messages += chunk.messages;
+        all.payload += chunk.payload;
+    }
+    all.bytes = bytes.freeze();
+    (all.messages > 0).then_some(all)
+}
+
+/// One message in the link's encoding; `None`, counted and logged, where that cannot express it.
+fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
+    if link.variant.serializer == 0 {
+        return Some(data(OpCode::Text, json.as_bytes(), false));
+    }
+    let serializer = link.serializers.get(usize::from(link.variant.serializer))?;
+    match serializer.encode(json) {
+        Ok(frame) => Some(raw(&frame)),
+        Err(error) => {
+            tracing::error!(%error, serializer = serializer.name(), "a message cannot be encoded");
+            None
+        }
+    }
+}
+
+/// A finished frame, as it goes over the wire.
+pub(crate) fn raw(frame: &Frame) -> Chunk {
+    match frame {
+        Frame::Text(text) => data(OpCode::Text, text.as_bytes(), false),
+        Frame::Binary(bytes) => data(OpCode::Binary, bytes, false),
+    }
 }

@@ -1,9 +1,16 @@
 //! Connections, who has joined what, and what waits to be written.
 
+pub(crate) mod cork;
 mod encoded;
+mod lane;
+mod link;
 mod outbox;
+mod queue;
 mod registry;
 mod subscribers;
+mod sync;
+mod told;
+mod wire;
 
 use std::collections::HashSet;
 use std::fmt;
@@ -12,23 +19,26 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use bytestring::ByteString;
-pub(crate) use encoded::{Encoded, Serializers};
-use futures_util::future::BoxFuture;
+pub(crate) use encoded::Encoded;
+pub(crate) use link::{Link, Memberships, Serializers, Variant};
 pub use outbox::OutboxPolicy;
-pub(crate) use outbox::{Batch, Dropped, Outbox, OutboxLimits, Pushed};
+pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
+use outbox::{Pushed, Share};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::NoRoom;
 use serde_json::{Map, Value};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+pub(crate) use wire::{Tally, Wire};
 
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
-use crate::message::{Frame, Layout, Outgoing};
+use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
-use crate::stats::Counters;
+use crate::websocket::Chunk;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +52,6 @@ pub enum ConnectionState {
     Disconnecting,
     /// It has left everything.
     Disconnected,
-}
-
-/// The way from a connection to the groups of its layer.
-pub(crate) trait Memberships: Send + Sync {
-    fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
-    fn leave(&self, connection: &Connection, group: &str) -> bool;
 }
 
 /// One client's connection: a handle that every task may hold. A copy costs a reference count.
@@ -67,7 +71,7 @@ struct Inner {
     id: ConnectionId,
     user: Option<UserId>,
     ip: Option<IpAddr>,
-    link: Link,
+    link: Arc<Link>,
     outbox: Outbox,
     state: AtomicU8,
     /// The groups it is in; `None` once it has left for good, so that a late join cannot leak.
@@ -77,8 +81,11 @@ struct Inner {
     closing: OnceLock<CloseReason>,
     close_asked: Notify,
     connected_at: Instant,
-    /// Milliseconds from `connected_at` to the last inbound frame.
+    /// Milliseconds from `connected_at` to the last that was read.
     last_inbound: AtomicU64,
+    /// Milliseconds from `connected_at` to the first byte of a message that is not complete, and 1; 0 where
+    /// there is none.
+    unfinished_since: AtomicU64,
     /// A handler runs: the client counts as alive under the handler's own time-out.
     handling: AtomicBool,
     counters: ConnectionCounters,
@@ -92,26 +99,13 @@ struct ConnectionCounters {
     bytes_out: AtomicU64,
 }
 
-/// What a connection shares with its layer and its route.
-#[derive(Clone)]
-pub(crate) struct Link {
-    pub(crate) memberships: Arc<dyn Memberships>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) serializers: Serializers,
-    pub(crate) serializer: u8,
-    pub(crate) layout: Layout,
-    /// The client named a subprotocol of ours and so understands `$…` messages.
-    pub(crate) extras: bool,
-    pub(crate) outbox: OutboxLimits,
-}
-
 impl Connection {
-    pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Link) -> Self {
+    pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Arc<Link>) -> Self {
         Self(Arc::new(Inner {
             id,
             user,
             ip,
-            outbox: Outbox::new(link.outbox),
+            outbox: Outbox::new(Arc::clone(&link)),
             link,
             state: AtomicU8::new(ConnectionState::Connecting as u8),
             groups: Mutex::new(Some(HashSet::new())),
@@ -121,6 +115,7 @@ impl Connection {
             close_asked: Notify::new(),
             connected_at: Instant::now(),
             last_inbound: AtomicU64::new(0),
+            unfinished_since: AtomicU64::new(0),
             handling: AtomicBool::new(false),
             counters: ConnectionCounters::default(),
         }))
@@ -236,43 +231,149 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        match self.0.outbox.push(frame) {
-            outcome if self.pushed(outcome) => Ok(()),
-            Pushed::Full if self.0.outbox.policy() == OutboxPolicy::DropNewest => Ok(()),
-            _ => Err(ended()),
-        }
+        self.send_chunk(&encoded::raw(&frame))
     }
 
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
-        match Encoded::new(&self.0.link.serializers, json).frame(self.0.link.serializer) {
-            Some(frame) => self.send_frame(frame),
+        match Encoded::one(json).chunk(&self.0.link) {
+            Some(chunk) => self.send_chunk(&chunk),
             None => Err(Error::internal("the message does not fit the negotiated encoding")),
         }
     }
 
-    /// Queues a message that others get too; whether it was taken.
-    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
-        match message.frame(self.0.link.serializer) {
-            Some(frame) => self.pushed(self.0.outbox.push_shared(frame, message.group())),
-            None => {
-                self.0.link.counters.add_dropped(1);
-                false
-            }
+    fn send_chunk(&self, chunk: &Chunk) -> Result<(), Error> {
+        cork::settle();
+        match self.push(chunk, Share::Own) {
+            Pushed::Queued => Ok(()),
+            Pushed::Full if self.0.link.outbox.policy == OutboxPolicy::DropNewest => Ok(()),
+            _ => Err(ended()),
         }
     }
 
-    /// Counts and acts on what did not fit; whether it was taken.
-    fn pushed(&self, outcome: Pushed) -> bool {
-        match outcome {
-            Pushed::Queued => true,
-            Pushed::Closed => false,
-            Pushed::Full => {
-                self.0.link.counters.add_dropped(1);
-                if self.0.outbox.policy() == OutboxPolicy::Close {
-                    self.close_with(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
-                }
-                false
+    /// Queues what others get too; whether all of it was taken.
+    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
+        let Some(chunk) = message.chunk(&self.0.link) else {
+            self.0.link.counters.add_dropped(message.len());
+            return false;
+        };
+        match self.push(&chunk, Share::Others(message.group())) {
+            Pushed::TooMany => {
+                let taken = message.each().filter_map(|mut one| self.deliver(&mut one).then_some(())).count();
+                taken == message.len()
             }
+            pushed => pushed == Pushed::Queued,
+        }
+    }
+
+    /// Queues a chunk, and acts on what did not fit.
+    fn push(&self, chunk: &Chunk, share: Share<'_>) -> Pushed {
+        let mut outcome = self.push_or_late(chunk, share, true);
+        if outcome == Pushed::Late {
+            // A healthy socket never overflows because its writer is late.
+            self.write_now();
+            outcome = self.push_or_late(chunk, share, false);
+        }
+        if outcome == Pushed::Full {
+            self.0.link.counters.add_dropped(1);
+            if self.0.link.outbox.policy == OutboxPolicy::Close {
+                self.begin_to_close(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
+            }
+        }
+        outcome
+    }
+
+    fn push_or_late(&self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+        let (outcome, called) = self.0.outbox.push(chunk, share, may_be_late);
+        if called {
+            cork::due(self);
+        }
+        outcome
+    }
+
+    /// From now on what is sent is written to this socket at once, at the end of a burst.
+    pub(crate) fn attach(&self, wire: Wire) {
+        self.0.outbox.attach(wire);
+    }
+
+    fn write_now(&self) {
+        let mut tally = Tally::default();
+        self.write(&mut tally);
+        self.0.link.counters.sent(tally.messages, tally.payload);
+    }
+
+    /// Writes what waits, and adds it to a tally for the layer's counters. What the socket does not take now is
+    /// written by a task of its own.
+    fn write(&self, all: &mut Tally) {
+        let mut tally = Tally::default();
+        let blocked = self.0.outbox.write(&mut tally);
+        self.settled(tally, all);
+        if let Some(batch) = blocked {
+            self.0.link.runtime.spawn(self.clone().write_when_possible(batch));
+        }
+    }
+
+    async fn write_when_possible(self, batch: Batch) {
+        let mut blocked = Some(batch);
+        while let Some(batch) = blocked {
+            let given_up = tokio::select! {
+                () = batch.writable() => false,
+                () = self.0.outbox.abandoned() => true,
+            };
+            if given_up {
+                self.0.link.counters.add_dropped(batch.unwritten());
+                return;
+            }
+            let mut tally = Tally::default();
+            blocked = self.0.outbox.resume(batch, &mut tally);
+            self.written(tally);
+        }
+    }
+
+    /// Takes note of what a transport has written that took it from the outbox.
+    pub(crate) fn written(&self, tally: Tally) {
+        let mut all = Tally::default();
+        self.settled(tally, &mut all);
+        self.0.link.counters.sent(all.messages, all.payload);
+    }
+
+    fn settled(&self, tally: Tally, all: &mut Tally) {
+        let counters = &self.0.counters;
+        counters.messages_out.fetch_add(tally.messages as u64, Ordering::Relaxed);
+        counters.bytes_out.fetch_add(tally.payload as u64, Ordering::Relaxed);
+        all.messages += tally.messages;
+        all.payload += tally.payload;
+        if tally.broken {
+            self.0.link.counters.add_dropped(tally.dropped + self.0.outbox.clear());
+            self.begin_to_close(CloseReason::lost());
+        }
+    }
+
+    /// What waits for `#[connect]` goes out from now on.
+    pub(crate) fn open(&self) {
+        if self.0.outbox.open() {
+            cork::due(self);
+        }
+    }
+
+    /// Asks the client for a sign of life.
+    pub(crate) fn ping(&self) {
+        if self.0.outbox.ping() {
+            cork::due(self);
+        }
+    }
+
+    /// Gives a sign of life.
+    pub(crate) fn pong(&self, payload: Bytes) {
+        if self.0.outbox.pong(payload) {
+            cork::due(self);
+        }
+    }
+
+    /// Nothing more is sent: what is queued is written, then the close frame.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        cork::settle();
+        if self.0.outbox.end(reason) {
+            cork::due(self);
         }
     }
 
@@ -300,6 +401,11 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn close_with(&self, reason: CloseReason) {
+        cork::settle();
+        self.begin_to_close(reason);
+    }
+
+    fn begin_to_close(&self, reason: CloseReason) {
         if self.0.closing.set(reason).is_ok() {
             self.0.close_asked.notify_one();
         }
@@ -376,10 +482,24 @@ impl Connection {
         self.0.state.store(state as u8, Ordering::Release);
     }
 
-    /// Any inbound frame is life.
-    pub(crate) fn heard(&self) {
-        let age = u64::try_from(self.age().as_millis()).unwrap_or(u64::MAX);
-        self.0.last_inbound.store(age, Ordering::Relaxed);
+    /// Whatever was read is life.
+    pub(crate) fn heard(&self, at: Instant) {
+        self.0.last_inbound.store(self.millis(at), Ordering::Relaxed);
+    }
+
+    fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.0.connected_at).as_millis()).unwrap_or(u64::MAX - 1)
+    }
+
+    /// Part of a message has been read, or none is half-way.
+    pub(crate) fn set_unfinished(&self, since: Option<Instant>) {
+        self.0.unfinished_since.store(since.map_or(0, |at| self.millis(at) + 1), Ordering::Relaxed);
+    }
+
+    /// How long a message has been half-way.
+    pub(crate) fn unfinished_for(&self) -> Option<Duration> {
+        let since = self.0.unfinished_since.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.age().saturating_sub(Duration::from_millis(since)))
     }
 
     pub(crate) fn received(&self, bytes: usize) {
@@ -388,16 +508,10 @@ impl Connection {
         self.0.link.counters.received(bytes);
     }
 
-    pub(crate) fn written(&self, messages: usize, bytes: usize) {
-        self.0.counters.messages_out.fetch_add(messages as u64, Ordering::Relaxed);
-        self.0.counters.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
-        self.0.link.counters.sent(messages, bytes);
-    }
-
     pub(crate) fn set_handling(&self, handling: bool) {
         self.0.handling.store(handling, Ordering::Relaxed);
         if !handling {
-            self.heard();
+            self.heard(Instant::now());
         }
     }
 

@@ -1,15 +1,22 @@
 //! What waits to be written to one socket: bounded in messages and bytes.
 //!
-//! Whoever sends only ever pushes here and goes on, so a client that does not read delays nobody.
-//! The transport takes what is there in one go and writes it together.
+//! Whoever sends pushes here and goes on, so a client that does not read delays nobody. What was pushed is
+//! written by whoever the lane calls: the sender itself, at the end of its burst, where the socket is a
+//! [`Wire`]; otherwise a transport that [takes](Outbox::next) it.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
+use super::lane::{Cargo, Lane, Progress};
+use super::link::Link;
+use super::queue::Queue;
+use super::told::{Dropped, dropped_frames};
+use super::wire::{Tally, Wire};
 use crate::close::CloseReason;
-use crate::message::Frame;
+use crate::websocket::{Chunk, OpCode, close_frame, control};
 
 /// What happens when a message does not fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,259 +38,412 @@ pub(crate) struct OutboxLimits {
     pub(crate) policy: OutboxPolicy,
 }
 
-/// What became of a pushed frame.
+/// What became of a pushed chunk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pushed {
     Queued,
     /// It did not fit; what follows is the policy's.
     Full,
+    /// Several messages, and not all of them fit: nothing was done, they have to come one by one.
+    TooMany,
+    /// It did not fit, and the socket has not been asked yet: nothing was done, what waits has to be written first.
+    Late,
     /// The connection takes nothing any more.
     Closed,
 }
 
-/// What the transport writes next: control first, then frames, then the end.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    pub(crate) ping: bool,
-    pub(crate) frames: VecDeque<Frame>,
-    /// Messages that the policy dropped since the last batch, by the group they were for.
-    pub(crate) dropped: Dropped,
-    pub(crate) end: Option<CloseReason>,
+/// Who a message is for, besides this client.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Share<'a> {
+    /// Nobody.
+    Own,
+    /// Others too; the group it is for, where it is for one.
+    Others(Option<&'a str>),
 }
 
-/// Counts by group; `None` stands for what was for no group. As many entries as groups, at most.
-pub(crate) type Dropped = Vec<(Option<Box<str>>, u64)>;
+/// Where the bytes go.
+#[derive(Debug)]
+enum Exit {
+    /// A transport takes them.
+    Pulled,
+    Wire(Wire),
+    /// A writer has the wire in hand.
+    Away,
+    /// Nowhere.
+    Gone,
+}
 
+/// What a connection rarely has.
 #[derive(Debug, Default)]
-struct Queue {
-    frames: VecDeque<Frame>,
+struct Extra {
+    ping: bool,
+    /// The payload of the latest ping, to be answered.
+    pong: Option<Bytes>,
+    /// Messages that the policy dropped since they were last told.
+    dropped: Dropped,
+}
+
+#[derive(Debug)]
+enum End {
+    Open,
+    /// The close frame is the last to be written.
+    Due(Box<CloseReason>),
+    /// A writer has it in hand.
+    Taken,
+    Written,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    link: Arc<Link>,
+    exit: Exit,
+    queue: Queue,
+    messages: usize,
+    bytes: usize,
     /// What groups, the user and everybody got before `#[connect]` ended: it waits, so that what the
     /// hook says comes first. `None` afterwards.
-    early: Option<VecDeque<Frame>>,
-    bytes: usize,
-    ping: bool,
-    dropped: Dropped,
-    end: Option<CloseReason>,
+    early: Option<Box<Queue>>,
+    extra: Option<Box<Extra>>,
+    end: End,
     closed: bool,
     /// A message did not fit, and the policy is to close: nothing later goes out, so that the client
     /// sees no gap before it is closed.
     overflowed: bool,
 }
 
-impl Queue {
-    fn drop_for(&mut self, group: Option<&str>) {
-        match self.dropped.iter_mut().find(|(of, _)| of.as_deref() == group) {
-            Some((_, count)) => *count += 1,
-            None => self.dropped.push((group.map(Box::from), 1)),
+/// What a writer has in hand.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    wire: Option<Wire>,
+    pub(crate) queue: Queue,
+    broken: bool,
+}
+
+impl Batch {
+    /// Waits until the socket takes something. Cancel safe.
+    pub(crate) async fn writable(&self) {
+        if let Some(wire) = &self.wire {
+            wire.writable().await;
         }
+    }
+
+    /// What is still in it, when it is given up.
+    pub(crate) fn unwritten(&self) -> usize {
+        self.queue.messages()
+    }
+
+    /// Its next chunk is written: for a transport that took it.
+    pub(crate) fn next_written(&mut self, tally: &mut Tally) {
+        if let Some(chunk) = self.queue.pop_front() {
+            tally.add(&chunk);
+        }
+    }
+
+    fn write(&mut self, tally: &mut Tally) -> Progress {
+        let Some(wire) = &self.wire else { return Progress::Done };
+        wire.write(&mut self.queue, tally).unwrap_or_else(|error| {
+            tracing::debug!(%error, "cannot write");
+            self.broken = true;
+            tally.dropped += self.queue.messages();
+            tally.broken = true;
+            Progress::Done
+        })
+    }
+}
+
+impl Cargo for Waiting {
+    type Load = Batch;
+
+    fn is_waiting(&self) -> bool {
+        !self.queue.is_empty() || self.extra.is_some() || matches!(self.end, End::Due(_))
+    }
+
+    fn load(&mut self) -> Option<Batch> {
+        if !self.is_waiting() {
+            return None;
+        }
+        let wire = match std::mem::replace(&mut self.exit, Exit::Away) {
+            Exit::Wire(wire) => Some(wire),
+            Exit::Pulled => {
+                self.exit = Exit::Pulled;
+                None
+            }
+            other => {
+                self.exit = other;
+                return None;
+            }
+        };
+        let mut queue = std::mem::take(&mut self.queue);
+        let early = self.early.as_deref();
+        self.messages = early.map_or(0, Queue::messages);
+        self.bytes = early.map_or(0, |early| early.iter().map(|chunk| chunk.payload).sum());
+        if let Some(extra) = self.extra.take() {
+            // Control first: a load begins where a frame does.
+            if extra.ping {
+                queue.push_front(control(OpCode::Ping, &[]));
+            }
+            if let Some(pong) = extra.pong {
+                queue.push_front(control(OpCode::Pong, &pong));
+            }
+            dropped_frames(&self.link, extra.dropped).for_each(|chunk| queue.push_back(chunk));
+        }
+        if let End::Due(reason) = &self.end {
+            queue.push_back(close_frame(reason));
+            self.end = End::Taken;
+        }
+        Some(Batch { wire, queue, broken: false })
+    }
+
+    fn unload(&mut self, batch: Batch) {
+        if batch.broken || !batch.queue.is_empty() {
+            self.give_up();
+            return;
+        }
+        if let (Some(wire), Exit::Away) = (batch.wire, &self.exit) {
+            self.exit = Exit::Wire(wire);
+        }
+        if matches!(self.end, End::Taken) {
+            self.end = End::Written;
+        }
+    }
+}
+
+impl Waiting {
+    /// Nothing will ever be written again. Dropped, a wire shuts down: whoever reads sees the end.
+    fn give_up(&mut self) {
+        self.exit = Exit::Gone;
+        self.closed = true;
+        self.end = End::Written;
+        self.extra = None;
+    }
+
+    fn extra(&mut self) -> &mut Extra {
+        self.extra.get_or_insert_default()
+    }
+
+    fn push(&mut self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+        if self.closed {
+            return Pushed::Closed;
+        }
+        let OutboxLimits { messages: most, bytes: most_bytes, policy } = self.link.outbox;
+        let (messages, bytes) = (self.messages + chunk.messages as usize, self.bytes.saturating_add(chunk.payload));
+        // One message of any size fits an empty outbox.
+        let fits = messages == 1 || (messages <= most && bytes <= most_bytes);
+        if self.overflowed || !fits {
+            if may_be_late && !self.overflowed && matches!(self.exit, Exit::Wire(_)) && !self.queue.is_empty() {
+                return Pushed::Late;
+            }
+            if chunk.messages > 1 {
+                return Pushed::TooMany;
+            }
+            match policy {
+                OutboxPolicy::Close => self.overflowed = true,
+                OutboxPolicy::DropNewest => {
+                    let group = if let Share::Others(group) = share { group } else { None };
+                    self.extra().dropped.add(group);
+                }
+            }
+            return Pushed::Full;
+        }
+        (self.messages, self.bytes) = (messages, bytes);
+        match (&mut self.early, share) {
+            (Some(early), Share::Others(_)) => early.push_back(chunk.clone()),
+            _ => self.queue.push_back(chunk.clone()),
+        }
+        Pushed::Queued
+    }
+
+    /// Throws away what waits; how many messages that were.
+    fn clear(&mut self) -> usize {
+        (self.messages, self.bytes) = (0, 0);
+        let queued = std::mem::take(&mut self.queue).messages();
+        queued + self.early.take().map_or(0, |early| early.messages())
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    limits: OutboxLimits,
-    /// Keeps `bytes` the sum over `frames`, and nothing queued after `closed`.
-    queue: Mutex<Queue>,
-    /// There is something to take.
+    lane: Lane<Waiting>,
+    /// There is something to take, or nobody wants it any more.
     ready: Notify,
-    /// Something was taken: there may be room.
-    taken: Notify,
+    /// Something was written: there may be room, or it was the last.
+    written: Notify,
+    /// Somebody waits for `written`. Set before it looks under the lock, and looked at after the lock was
+    /// held for what was written: so one of the two sees the other.
+    asked: AtomicBool,
 }
 
 impl Outbox {
-    pub(crate) fn new(limits: OutboxLimits) -> Self {
-        let queue = Queue { early: Some(VecDeque::new()), ..Queue::default() };
-        Self { limits, queue: Mutex::new(queue), ready: Notify::new(), taken: Notify::new() }
+    pub(super) fn new(link: Arc<Link>) -> Self {
+        let waiting = Waiting {
+            link,
+            exit: Exit::Pulled,
+            queue: Queue::Empty,
+            messages: 0,
+            bytes: 0,
+            early: Some(Box::default()),
+            extra: None,
+            end: End::Open,
+            closed: false,
+            overflowed: false,
+        };
+        Self { lane: Lane::new(waiting), ready: Notify::new(), written: Notify::new(), asked: AtomicBool::new(false) }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    /// From now on what is pushed is written to this socket by whoever the lane calls.
+    pub(super) fn attach(&self, wire: Wire) {
+        self.lane.change(|waiting| waiting.exit = Exit::Wire(wire));
     }
 
-    /// Queues a frame for this client alone. One frame of any size fits an empty outbox.
-    pub(crate) fn push(&self, frame: Frame) -> Pushed {
-        let queue = self.queue();
-        self.push_into(queue, frame, None)
-    }
-
-    /// Queues a frame that others get too; before [`Outbox::open`] it waits.
-    pub(crate) fn push_shared(&self, frame: Frame, group: Option<&str>) -> Pushed {
-        let queue = self.queue();
-        self.push_into(queue, frame, Some(group))
-    }
-
-    /// From now on shared frames go out as they come.
-    pub(crate) fn open(&self) {
-        let mut queue = self.queue();
-        let early = queue.early.take().unwrap_or_default();
-        queue.frames.extend(early);
-        drop(queue);
-        self.ready.notify_one();
-    }
-
-    fn push_into(&self, mut queue: MutexGuard<'_, Queue>, frame: Frame, shared: Option<Option<&str>>) -> Pushed {
-        if queue.closed {
-            return Pushed::Closed;
-        }
-        let bytes = queue.bytes.saturating_add(frame.len());
-        let messages = queue.frames.len() + queue.early.as_ref().map_or(0, VecDeque::len);
-        let fits = messages == 0 || (messages < self.limits.messages && bytes <= self.limits.bytes);
-        if queue.overflowed || !fits {
-            match self.limits.policy {
-                OutboxPolicy::Close => queue.overflowed = true,
-                OutboxPolicy::DropNewest => queue.drop_for(shared.flatten()),
-            }
-            return Pushed::Full;
-        }
-        queue.bytes = bytes;
-        if let Some(early) = queue.early.as_mut().filter(|_| shared.is_some()) {
-            early.push_back(frame);
-            return Pushed::Queued;
-        }
-        queue.frames.push_back(frame);
-        let first = queue.frames.len() == 1;
-        drop(queue);
-        if first {
+    /// Changes what waits; whether the caller has to see to it that it is written.
+    fn change<R>(&self, change: impl FnOnce(&mut Waiting) -> R) -> (R, bool) {
+        let looked = |waiting: &mut Waiting| (change(waiting), matches!(waiting.exit, Exit::Pulled));
+        let ((result, pulled), called) = self.lane.change(looked);
+        if called && pulled {
             self.ready.notify_one();
         }
-        Pushed::Queued
+        (result, called && !pulled)
     }
 
-    pub(crate) fn policy(&self) -> OutboxPolicy {
-        self.limits.policy
+    /// Queues a chunk; whether the caller has to see to it that it is written. [`Pushed::Late`] comes only where
+    /// it may be.
+    pub(super) fn push(&self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> (Pushed, bool) {
+        self.change(|waiting| waiting.push(chunk, share, may_be_late))
+    }
+
+    /// From now on shared messages go out as they come.
+    pub(super) fn open(&self) -> bool {
+        let opened = |waiting: &mut Waiting| {
+            let early = waiting.early.take().unwrap_or_default();
+            waiting.queue.append(*early);
+        };
+        self.change(opened).1
     }
 
     /// Asks for a WebSocket ping; several at once are one.
-    pub(crate) fn ping(&self) {
-        self.queue().ping = true;
-        self.ready.notify_one();
+    pub(super) fn ping(&self) -> bool {
+        self.change(|waiting| {
+            if !waiting.closed {
+                waiting.extra().ping = true;
+            }
+        })
+        .1
     }
 
-    /// Nothing more comes: the transport writes what is queued, then this close frame.
-    pub(crate) fn end(&self, reason: CloseReason) {
-        let mut queue = self.queue();
-        if !queue.closed {
-            queue.closed = true;
-            queue.end = Some(reason);
-        }
-        drop(queue);
-        self.ready.notify_one();
+    /// Answers a ping; of several that wait only the latest, as the protocol allows.
+    pub(super) fn pong(&self, payload: Bytes) -> bool {
+        self.change(|waiting| {
+            if !waiting.closed {
+                waiting.extra().pong = Some(payload);
+            }
+        })
+        .1
+    }
+
+    /// Nothing more comes: what is queued is written, then this close frame.
+    pub(super) fn end(&self, reason: CloseReason) -> bool {
+        let end = |waiting: &mut Waiting| {
+            if !waiting.closed {
+                waiting.closed = true;
+                waiting.end = End::Due(Box::new(reason));
+            }
+        };
+        self.change(end).1
     }
 
     /// Throws away what is queued and says how much that was: the client will not get it.
     pub(crate) fn clear(&self) -> usize {
-        let mut queue = self.queue();
-        queue.bytes = 0;
-        std::mem::take(&mut queue.frames).len() + queue.early.take().map_or(0, |early| early.len())
+        self.lane.change(Waiting::clear).0
+    }
+
+    /// Nobody will read any more: whoever waits for the socket gives up. Says how many messages were thrown
+    /// away, those in a writer's hand not included.
+    pub(crate) fn abandon(&self) -> usize {
+        let abandon = |waiting: &mut Waiting| {
+            waiting.give_up();
+            waiting.clear()
+        };
+        let cleared = self.lane.change(abandon).0;
+        self.ready.notify_one();
+        cleared
+    }
+
+    /// Waits until it is abandoned. Cancel safe; one waiter at a time, and only where nobody waits in [`Outbox::next`].
+    pub(super) async fn abandoned(&self) {
+        while !self.lane.look(|waiting| matches!(waiting.exit, Exit::Gone)) {
+            self.ready.notified().await;
+        }
+    }
+
+    /// Writes what waits, unless somebody else is at it; a batch that the socket does not take now is handed back.
+    pub(super) fn write(&self, tally: &mut Tally) -> Option<Batch> {
+        let blocked = self.lane.write(|batch| batch.write(tally));
+        self.tell_written();
+        blocked
+    }
+
+    /// Goes on with a batch that was handed back.
+    pub(super) fn resume(&self, batch: Batch, tally: &mut Tally) -> Option<Batch> {
+        let blocked = self.lane.resume(batch, |batch| batch.write(tally));
+        self.tell_written();
+        blocked
+    }
+
+    fn tell_written(&self) {
+        if self.asked.load(Ordering::Relaxed) {
+            self.written.notify_one();
+        }
+    }
+
+    /// Whether the socket is gone, or the close frame written.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.lane.look(|waiting| matches!((&waiting.exit, &waiting.end), (Exit::Gone, _) | (_, End::Written)))
+    }
+
+    /// Waits until nothing more will be written. Cancel safe; one waiter at a time, and not beside [`Outbox::room`].
+    pub(crate) async fn finished(&self) {
+        self.until(Self::is_finished).await;
     }
 
     /// Waits until half of it is free: a client's next request is read when its answer has room. Cancel
     /// safe; one waiter at a time.
     pub(crate) async fn room(&self) {
-        while !self.has_room() {
-            self.taken.notified().await;
-        }
+        self.until(Self::has_room).await;
     }
 
-    fn has_room(&self) -> bool {
-        let queue = self.queue();
-        let half = queue.frames.len() <= self.limits.messages / 2 && queue.bytes <= self.limits.bytes / 2;
-        half || queue.frames.is_empty() || queue.closed
+    async fn until(&self, reached: impl Fn(&Self) -> bool) {
+        if reached(self) {
+            return;
+        }
+        self.asked.store(true, Ordering::Relaxed);
+        while !reached(self) {
+            self.written.notified().await;
+        }
+        self.asked.store(false, Ordering::Relaxed);
     }
 
-    /// What there is to write now.
-    pub(crate) fn take(&self) -> Option<Batch> {
-        let mut queue = self.queue();
-        if queue.frames.is_empty() && !queue.ping && queue.dropped.is_empty() && queue.end.is_none() {
-            return None;
-        }
-        queue.bytes = queue.early.iter().flatten().map(Frame::len).sum();
-        self.taken.notify_one();
-        Some(Batch {
-            ping: std::mem::take(&mut queue.ping),
-            frames: std::mem::take(&mut queue.frames),
-            dropped: std::mem::take(&mut queue.dropped),
-            end: queue.end.take(),
+    pub(crate) fn has_room(&self) -> bool {
+        self.lane.look(|waiting| {
+            let limits = waiting.link.outbox;
+            let half = waiting.messages <= limits.messages / 2 && waiting.bytes <= limits.bytes / 2;
+            half || waiting.queue.is_empty() || waiting.closed
         })
     }
 
-    /// Waits for the next batch. Cancel safe: a batch is taken only in the poll that returns it.
-    /// One waiter at a time.
+    /// Waits for the next batch. Cancel safe: a batch is taken only in the poll that returns it. One waiter at a
+    /// time; what was taken goes back by [`Outbox::done`].
     pub(crate) async fn next(&self) -> Batch {
         loop {
-            if let Some(batch) = self.take() {
+            if let Some(batch) = self.lane.take() {
                 return batch;
             }
             self.ready.notified().await;
         }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::close::CloseCode;
-
-    fn outbox(messages: usize, bytes: usize) -> Outbox {
-        Outbox::new(OutboxLimits { messages, bytes, policy: OutboxPolicy::Close })
-    }
-
-    fn frame(len: usize) -> Frame {
-        Frame::Binary(Bytes::from(vec![0; len]))
-    }
-
-    #[test]
-    fn it_is_bounded_in_messages() {
-        let outbox = outbox(2, 1000);
-        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1)), Pushed::Full);
-        assert_eq!(outbox.take().unwrap().frames.len(), 2);
-    }
-
-    #[test]
-    fn what_follows_a_message_that_did_not_fit_does_not_go_out_either() {
-        let outbox = outbox(1, 1000);
-        outbox.push(frame(1));
-        assert_eq!(outbox.push(frame(2)), Pushed::Full);
-        outbox.take().unwrap();
-        assert_eq!(outbox.push(frame(3)), Pushed::Full);
-        assert!(outbox.take().is_none());
-    }
-
-    #[test]
-    fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
-        let outbox = outbox(100, 10);
-        assert_eq!(outbox.push(frame(1000)), Pushed::Queued);
-        outbox.take().unwrap();
-        assert_eq!(outbox.push(frame(6)), Pushed::Queued);
-        assert_eq!(outbox.push(frame(4)), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1)), Pushed::Full);
-    }
-
-    #[test]
-    fn what_others_get_too_waits_until_the_connect_hook_has_spoken() {
-        let outbox = outbox(3, 100);
-        assert_eq!(outbox.push_shared(frame(2), None), Pushed::Queued);
-        assert_eq!(outbox.push(frame(1)), Pushed::Queued);
-        assert_eq!(outbox.take().unwrap().frames, [frame(1)]);
-        assert_eq!(outbox.push_shared(frame(3), None), Pushed::Queued);
-        outbox.open();
-        assert_eq!(outbox.push_shared(frame(4), None), Pushed::Queued);
-        assert_eq!(outbox.push_shared(frame(5), None), Pushed::Full);
-        assert_eq!(outbox.take().unwrap().frames, [frame(2), frame(3), frame(4)]);
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_before_the_end_is_still_written() {
-        let outbox = outbox(10, 10);
-        outbox.push(frame(1));
-        outbox.end(CloseReason::server(CloseCode::SERVICE_RESTART, "bye"));
-        assert_eq!(outbox.push(frame(1)), Pushed::Closed);
-        let batch = outbox.next().await;
-        assert_eq!(batch.frames.len(), 1);
-        assert_eq!(batch.end.unwrap().code(), CloseCode::SERVICE_RESTART);
+    /// A batch from [`Outbox::next`] has been written, or given up.
+    pub(crate) fn done(&self, batch: Batch) {
+        self.lane.put(batch);
+        self.tell_written();
     }
 }

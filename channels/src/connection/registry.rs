@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use bytestring::ByteString;
 use dashmap::DashMap;
 use futures_util::{StreamExt, stream};
 
 use super::subscribers::{Inserted, Subscribers};
-use super::{Connection, Encoded, ended};
+use super::{Connection, Encoded, cork, ended};
 use crate::backend::Topic;
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
@@ -33,7 +34,7 @@ pub struct ConnectionRegistry {
     connections: DashMap<ConnectionId, Connection>,
     users: DashMap<UserId, Arc<Subscribers>>,
     groups: DashMap<Arc<str>, Arc<Subscribers>>,
-    everybody: Subscribers,
+    everybody: Arc<Subscribers>,
     connection_count: AtomicUsize,
     user_count: AtomicUsize,
     group_count: AtomicUsize,
@@ -147,6 +148,7 @@ impl ConnectionRegistry {
 
     /// Makes a connection known; `gone` as in [`ConnectionRegistry::remove`].
     pub(crate) fn insert(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
+        cork::settle();
         self.connections.insert(connection.id(), connection.clone());
         self.connection_count.fetch_add(1, Ordering::Relaxed);
         self.everybody.insert(connection);
@@ -168,6 +170,7 @@ impl ConnectionRegistry {
     /// Takes a connection out of everything. `gone` is told each topic that has no member left, before
     /// anybody can join it again: a backend that unsubscribes there never leaves a new member deaf.
     pub(crate) fn remove(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
+        cork::settle();
         let groups = connection.lock_groups().take().unwrap_or_default();
         for group in groups {
             self.remove_member(connection, &group, &gone);
@@ -192,6 +195,7 @@ impl ConnectionRegistry {
         max_groups: usize,
         gone: impl Fn(Topic<'_>),
     ) -> Result<Result<bool, NoRoom>, Error> {
+        cork::settle();
         // The connection's own lock is held over both: it is in its set exactly when it is in the group's.
         let mut own = connection.lock_groups();
         let own = own.as_mut().ok_or_else(ended)?;
@@ -228,6 +232,7 @@ impl ConnectionRegistry {
     /// Takes a connection out of a group, and says whether it was in it; `gone` as in
     /// [`ConnectionRegistry::remove`].
     pub(crate) fn leave(&self, connection: &Connection, group: &str, gone: impl Fn(Topic<'_>)) -> bool {
+        cork::settle();
         let mut own = connection.lock_groups();
         let Some(name) = own.as_mut().and_then(|own| own.take(group)) else { return false };
         self.remove_member(connection, &name, &gone);
@@ -269,15 +274,18 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Gives a message to a topic's local members; how many took it.
-    pub(crate) fn deliver(&self, topic: Topic<'_>, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> usize {
-        match topic {
-            Topic::Group(group) => self.group(group).map_or(0, |members| members.deliver(message, except)),
-            Topic::User(user) => self.user(user).map_or(0, |members| members.deliver(message, except)),
-            Topic::Broadcast => self.everybody.deliver(message, except),
-            Topic::Connection(id) if Some(id) == except => 0,
-            Topic::Connection(id) => self.get(id).map_or(0, |connection| usize::from(connection.deliver(message))),
-        }
+    /// Gives a message to a topic's local members; how many took it, or will.
+    pub(crate) fn deliver(&self, topic: Topic<'_>, json: &ByteString, except: Option<ConnectionId>) -> usize {
+        let (members, group) = match topic {
+            Topic::Group(group) => (self.group(group), Some(group)),
+            Topic::User(user) => (self.user(user), None),
+            Topic::Broadcast => (Some(Arc::clone(&self.everybody)), None),
+            Topic::Connection(id) => {
+                let connection = self.get(id).filter(|_| Some(id) != except);
+                return connection.map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(json))));
+            }
+        };
+        members.map_or(0, |members| cork::deliver(members, group, json, except))
     }
 }
 

@@ -77,6 +77,12 @@ impl Subscribers {
         others.filter(|connection| connection.deliver(message)).count()
     }
 
+    /// How many there are besides one.
+    pub(super) fn len_without(&self, except: Option<ConnectionId>) -> usize {
+        let members = self.lock();
+        members.by_id.len() - usize::from(except.is_some_and(|id| members.by_id.contains_key(&id)))
+    }
+
     pub(super) fn len(&self) -> usize {
         self.lock().by_id.len()
     }

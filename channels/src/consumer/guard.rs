@@ -7,10 +7,10 @@ use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::{FutureExt, Stream, poll};
+use futures_util::{FutureExt, poll};
 use tokio::time::{Instant, Sleep};
 
-use super::inbox::{Inbox, Received};
+use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
 use crate::error::Error;
 
@@ -49,8 +49,8 @@ pub(super) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T
 ///
 /// While it waits, control frames are read and messages queued; the connection counts as alive. When
 /// the client leaves or this server closes, the hook gets `leaving` to finish.
-pub(super) async fn attend<R: Stream<Item = Received>>(
-    inbox: &mut Inbox<R>,
+pub(super) async fn attend<R: Source>(
+    inbox: &mut Inbox<'_, R>,
     connection: &Connection,
     deadlines: Deadlines,
     work: impl Future<Output = Result<(), Error>>,

@@ -1,11 +1,11 @@
 //! What was read and not yet handled: bounded, so that a slow handler slows its own client.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures_util::{Stream, StreamExt};
 use tokio::time::Instant;
 
 use crate::close::CloseReason;
@@ -29,6 +29,30 @@ pub(crate) enum Received {
     Broken(CloseReason),
 }
 
+/// The reading side of a transport.
+pub(crate) trait Source: Send {
+    /// The next one; `None` when the connection was lost. What earlier ones made others send is flushed before
+    /// it waits.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>>;
+}
+
+impl<S: Source + ?Sized> Source for Box<S> {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
+        (**self).poll_next(cx)
+    }
+}
+
+impl Received {
+    /// The same in memory of its own, to be kept: what was just read may lie in a buffer that others share.
+    fn detached(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(ByteString::from(&*text)),
+            Self::Binary(data) => Self::Binary(Bytes::copy_from_slice(&data)),
+            other => other,
+        }
+    }
+}
+
 /// What was read, and when: a message may wait for the handler of the one before it.
 #[derive(Debug)]
 pub(super) struct Arrival {
@@ -37,17 +61,17 @@ pub(super) struct Arrival {
 }
 
 /// The reading side of a session. A stream that ends without a close frame was lost.
-pub(super) struct Inbox<R> {
-    from: Pin<Box<R>>,
+pub(super) struct Inbox<'a, R> {
+    from: &'a mut R,
     connection: Connection,
     queue: VecDeque<Arrival>,
     bytes: usize,
     over_since: Option<Instant>,
 }
 
-impl<R: Stream<Item = Received>> Inbox<R> {
-    pub(super) fn new(from: R, connection: Connection) -> Self {
-        Self { from: Box::pin(from), connection, queue: VecDeque::new(), bytes: 0, over_since: None }
+impl<'a, R: Source> Inbox<'a, R> {
+    pub(super) fn new(from: &'a mut R, connection: Connection) -> Self {
+        Self { from, connection, queue: VecDeque::new(), bytes: 0, over_since: None }
     }
 
     /// The next one, `None` when the connection was lost. Cancel safe.
@@ -68,7 +92,7 @@ impl<R: Stream<Item = Received>> Inbox<R> {
             && !matches!(arrival.received, Received::Alive)
         {
             self.bytes += size(&arrival.received);
-            self.queue.push_back(arrival);
+            self.queue.push_back(Arrival { received: arrival.received.detached(), ..arrival });
         }
     }
 
@@ -85,7 +109,7 @@ impl<R: Stream<Item = Received>> Inbox<R> {
         if self.is_over() {
             return None;
         }
-        let received = self.from.next().await;
+        let received = poll_fn(|cx| self.from.poll_next(cx)).await;
         let at = Instant::now();
         self.note(received.as_ref(), at);
         received.map(|received| Arrival { at, received })
@@ -94,9 +118,9 @@ impl<R: Stream<Item = Received>> Inbox<R> {
     fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
             None | Some(Received::Closed(_) | Received::Broken(_)) => self.over_since = Some(at),
-            Some(Received::Alive) => self.connection.heard(),
+            Some(Received::Alive) => self.connection.heard(at),
             Some(data) => {
-                self.connection.heard();
+                self.connection.heard(at);
                 self.connection.received(size(data));
             }
         }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 #[doc(hidden)]
 pub use hooks::{AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser};
-pub(crate) use inbox::Received;
+pub(crate) use inbox::{Received, Source};
 pub(crate) use session::Session;
 
 use crate::close::CloseReason;
@@ -154,9 +154,8 @@ pub fn unknown_message(name: &str) -> Error {
 /// Why a session ended, for the transport: what to say to the client.
 pub(crate) fn closing_frame(reason: &CloseReason) -> CloseReason {
     match reason.closed_by() {
-        // A clean close is answered as such.
-        crate::close::ClosedBy::Client => CloseReason::server(crate::close::CloseCode::NORMAL, ""),
-        crate::close::ClosedBy::Server => reason.clone(),
+        // The client's own code and words are the answer to its close frame.
+        crate::close::ClosedBy::Client | crate::close::ClosedBy::Server => reason.clone(),
         // It hardly arrives; where it does, the server is still here.
         crate::close::ClosedBy::Lost => {
             CloseReason::server(crate::close::CloseCode::INTERNAL_ERROR, reason.text().to_owned())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, Stream};
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught, caught_now, panicked};
-use super::inbox::{Arrival, Inbox, Received};
+use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{Connection, ConnectionState};
@@ -37,7 +37,7 @@ type Step = Result<(), CloseReason>;
 impl<C: Consumer> Session<C> {
     /// Runs until the connection ends, then `#[disconnect]`, then leaves everything. The outbox is
     /// ended before the hook runs, so that the transport says goodbye meanwhile.
-    pub(crate) async fn run(mut self, from: impl Stream<Item = Received>) {
+    pub(crate) async fn run(mut self, from: &mut impl Source) {
         let registered = match self.layer.manager().register(&self.connection).await {
             Ok(registered) => registered,
             Err(error) => return self.refuse(error),
@@ -60,12 +60,12 @@ impl<C: Consumer> Session<C> {
             // The connection closes right after; who does not get the words gets the code.
             let _ = self.connection.send_json(&frame);
         }
-        self.connection.outbox().end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
+        self.connection.end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
     }
 
     /// Whatever happens in there, what follows it happens too: at the drain's deadline a handler is
     /// dropped where it is, and a panic outside of hooks, such as an encoder's, ends this connection only.
-    async fn live_until_the_deadline(&mut self, from: impl Stream<Item = Received>) -> CloseReason {
+    async fn live_until_the_deadline(&mut self, from: &mut impl Source) -> CloseReason {
         let manager = Arc::clone(self.layer.manager());
         let (id, user) = (self.connection.id(), self.connection.user().cloned());
         let live = AssertUnwindSafe(self.live(from)).catch_unwind();
@@ -80,14 +80,14 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    async fn live(&mut self, from: impl Stream<Item = Received>) -> CloseReason {
+    async fn live(&mut self, from: &mut impl Source) -> CloseReason {
         let mut inbox = Inbox::new(from, self.connection.clone());
         if let Err(reason) = self.connect(&mut inbox).await {
             return reason;
         }
         self.connection.set_state(ConnectionState::Connected);
         // What groups and others sent meanwhile follows what the hook said.
-        self.connection.outbox().open();
+        self.connection.open();
         let connection = self.connection.clone();
         loop {
             let received = tokio::select! {
@@ -117,7 +117,7 @@ impl<C: Consumer> Session<C> {
         Deadlines { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
     }
 
-    async fn connect<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>) -> Step {
+    async fn connect<R: Source>(&mut self, inbox: &mut Inbox<'_, R>) -> Step {
         let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
@@ -132,7 +132,7 @@ impl<C: Consumer> Session<C> {
         self.settle(inbox, outcome, Request::default(), None).await
     }
 
-    async fn text<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, text: ByteString, at: Instant) -> Step {
+    async fn text<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, text: ByteString, at: Instant) -> Step {
         let frame = Frame::Text(text);
         if let Err(error) = self.inspect(&frame) {
             return self.settle(inbox, Err(error), Request::default(), None).await;
@@ -144,12 +144,12 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    async fn binary<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, data: Bytes, at: Instant) -> Step {
+    async fn binary<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, data: Bytes, at: Instant) -> Step {
         let frame = Frame::Binary(data.clone());
         if let Err(error) = self.inspect(&frame) {
             return self.settle(inbox, Err(error), Request::default(), None).await;
         }
-        let serializer = self.layer.serializers().get(usize::from(self.connection.link().serializer)).cloned();
+        let serializer = self.layer.serializers().get(usize::from(self.connection.link().variant.serializer)).cloned();
         match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
             Some(serializer) => match undecodable(&*serializer, data) {
                 Ok(json) => self.envelope(inbox, json, at).await,
@@ -164,7 +164,7 @@ impl<C: Consumer> Session<C> {
         caught_now(|| self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection)))
     }
 
-    async fn raw<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, frame: Frame) -> Step {
+    async fn raw<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, frame: Frame) -> Step {
         let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
@@ -180,12 +180,7 @@ impl<C: Consumer> Session<C> {
         self.settle(inbox, outcome, Request::default(), None).await
     }
 
-    async fn envelope<R: Stream<Item = Received>>(
-        &mut self,
-        inbox: &mut Inbox<R>,
-        json: ByteString,
-        at: Instant,
-    ) -> Step {
+    async fn envelope<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, json: ByteString, at: Instant) -> Step {
         let message = match Message::read(json, C::LAYOUT, at) {
             Ok(message) => message,
             Err(rejected) => return self.settle(inbox, Err(rejected.error), Request::refused(rejected.re), None).await,
@@ -242,9 +237,9 @@ impl<C: Consumer> Session<C> {
     }
 
     /// Counts, logs and answers an error; whether the connection ends with it.
-    async fn settle<R: Stream<Item = Received>>(
+    async fn settle<R: Source>(
         &mut self,
-        inbox: &mut Inbox<R>,
+        inbox: &mut Inbox<'_, R>,
         outcome: Result<(), Error>,
         request: Request,
         name: Option<&str>,
@@ -262,7 +257,7 @@ impl<C: Consumer> Session<C> {
         end.map_or(Ok(()), Err)
     }
 
-    async fn answer<R: Stream<Item = Received>>(&mut self, inbox: &mut Inbox<R>, error: Error, request: Request) {
+    async fn answer<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, error: Error, request: Request) {
         if error.is_only_for_requests() && !request.is_owed_an_answer() {
             return;
         }
@@ -289,7 +284,7 @@ impl<C: Consumer> Session<C> {
         if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == crate::close::ClosedBy::Lost {
             self.layer.manager().counters.add_dropped(outbox.clear());
         }
-        outbox.end(closing_frame(reason));
+        self.connection.end(closing_frame(reason));
     }
 
     async fn disconnect(&mut self, reason: &CloseReason) {
@@ -306,7 +301,7 @@ impl<C: Consumer> Session<C> {
 
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed. Meanwhile control frames are read.
-async fn next<R: Stream<Item = Received>>(inbox: &mut Inbox<R>, connection: &Connection) -> Option<Arrival> {
+async fn next<R: Source>(inbox: &mut Inbox<'_, R>, connection: &Connection) -> Option<Arrival> {
     while inbox.over_since().is_none() {
         tokio::select! {
             biased;

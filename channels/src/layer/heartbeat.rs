@@ -1,4 +1,4 @@
-//! One sweep for all connections: who is quiet is pinged, who stays quiet is closed.
+//! One sweep for all connections: who is quiet is pinged, who stays quiet or never finishes a message is closed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,17 @@ const SWEEPS_PER_INTERVAL: u32 = 4;
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// How often `LOG_STATS` logs.
 const LOG_STATS_EVERY: Duration = Duration::from_secs(60);
-/// How many connections a sweep looks at before others get a turn.
-const BATCH: usize = 1024;
+/// How many connections a sweep looks at, and may write to, before others get a turn.
+const BATCH: usize = 64;
 
 /// Starts the tasks of a layer. They end when it is gone or has been drained.
 pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
     let config = &manager.config;
+    let mut every = config.message_timeout() / SWEEPS_PER_INTERVAL;
     if config.enable_heartbeat() {
-        let every = (config.heartbeat_interval() / SWEEPS_PER_INTERVAL).max(Duration::from_millis(1));
-        repeat(manager, every, |manager| async move { sweep(&manager).await });
+        every = every.min(config.heartbeat_interval() / SWEEPS_PER_INTERVAL);
     }
+    repeat(manager, every.max(Duration::from_millis(1)), |manager| async move { sweep(&manager).await });
     repeat(manager, SWEEP_EVERY, |manager| async move { manager.backend.sweep() });
     if config.log_stats() {
         repeat(manager, LOG_STATS_EVERY, |manager| async move {
@@ -58,22 +59,28 @@ fn repeat<F: Future<Output = ()> + Send>(
 }
 
 async fn sweep(manager: &Arc<ConnectionManager>) {
-    let (interval, timeout) = (manager.config.heartbeat_interval(), manager.config.heartbeat_timeout());
+    let config = &manager.config;
+    let heartbeat = config.enable_heartbeat().then(|| (config.heartbeat_interval(), config.heartbeat_timeout()));
     for batch in manager.registry.batches(BATCH) {
-        batch.iter().for_each(|connection| beat(connection, interval, timeout));
+        batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout()));
         tokio::task::yield_now().await;
     }
 }
 
-fn beat(connection: &Connection, interval: Duration, timeout: Duration) {
+fn beat(connection: &Connection, heartbeat: Option<(Duration, Duration)>, message_timeout: Duration) {
     // A handler that waits is bounded by its own time-out; meanwhile frames may stay unread.
     if connection.is_handling() {
         return;
     }
+    if connection.unfinished_for().is_some_and(|since| since >= message_timeout) {
+        connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "a message took too long to arrive"));
+        return;
+    }
+    let Some((interval, timeout)) = heartbeat else { return };
     let idle = connection.idle();
     if idle >= timeout {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "no sign of life"));
     } else if idle >= interval {
-        connection.outbox().ping();
+        connection.ping();
     }
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::retry::retry;
 use crate::backend::{AnyBackend, Backend, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::config::Config;
-use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Encoded, Memberships, NoRoom, Serializers};
+use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::rate_limit::{By, Limit};
@@ -245,9 +245,7 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
-        let group = if let Topic::Group(group) = topic { Some(group) } else { None };
-        let mut message = Encoded::new(&self.serializers, &envelope.payload).for_group(group);
-        self.registry.deliver(topic, &mut message, envelope.except)
+        self.registry.deliver(topic, &envelope.payload, envelope.except)
     }
 }
 

@@ -1,12 +1,13 @@
 //! A client without a socket.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::StreamExt;
+use bytes::{Bytes, BytesMut};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -14,11 +15,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use crate::close::{CloseReason, ClosedBy};
-use crate::connection::{Batch, Connection};
-use crate::consumer::Received as Inbound;
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::{Connection, Tally, cork};
+use crate::consumer::{Received as Inbound, Source};
 use crate::message::Frame;
-use crate::transport::{RunOver, dropped_frames};
+use crate::transport::RunOver;
+use crate::websocket::{Decoder, Event, Rules};
 
 /// How many frames a client has on the way before its `send` waits.
 const IN_FLIGHT: usize = 16;
@@ -69,8 +71,7 @@ impl Client {
     pub(super) fn start(session: Box<dyn RunOver>) -> Self {
         let connection = session.connection().clone();
         let (to, from) = mpsc::channel(IN_FLIGHT);
-        let from = futures_util::stream::unfold(from, |mut from| async move { Some((from.recv().await?, from)) });
-        session.run(from.boxed());
+        session.run(Box::new(Sent(from)));
         let (switches, reading) = (Arc::<Switches>::default(), watch::Sender::new(true));
         let (arrivals, arrived) = mpsc::unbounded_channel();
         let reader = Reader {
@@ -79,6 +80,7 @@ impl Client {
             arrivals,
             switches: Arc::clone(&switches),
             reading: reading.subscribe(),
+            decoder: Decoder::new(Rules { max_message_size: usize::MAX, masked: false }),
         };
         let reader = tokio::spawn(reader.run()).abort_handle();
         Self { connection, to: Some(to), arrived, end: None, switches, reading, reader }
@@ -276,6 +278,17 @@ struct Reader {
     arrivals: mpsc::UnboundedSender<Arrival>,
     switches: Arc<Switches>,
     reading: watch::Receiver<bool>,
+    decoder: Decoder,
+}
+
+/// What the client sends, for the session.
+struct Sent(mpsc::Receiver<Inbound>);
+
+impl Source for Sent {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound>> {
+        cork::flush();
+        self.0.poll_recv(cx)
+    }
 }
 
 impl Reader {
@@ -285,30 +298,52 @@ impl Reader {
             if self.reading.wait_for(|reading| *reading).await.is_err() {
                 return;
             }
-            let Batch { ping, frames, dropped, end } = tokio::select! {
+            let mut batch = tokio::select! {
                 biased;
                 _ = self.reading.changed() => continue,
                 batch = self.connection.outbox().next() => batch,
             };
-            self.connection.written(frames.len(), frames.iter().map(Frame::len).sum());
-            for frame in frames.into_iter().chain(dropped_frames(&self.connection, dropped)) {
-                let _ = self.arrivals.send(Arrival::Frame(frame));
+            let mut bytes = BytesMut::new();
+            let mut tally = Tally::default();
+            while let Some(chunk) = batch.queue.front_mut() {
+                bytes.extend_from_slice(&chunk.bytes);
+                batch.next_written(&mut tally);
             }
-            if ping {
+            self.connection.outbox().done(batch);
+            self.connection.written(tally);
+            while let Some(event) = self.decoder.decode(&mut bytes).expect("the server breaks the protocol") {
+                if self.take(event).await.is_break() {
+                    return;
+                }
+            }
+        }
+    }
+
+    /// What a client does with it; whether that was the last.
+    async fn take(&self, event: Event) -> ControlFlow<()> {
+        let frame = match event {
+            Event::Text(text) => Frame::Text(text),
+            Event::Binary(data) => Frame::Binary(data),
+            Event::Pong => return ControlFlow::Continue(()),
+            Event::Ping(_) => {
                 self.switches.pings.fetch_add(1, Ordering::Relaxed);
                 if !self.switches.silent.load(Ordering::Relaxed) {
                     self.answer(Inbound::Alive).await;
                 }
+                return ControlFlow::Continue(());
             }
-            if let Some(end) = end {
-                if end.closed_by() == ClosedBy::Server {
-                    // A client answers the close frame.
-                    self.answer(Inbound::Closed(Some((end.code().as_u16(), String::new())))).await;
-                }
+            Event::Close(frame) => {
+                let end = frame.map_or_else(CloseReason::lost, |(code, text)| {
+                    CloseReason::server(CloseCode::received(code), text)
+                });
+                // A client answers the close frame; the session reads it only where it has not closed itself.
+                self.answer(Inbound::Closed(Some((end.code().as_u16(), String::new())))).await;
                 let _ = self.arrivals.send(Arrival::End(end));
-                return;
+                return ControlFlow::Break(());
             }
-        }
+        };
+        let _ = self.arrivals.send(Arrival::Frame(frame));
+        ControlFlow::Continue(())
     }
 
     async fn answer(&self, frame: Inbound) {

@@ -1,14 +1,16 @@
 //! From sockets to sessions and back.
 //!
-//! A transport reads a socket into a stream of what was received, and writes the finished frames of
-//! the connection's outbox. It knows nothing of groups or messages, and the layer nothing of it.
+//! A transport reads a socket into what was received, and sees to it that what the connection's outbox holds is written.
+//! It knows nothing of groups or messages, and the layer nothing of it.
 
-mod axum_ws;
+mod ending;
 mod negotiate;
+mod piped;
+mod reader;
 mod route;
+mod run;
+mod socket;
 
-#[cfg(feature = "testing")]
-pub(crate) use axum_ws::dropped_frames;
 pub use route::Serve;
 #[cfg(feature = "testing")]
 pub(crate) use route::{InProcess, RunOver};

@@ -2,24 +2,25 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{FromRef, FromRequestParts, Request, State, WebSocketUpgrade};
+use axum::extract::{FromRef, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
-use futures_util::stream::BoxStream;
+use tokio::runtime::Handle;
 
-use super::axum_ws;
 use super::negotiate::{Negotiated, negotiate};
-use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy};
-use crate::consumer::{Consumer, Received, Session};
+use super::run;
+use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy, Variant};
+use crate::consumer::{Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
 use crate::layer::{Admission, ChannelLayer, Place};
 use crate::middleware::{DynMiddleware, Middleware};
+use crate::websocket::{Handshake, NoWebSocket};
 
 /// A route in the making: [`ChannelLayer::serve`].
 pub struct Serve<C> {
@@ -81,6 +82,7 @@ impl<C: Consumer> Serve<C> {
             layer: self.layer,
             middleware: self.middleware.into(),
             policy: self.policy,
+            links: Mutex::default(),
             consumer: PhantomData::<fn() -> C>,
         });
         any(move |State(state): State<S>, request: Request| {
@@ -94,13 +96,15 @@ struct Route<C> {
     layer: ChannelLayer,
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
+    /// One for each outcome of a negotiation there has been.
+    links: Mutex<Vec<Arc<Link>>>,
     consumer: PhantomData<fn() -> C>,
 }
 
 impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
-        let socket = Socket::take(&mut parts).await?;
+        let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers());
         let ip = client_ip(&parts);
         if C::LIMITS_BY_IP && ip.is_none() && !socket.is_in_process() {
@@ -120,21 +124,29 @@ impl<C: Consumer> Route<C> {
         Ok(socket.run(session, place, negotiated.protocol))
     }
 
-    fn link(&self, negotiated: &Negotiated) -> Link {
+    fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
+        let (variant, extras) = (Variant { serializer: negotiated.serializer }, negotiated.protocol.is_some());
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = links.iter().find(|link| link.variant == variant && link.extras == extras) {
+            return Arc::clone(link);
+        }
         let (manager, config) = (self.layer.manager(), self.layer.config());
-        Link {
+        let link = Arc::new(Link {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             counters: Arc::clone(&manager.counters),
             serializers: Arc::clone(self.layer.serializers()),
-            serializer: negotiated.serializer,
+            variant,
             layout: C::LAYOUT,
-            extras: negotiated.protocol.is_some(),
+            extras,
             outbox: OutboxLimits {
                 messages: config.outbox_messages(),
                 bytes: config.outbox_bytes(),
                 policy: self.policy,
             },
-        }
+            runtime: Handle::current(),
+        });
+        links.push(Arc::clone(&link));
+        link
     }
 
     fn refusal(&self, why: Admission) -> Response {
@@ -168,7 +180,7 @@ fn no_connect_info() -> Response {
 
 /// Where a session's frames come from.
 enum Socket {
-    WebSocket(Box<WebSocketUpgrade>),
+    WebSocket(Handshake),
     InProcess(InProcess),
 }
 
@@ -180,16 +192,15 @@ pub(crate) struct InProcess(pub(crate) Arc<dyn Fn(Box<dyn RunOver>) + Send + Syn
 #[cfg_attr(not(feature = "testing"), allow(dead_code, reason = "only tests run sessions without a socket"))]
 pub(crate) trait RunOver: Send {
     fn connection(&self) -> &Connection;
-    fn run(self: Box<Self>, from: BoxStream<'static, Received>);
+    fn run(self: Box<Self>, from: Box<dyn Source>);
 }
 
 impl Socket {
-    async fn take(parts: &mut Parts) -> Result<Self, Response> {
-        if let Some(in_process) = parts.extensions.remove::<InProcess>() {
-            return Ok(Self::InProcess(in_process));
+    fn take(parts: &mut Parts) -> Result<Self, NoWebSocket> {
+        match parts.extensions.remove::<InProcess>() {
+            Some(in_process) => Ok(Self::InProcess(in_process)),
+            None => Handshake::take(parts).map(Self::WebSocket),
         }
-        let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
-        upgrade.map(|upgrade| Self::WebSocket(Box::new(upgrade))).map_err(IntoResponse::into_response)
     }
 
     fn is_in_process(&self) -> bool {
@@ -198,19 +209,15 @@ impl Socket {
 
     /// Starts the session; the answer to the request.
     fn run<C: Consumer>(self, session: Session<C>, place: Place, protocol: Option<String>) -> Response {
-        let pending = Pending { session, place };
         match self {
             Self::InProcess(in_process) => {
-                (in_process.0)(Box::new(pending));
+                (in_process.0)(Box::new(Pending { session, place }));
                 StatusCode::SWITCHING_PROTOCOLS.into_response()
             }
-            Self::WebSocket(upgrade) => {
-                let max = pending.session.layer.config().max_message_size();
-                let upgrade = axum_ws::configure(*upgrade, max).protocols(protocol);
-                upgrade.on_upgrade(move |socket| async move {
-                    axum_ws::run(socket, pending.session).await;
-                    drop(pending.place);
-                })
+            Self::WebSocket(handshake) => {
+                let (response, on_upgrade) = handshake.accept(protocol.as_deref(), None);
+                tokio::spawn(run::upgraded(on_upgrade, session, place));
+                response
             }
         }
     }
@@ -227,9 +234,9 @@ impl<C: Consumer> RunOver for Pending<C> {
         &self.session.connection
     }
 
-    fn run(self: Box<Self>, from: BoxStream<'static, Received>) {
+    fn run(self: Box<Self>, mut from: Box<dyn Source>) {
         tokio::spawn(async move {
-            self.session.run(from).await;
+            run::corked(self.session.run(&mut from)).await;
             drop(self.place);
         });
     }

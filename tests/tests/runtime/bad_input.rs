@@ -171,9 +171,10 @@ async fn who_cannot_be_read_any_more_has_time_to_read_why() {
     ada.write(b"\x81\x02hi").await;
     ada.write(&[0; 64 << 10]).await;
     assert_eq!(ada.closed().await, Some(1002));
-    let moment = std::time::Duration::from_millis(300);
-    assert!(tokio::time::timeout(moment, ada.next()).await.is_err(), "it was reset at once");
-    assert_eq!(ada.next().await, None, "and not left open");
+    // The server has nothing more to say, and still takes what is on its way: no reset overtakes the close frame.
+    ada.write(&[0; 64 << 10]).await;
+    let end = tokio::io::AsyncReadExt::read(&mut ada.0, &mut [0; 1]).await;
+    assert!(matches!(end, Ok(0)), "{end:?}");
     house.undisturbed().await;
 }
 

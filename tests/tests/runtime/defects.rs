@@ -197,7 +197,7 @@ async fn defect_11_a_clean_close_is_reported_as_clean() {
     for code in [1000, 1001] {
         let mut ada = stage.connect("ada").await;
         ada.close(code).await;
-        assert_eq!(ada.closed().await.code(), CloseCode::NORMAL);
+        assert_eq!(ada.closed().await.code().as_u16(), code, "the client's own code is the answer");
         stage.empty().await;
         let end = stage.world.ends().pop().unwrap();
         assert_eq!((end.code, end.clean), (code, true));

@@ -114,6 +114,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_MAX_MESSAGE_SIZE",
             "WS_OUTBOX_MESSAGES",
             "WS_OUTBOX_BYTES",
+            "WS_MESSAGE_TIMEOUT",
             "WS_HANDLER_TIMEOUT",
             "WS_DISCONNECT_TIMEOUT",
             "WS_RATE_LIMITS",

@@ -1,0 +1,48 @@
+//! What connections of one route and one subprotocol share.
+
+use std::fmt;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use tokio::runtime::Handle;
+
+use super::{Connection, OutboxLimits};
+use crate::error::Error;
+use crate::message::{Layout, Serializer};
+use crate::stats::Counters;
+
+/// The encodings that a layer speaks; the first is JSON. A connection bears its index.
+pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
+
+/// The way from a connection to the groups of its layer.
+pub(crate) trait Memberships: Send + Sync {
+    fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
+    fn leave(&self, connection: &Connection, group: &str) -> bool;
+}
+
+/// How a message looks on the wire: connections with the same variant get the same bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Variant {
+    /// Index into the layer's serializers.
+    pub(crate) serializer: u8,
+}
+
+/// One value for all connections that agreed on the same.
+pub(crate) struct Link {
+    pub(crate) memberships: Arc<dyn Memberships>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) serializers: Serializers,
+    pub(crate) variant: Variant,
+    pub(crate) layout: Layout,
+    /// The client named a subprotocol of ours and so understands `$…` messages.
+    pub(crate) extras: bool,
+    pub(crate) outbox: OutboxLimits,
+    /// Where a socket that takes nothing now is waited for: a sender may be on any thread.
+    pub(crate) runtime: Handle,
+}
+
+impl fmt::Debug for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").field("variant", &self.variant).field("outbox", &self.outbox).finish_non_exhaustive()
+    }
+}
