@@ -73,12 +73,15 @@ enum Exit {
     Gone,
 }
 
+/// How many pings may wait for their answers.
+const MAX_PONGS: usize = 32;
+
 /// What a connection rarely has.
 #[derive(Debug, Default)]
 struct Extra {
     ping: bool,
-    /// The payload of the latest ping, to be answered.
-    pong: Option<Bytes>,
+    /// The payloads of pings to be answered.
+    pongs: Vec<Bytes>,
     /// Messages that the policy dropped since they were last told.
     dropped: Dropped,
 }
@@ -182,8 +185,8 @@ impl Cargo for Waiting {
             if extra.ping {
                 queue.push_front(control(OpCode::Ping, &[]));
             }
-            if let Some(pong) = extra.pong {
-                queue.push_front(control(OpCode::Pong, &pong));
+            for pong in extra.pongs.iter().rev() {
+                queue.push_front(control(OpCode::Pong, pong));
             }
             dropped_frames(&self.link, extra.dropped).for_each(|chunk| queue.push_back(chunk));
         }
@@ -330,11 +333,13 @@ impl Outbox {
         .1
     }
 
-    /// Answers a ping; of several that wait only the latest, as the protocol allows.
+    /// Answers a ping; of too many that wait, the latest takes the place of the one before it, as the protocol allows.
     pub(super) fn pong(&self, payload: Bytes) -> bool {
         self.change(|waiting| {
             if !waiting.closed {
-                waiting.extra().pong = Some(payload);
+                let pongs = &mut waiting.extra().pongs;
+                pongs.truncate(MAX_PONGS - 1);
+                pongs.push(payload);
             }
         })
         .1
