@@ -1,0 +1,96 @@
+//! What a connection costs that does nothing, and what it costs to connect.
+
+use std::time::Instant;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+
+use super::crowd::Crowd;
+use super::latency::round;
+use super::options::Options;
+use super::process::{self, Usage};
+use crate::Failure;
+
+const AT_ONCE: usize = 1024;
+
+/// Memory a connection, from the slope between two numbers of connections.
+///
+/// # Errors
+///
+/// As [`Crowd::open`], and if no server was named or it has gone.
+pub(super) fn run(options: &Options) -> Result<Value, Failure> {
+    let server = options.server.ok_or("`idle` needs --server-pid")?;
+    let mut crowd = Crowd::new(AT_ONCE)?;
+    let mut rounds = Vec::new();
+    let mut report = Value::Null;
+    for round in 0..options.rounds {
+        if round > 0 {
+            crowd.leave()?;
+            crowd.rest(options.settle)?;
+            rounds.push(process::rss(server)?);
+        }
+        let look = look(&mut crowd, options, server)?;
+        if round == 0 {
+            report = look;
+        }
+    }
+    if options.profile {
+        let pid = i32::try_from(server).ok().and_then(Pid::from_raw).ok_or("--server-pid is no process")?;
+        kill_process(pid, Signal::USR1)?;
+        crowd.rest(options.settle)?;
+    } else if options.rounds > 1 {
+        crowd.leave()?;
+        crowd.rest(options.settle)?;
+        rounds.push(process::rss(server)?);
+    }
+    report["rss_after_rounds"] = rounds.into();
+    report["gone"] = crowd.gone().into();
+    Ok(report)
+}
+
+/// Opens everybody in two steps and compares.
+fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Failure> {
+    let start = Usage::of(server)?;
+    let mut opening = crowd.open(&options.target, options.from)?;
+    crowd.rest(options.settle)?;
+    let first = Usage::of(server)?;
+    opening += crowd.open(&options.target, options.clients - options.from)?;
+    crowd.rest(options.settle)?;
+    let second = Usage::of(server)?;
+    let watched = Instant::now();
+    crowd.rest(options.hold)?;
+    let resting = process::cpu(server)? - second.cpu;
+    let more = (options.clients - options.from) as f64;
+    Ok(json!({
+        "what": "idle",
+        "clients": crowd.len(),
+        "bytes_a_connection": ((second.rss as f64 - first.rss as f64) / more).round(),
+        "rss_empty": start.rss,
+        "rss_full": second.rss,
+        "connects_per_s": (options.clients as f64 / opening.as_secs_f64()).round(),
+        "cpu_s_per_1000_connects": round((second.cpu - start.cpu) / (options.clients as f64 / 1e3)),
+        "cpu_share_while_idle": round(resting / watched.elapsed().as_secs_f64()),
+    }))
+}
+
+/// Connections a second.
+///
+/// # Errors
+///
+/// As [`Crowd::open`], and if the server has gone.
+pub(super) fn connect(options: &Options) -> Result<Value, Failure> {
+    let mut crowd = Crowd::new(AT_ONCE)?;
+    let cpu = || options.server.map(process::cpu).transpose();
+    let before = cpu()?;
+    let opening = crowd.open(&options.target, options.clients)?;
+    let cpu = cpu()?.zip(before).map(|(after, before)| after - before);
+    let thousands = options.clients as f64 / 1e3;
+    crowd.rest(options.settle)?;
+    Ok(json!({
+        "what": "connect",
+        "clients": options.clients,
+        "connects_per_s": (options.clients as f64 / opening.as_secs_f64()).round(),
+        "cpu_s_per_1000_connects": cpu.map(|cpu| round(cpu / thousands)),
+        "gone": crowd.gone(),
+    }))
+}

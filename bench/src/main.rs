@@ -1,0 +1,56 @@
+//! What the library costs, measured from outside, beside two servers that were written by hand.
+//!
+//! `channels-bench serve` is a server, `channels-bench load` the clients that put load on one; `cargo xtask bench`
+//! starts both and compares. They are two processes, so that the memory and the CPU time of a server are its own.
+
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+mod baseline;
+mod load;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+/// What went wrong, in words for the person at the keyboard.
+type Failure = Box<dyn std::error::Error>;
+
+/// Counts what is allocated. It costs more than what it counts, so it is only there when it was asked for.
+#[cfg(feature = "heap")]
+#[global_allocator]
+static ALLOCATOR: dhat::Alloc = dhat::Alloc;
+
+const USAGE: &str = "\
+usage: channels-bench serve [options]     a server on 127.0.0.1, path /ws
+       channels-bench load <what> [options]   clients, and one line of JSON
+
+`channels-bench serve --help` and `channels-bench load --help` tell the options; `cargo xtask bench` runs it all.";
+
+/// A command line that makes no sense.
+const WRONG_USAGE: u8 = 2;
+
+fn main() -> ExitCode {
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let command = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    let outcome = match command.to_str() {
+        Some("serve") => serve::main(arguments),
+        Some("load") => load::main(arguments),
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(WRONG_USAGE);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("channels-bench: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One line for whoever reads the output, person or program.
+#[expect(clippy::print_stdout, reason = "its output is what this program is for")]
+fn say(line: impl std::fmt::Display) {
+    println!("{line}");
+}
