@@ -1,6 +1,5 @@
 //! What `#[consumer]` and the derives write; not for anybody else.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 pub use axum::http::request::Parts;
@@ -51,9 +50,10 @@ pub async fn check_rate<S: Sync, H: Hook>(cx: &Context<'_, S, H>, limit: &Limit)
     cx.layer().manager().check_rate(cx.connection(), limit).await
 }
 
-/// A handler's future, in a box of its own: an idle connection does not hold room for its largest
-/// handler. That it is not `Send` is said where it is made into this, at the handler, not of the impl.
-pub type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+/// A handler's future. That it is not `Send` is said where it is made into this, at the handler, not of the impl.
+pub fn sendable<T>(future: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send {
+    future
+}
 
 /// Stands in for `Validatable` where the feature is off, and says so.
 #[cfg(not(feature = "validation"))]

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::close::{CloseCode, CloseReason, ClosedBy};
 use crate::error::Category;
 
 /// What has been counted since the start.
@@ -15,6 +16,10 @@ pub(crate) struct Counters {
     dropped: AtomicU64,
     expired: AtomicU64,
     refused: AtomicU64,
+    lost: AtomicU64,
+    timed_out: AtomicU64,
+    too_slow: AtomicU64,
+    protocol_errors: AtomicU64,
     errors: [AtomicU64; Category::ALL.len()],
 }
 
@@ -45,6 +50,20 @@ impl Counters {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts how a connection ended, where that was not in good order.
+    pub(crate) fn ended(&self, reason: &CloseReason) {
+        let counter = match (reason.closed_by(), reason.code()) {
+            (ClosedBy::Lost, _) => &self.lost,
+            (ClosedBy::Server, CloseCode::HEARTBEAT_LOST) => &self.timed_out,
+            (ClosedBy::Server, CloseCode::OUTBOX_FULL) => &self.too_slow,
+            (ClosedBy::Server, CloseCode::PROTOCOL_ERROR | CloseCode::INVALID_PAYLOAD | CloseCode::MESSAGE_TOO_BIG) => {
+                &self.protocol_errors
+            }
+            _ => return,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn failed(&self, category: Category) {
         self.errors[category.index()].fetch_add(1, Ordering::Relaxed);
     }
@@ -63,6 +82,10 @@ impl Counters {
             dropped: read(&self.dropped),
             expired: read(&self.expired),
             refused: read(&self.refused),
+            lost: read(&self.lost),
+            timed_out: read(&self.timed_out),
+            too_slow: read(&self.too_slow),
+            protocol_errors: read(&self.protocol_errors),
             errors_by_category: std::array::from_fn(|index| read(&self.errors[index])),
         }
     }
@@ -103,6 +126,14 @@ pub struct Stats {
     pub expired: u64,
     /// Connections refused before the upgrade.
     pub refused: u64,
+    /// Connections that ended without a close frame of the client: its network or process went.
+    pub lost: u64,
+    /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.
+    pub timed_out: u64,
+    /// Connections closed with 4413: the client did not read.
+    pub too_slow: u64,
+    /// Connections closed with 1002, 1007 or 1009: the client broke the protocol.
+    pub protocol_errors: u64,
     errors_by_category: [u64; Category::ALL.len()],
 }
 

@@ -48,6 +48,13 @@ pub(crate) struct Function {
     pub(crate) cfgs: Vec<TokenStream>,
 }
 
+impl Function {
+    /// Whether it is done when it is called: no `async fn`, and no limit that somebody else may have to be asked for.
+    pub(crate) fn is_ready(&self, limit: Option<&Limit>) -> bool {
+        !self.is_async && limit.is_none()
+    }
+}
+
 /// What a function returns.
 pub(crate) enum Output {
     /// Nothing is written.

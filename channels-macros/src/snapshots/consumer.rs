@@ -21,82 +21,87 @@ fn a_handler_with_all_there_is() {
         crate::consumer::consumer(options, block),
         1,
         expect![[r#"
-        impl<T: Store> c::__private::Consumer for Chat<T> {
-            type State = App;
-            type Outgoing = Out;
-            const NAMES: &'static [&'static str] = &[#[cfg(feature = "chat")] "chat.message"];
-            const LAYOUT: c::__private::Layout = <In as c::__private::Incoming>::LAYOUT;
-            async fn accept(
-                __parts: &mut c::__private::Parts,
-                __state: &App,
-            ) -> ::core::result::Result<Self, c::__private::Response> {
-                ::core::result::Result::Ok(
-                    <Chat<T> as c::__private::AcceptsByDefault>::accept_by_default(),
-                )
-            }
-            async fn message(
-                &mut self,
-                __cx: &c::__private::Context<'_, App>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                match __cx.message().name() {
-                    #[cfg(feature = "chat")]
-                    "chat.message" => {
-                        type __Message = c::__private::At<
-                            {
-                                c::__private::index(
-                                    <In as c::__private::Incoming>::NAMES,
-                                    "chat.message",
-                                    "In",
-                                )
-                            },
-                        >;
-                        c::__private::check_rate(
-                                __cx,
-                                &const {
-                                    c::__private::limit(
-                                        "posting",
-                                        20u32,
-                                        ::core::time::Duration::from_millis(10000u64),
-                                        c::__private::By::User,
+            impl<T: Store> c::__private::Consumer for Chat<T> {
+                type State = App;
+                type Outgoing = Out;
+                const NAMES: &'static [&'static str] = &[#[cfg(feature = "chat")] "chat.message"];
+                const LAYOUT: c::__private::Layout = <In as c::__private::Incoming>::LAYOUT;
+                async fn accept(
+                    __parts: &mut c::__private::Parts,
+                    __state: &App,
+                ) -> ::core::result::Result<Self, c::__private::Response> {
+                    ::core::result::Result::Ok(
+                        <Chat<T> as c::__private::AcceptsByDefault>::accept_by_default(),
+                    )
+                }
+                fn is_ready(__name: &str) -> bool {
+                    match __name {
+                        #[cfg(feature = "chat")]
+                        "chat.message" => false,
+                        _ => true,
+                    }
+                }
+                async fn message(
+                    &mut self,
+                    __cx: &c::__private::Context<'_, App>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    match __cx.message().name() {
+                        #[cfg(feature = "chat")]
+                        "chat.message" => {
+                            type __Message = c::__private::At<
+                                {
+                                    c::__private::index(
+                                        <In as c::__private::Incoming>::NAMES,
+                                        "chat.message",
+                                        "In",
                                     )
                                 },
-                            )
-                            .await?;
-                        let __argument_0 = <Text as c::__private::FirstArgument<
-                            <In as c::__private::HasMessage<__Message>>::Payload,
-                            <In as c::__private::HasMessage<__Message>>::Kind,
-                            App,
-                        >>::take(__cx, <In as c::__private::HasMessage<__Message>>::read)
-                            .await?;
-                        <Text as c::__private::Validatable>::check(&__argument_0)?;
-                        let __argument_1 = <State<
-                            Db,
-                        > as c::__private::Extract<App, c::__private::OnMessage>>::extract(__cx)
-                            .await?;
-                        let __returned = {
-                            let __future: c::__private::Boxed<'_, _> = ::std::boxed::Box::pin(
-                                Self::chat(self, __argument_0, __argument_1),
-                            );
-                            __future.await
-                        };
-                        <Result<
-                            (),
-                            ChatError,
-                        > as c::__private::Reply<Out>>::reply(__returned, __replies)
-                    }
-                    __unknown => {
-                        ::core::result::Result::Err(c::__private::unknown_message(__unknown))
+                            >;
+                            c::__private::check_rate(
+                                    __cx,
+                                    &const {
+                                        c::__private::limit(
+                                            "posting",
+                                            20u32,
+                                            ::core::time::Duration::from_millis(10000u64),
+                                            c::__private::By::User,
+                                        )
+                                    },
+                                )
+                                .await?;
+                            let __argument_0 = <Text as c::__private::FirstArgument<
+                                <In as c::__private::HasMessage<__Message>>::Payload,
+                                <In as c::__private::HasMessage<__Message>>::Kind,
+                                App,
+                            >>::take(__cx, <In as c::__private::HasMessage<__Message>>::read)
+                                .await?;
+                            <Text as c::__private::Validatable>::check(&__argument_0)?;
+                            let __argument_1 = <State<
+                                Db,
+                            > as c::__private::Extract<App, c::__private::OnMessage>>::extract(__cx)
+                                .await?;
+                            let __returned = c::__private::sendable(
+                                    Self::chat(self, __argument_0, __argument_1),
+                                )
+                                .await;
+                            <Result<
+                                (),
+                                ChatError,
+                            > as c::__private::Reply<Out>>::reply(__returned, __replies)
+                        }
+                        __unknown => {
+                            ::core::result::Result::Err(c::__private::unknown_message(__unknown))
+                        }
                     }
                 }
             }
-        }
-        const _: () = c::__private::complete(
-            <In as c::__private::Incoming>::NAMES,
-            &[#[cfg(feature = "chat")] "chat.message"],
-            "Chat",
-        );
-    "#]],
+            const _: () = c::__private::complete(
+                <In as c::__private::Incoming>::NAMES,
+                &[#[cfg(feature = "chat")] "chat.message"],
+                "Chat",
+            );
+        "#]],
     );
 }
 
@@ -125,118 +130,109 @@ fn every_hook() {
         crate::consumer::consumer(quote!(crate = c, outgoing = Out), block),
         1,
         expect![[r#"
-        impl c::__private::Consumer for Echo {
-            type State = c::__private::NoState;
-            type Outgoing = Out;
-            const NAMES: &'static [&'static str] = &[];
-            const TAKES_TEXT: bool = true;
-            const TAKES_BINARY: bool = ::core::cfg!(all(feature = "binary"));
-            const TAKES_ERRORS: bool = true;
-            async fn accept(
-                __parts: &mut c::__private::Parts,
-                __state: &c::__private::NoState,
-            ) -> ::core::result::Result<Self, c::__private::Response> {
-                let __argument_0 = <Path<
-                    UserId,
-                > as c::__private::AcceptArgument<
-                    c::__private::NoState,
-                >>::extract(__parts, __state)
-                    .await?;
-                let __returned = {
-                    let __future: c::__private::Boxed<'_, _> = ::std::boxed::Box::pin(
-                        Self::accept(__argument_0),
-                    );
-                    __future.await
-                };
-                <Result<Self, StatusCode> as c::__private::Accepted<Self>>::accepted(__returned)
-            }
-            async fn message(
-                &mut self,
-                __cx: &c::__private::Context<'_, c::__private::NoState>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                match __cx.message().name() {
-                    __unknown => {
-                        ::core::result::Result::Err(c::__private::unknown_message(__unknown))
+            impl c::__private::Consumer for Echo {
+                type State = c::__private::NoState;
+                type Outgoing = Out;
+                const NAMES: &'static [&'static str] = &[];
+                const TAKES_TEXT: bool = true;
+                const TAKES_BINARY: bool = ::core::cfg!(all(feature = "binary"));
+                const TAKES_ERRORS: bool = true;
+                const TEXT_IS_READY: bool = true;
+                async fn accept(
+                    __parts: &mut c::__private::Parts,
+                    __state: &c::__private::NoState,
+                ) -> ::core::result::Result<Self, c::__private::Response> {
+                    let __argument_0 = <Path<
+                        UserId,
+                    > as c::__private::AcceptArgument<
+                        c::__private::NoState,
+                    >>::extract(__parts, __state)
+                        .await?;
+                    let __returned = c::__private::sendable(Self::accept(__argument_0)).await;
+                    <Result<Self, StatusCode> as c::__private::Accepted<Self>>::accepted(__returned)
+                }
+                fn is_ready(__name: &str) -> bool {
+                    match __name {
+                        _ => true,
                     }
                 }
+                async fn message(
+                    &mut self,
+                    __cx: &c::__private::Context<'_, c::__private::NoState>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    match __cx.message().name() {
+                        __unknown => {
+                            ::core::result::Result::Err(c::__private::unknown_message(__unknown))
+                        }
+                    }
+                }
+                fn user(&self) -> ::core::option::Option<c::__private::UserId> {
+                    let __returned = Self::user(self);
+                    <&UserId as c::__private::IntoUser>::into_user(__returned)
+                }
+                async fn connected(
+                    &mut self,
+                    __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnConnect>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __argument_0 = <Connection as c::__private::Extract<
+                        c::__private::NoState,
+                        c::__private::OnConnect,
+                    >>::extract(__cx)
+                        .await?;
+                    let __returned = Self::connected(self, __argument_0);
+                    <Welcome as c::__private::Reply<Out>>::reply(__returned, __replies)
+                }
+                async fn text(
+                    &mut self,
+                    __given: c::__private::ByteString,
+                    __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnFrame>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __argument_0 = <String as c::__private::FromText>::from_text(__given);
+                    let __returned = Self::text(self, __argument_0);
+                    <_ as c::__private::Reply<Out>>::reply(__returned, __replies)
+                }
+                #[cfg(feature = "binary")]
+                async fn binary(
+                    &mut self,
+                    __given: c::__private::Bytes,
+                    __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnFrame>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __argument_0 = <Bytes as c::__private::FromBinary>::from_binary(__given);
+                    let __returned = c::__private::sendable(Self::binary(self, __argument_0)).await;
+                    <Bytes as c::__private::Reply<Out>>::reply(__returned, __replies)
+                }
+                async fn failed(
+                    &mut self,
+                    __given: c::__private::Error,
+                    __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnError>,
+                    __replies: &mut dyn c::__private::ReplySink<Out>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __argument_0 = <Error as c::__private::ErrorArgument>::from_error(__given);
+                    let __returned = Self::failed(self, __argument_0);
+                    <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+                }
+                async fn disconnected(
+                    &mut self,
+                    __cx: &c::__private::Context<
+                        '_,
+                        c::__private::NoState,
+                        c::__private::OnDisconnect,
+                    >,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __argument_0 = <CloseReason as c::__private::Extract<
+                        c::__private::NoState,
+                        c::__private::OnDisconnect,
+                    >>::extract(__cx)
+                        .await?;
+                    let __returned = c::__private::sendable(Self::left(self, __argument_0)).await;
+                    <() as c::__private::Departed>::departed(__returned)
+                }
             }
-            fn user(&self) -> ::core::option::Option<c::__private::UserId> {
-                let __returned = Self::user(self);
-                <&UserId as c::__private::IntoUser>::into_user(__returned)
-            }
-            async fn connected(
-                &mut self,
-                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnConnect>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                let __argument_0 = <Connection as c::__private::Extract<
-                    c::__private::NoState,
-                    c::__private::OnConnect,
-                >>::extract(__cx)
-                    .await?;
-                let __returned = Self::connected(self, __argument_0);
-                <Welcome as c::__private::Reply<Out>>::reply(__returned, __replies)
-            }
-            async fn text(
-                &mut self,
-                __given: c::__private::ByteString,
-                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnFrame>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                let __argument_0 = <String as c::__private::FromText>::from_text(__given);
-                let __returned = Self::text(self, __argument_0);
-                <_ as c::__private::Reply<Out>>::reply(__returned, __replies)
-            }
-            #[cfg(feature = "binary")]
-            async fn binary(
-                &mut self,
-                __given: c::__private::Bytes,
-                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnFrame>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                let __argument_0 = <Bytes as c::__private::FromBinary>::from_binary(__given);
-                let __returned = {
-                    let __future: c::__private::Boxed<'_, _> = ::std::boxed::Box::pin(
-                        Self::binary(self, __argument_0),
-                    );
-                    __future.await
-                };
-                <Bytes as c::__private::Reply<Out>>::reply(__returned, __replies)
-            }
-            async fn failed(
-                &mut self,
-                __given: c::__private::Error,
-                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnError>,
-                __replies: &mut dyn c::__private::ReplySink<Out>,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                let __argument_0 = <Error as c::__private::ErrorArgument>::from_error(__given);
-                let __returned = Self::failed(self, __argument_0);
-                <() as c::__private::Reply<Out>>::reply(__returned, __replies)
-            }
-            async fn disconnected(
-                &mut self,
-                __cx: &c::__private::Context<
-                    '_,
-                    c::__private::NoState,
-                    c::__private::OnDisconnect,
-                >,
-            ) -> ::core::result::Result<(), c::__private::Error> {
-                let __argument_0 = <CloseReason as c::__private::Extract<
-                    c::__private::NoState,
-                    c::__private::OnDisconnect,
-                >>::extract(__cx)
-                    .await?;
-                let __returned = {
-                    let __future: c::__private::Boxed<'_, _> = ::std::boxed::Box::pin(
-                        Self::left(self, __argument_0),
-                    );
-                    __future.await
-                };
-                <() as c::__private::Departed>::departed(__returned)
-            }
-        }
-    "#]],
+        "#]],
     );
 }
 

@@ -14,14 +14,17 @@ mod wire;
 
 use std::collections::HashSet;
 use std::fmt;
+use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 pub(crate) use encoded::Encoded;
+use futures_util::task::AtomicWaker;
 pub(crate) use link::{Link, Memberships, Serializers, Variant};
 pub use outbox::OutboxPolicy;
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
@@ -29,7 +32,6 @@ use outbox::{Pushed, Share};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::NoRoom;
 use serde_json::{Map, Value};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
 
@@ -78,8 +80,8 @@ struct Inner {
     groups: Mutex<Option<HashSet<Arc<str>>>>,
     metadata: Mutex<Option<Box<Map<String, Value>>>>,
     limiters: OnceLock<Box<ConnectionLimiters>>,
-    closing: OnceLock<CloseReason>,
-    close_asked: Notify,
+    closing: OnceLock<Box<CloseReason>>,
+    close_asked: AtomicWaker,
     connected_at: Instant,
     /// Milliseconds from `connected_at` to the last that was read.
     last_inbound: AtomicU64,
@@ -112,7 +114,7 @@ impl Connection {
             metadata: Mutex::new(None),
             limiters: OnceLock::new(),
             closing: OnceLock::new(),
-            close_asked: Notify::new(),
+            close_asked: AtomicWaker::new(),
             connected_at: Instant::now(),
             last_inbound: AtomicU64::new(0),
             unfinished_since: AtomicU64::new(0),
@@ -406,19 +408,24 @@ impl Connection {
     }
 
     fn begin_to_close(&self, reason: CloseReason) {
-        if self.0.closing.set(reason).is_ok() {
-            self.0.close_asked.notify_one();
+        if self.0.closing.set(Box::new(reason)).is_ok() {
+            self.0.close_asked.wake();
         }
+    }
+
+    /// Whether this server wants to end the connection. One waiter at a time.
+    pub(crate) fn poll_close_asked(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        if let Some(reason) = self.0.closing.get() {
+            return Poll::Ready(CloseReason::clone(reason));
+        }
+        self.0.close_asked.register(cx.waker());
+        // Again, as it may have been asked before anybody listened.
+        self.0.closing.get().map_or(Poll::Pending, |reason| Poll::Ready(CloseReason::clone(reason)))
     }
 
     /// Waits until this server wants to end the connection. Cancel safe; one waiter at a time.
     pub(crate) async fn close_asked(&self) -> CloseReason {
-        loop {
-            if let Some(reason) = self.0.closing.get() {
-                return reason.clone();
-            }
-            self.0.close_asked.notified().await;
-        }
+        poll_fn(|cx| self.poll_close_asked(cx)).await
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -74,13 +74,13 @@ impl<'a, R: Source> Inbox<'a, R> {
         Self { from, connection, queue: VecDeque::new(), bytes: 0, over_since: None }
     }
 
-    /// The next one, `None` when the connection was lost. Cancel safe.
-    pub(super) async fn next(&mut self) -> Option<Arrival> {
+    /// The next one, `None` when the connection was lost.
+    pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
         if let Some(arrival) = self.queue.pop_front() {
             self.bytes -= size(&arrival.received);
-            return Some(arrival);
+            return Poll::Ready(Some(arrival));
         }
-        self.read().await
+        self.poll_read(cx)
     }
 
     /// Reads one more while there is room; waits for ever where there is none. Cancel safe.
@@ -88,7 +88,7 @@ impl<'a, R: Source> Inbox<'a, R> {
         if self.is_over() || self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES {
             return std::future::pending().await;
         }
-        if let Some(arrival) = self.read().await
+        if let Some(arrival) = poll_fn(|cx| self.poll_read(cx)).await
             && !matches!(arrival.received, Received::Alive)
         {
             self.bytes += size(&arrival.received);
@@ -105,14 +105,14 @@ impl<'a, R: Source> Inbox<'a, R> {
         self.over_since.is_some()
     }
 
-    async fn read(&mut self) -> Option<Arrival> {
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
         if self.is_over() {
-            return None;
+            return Poll::Ready(None);
         }
-        let received = poll_fn(|cx| self.from.poll_next(cx)).await;
+        let received = ready!(self.from.poll_next(cx));
         let at = Instant::now();
         self.note(received.as_ref(), at);
-        received.map(|received| Arrival { at, received })
+        Poll::Ready(received.map(|received| Arrival { at, received }))
     }
 
     fn note(&mut self, received: Option<&Received>, at: Instant) {

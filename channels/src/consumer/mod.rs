@@ -2,6 +2,7 @@
 
 mod answer;
 mod guard;
+mod handle;
 mod hooks;
 mod inbox;
 mod session;
@@ -63,6 +64,12 @@ pub trait Consumer: Sized + Send + 'static {
     /// [`Consumer::failed`] answers errors.
     #[doc(hidden)]
     const TAKES_ERRORS: bool = false;
+    /// [`Consumer::text`] does not wait, unless an extractor does.
+    #[doc(hidden)]
+    const TEXT_IS_READY: bool = false;
+    /// [`Consumer::binary`] does not wait, unless an extractor does.
+    #[doc(hidden)]
+    const BINARY_IS_READY: bool = false;
     /// A limit counts by address, which needs the server's connect info.
     #[doc(hidden)]
     const LIMITS_BY_IP: bool = false;
@@ -75,6 +82,14 @@ pub trait Consumer: Sized + Send + 'static {
     #[doc(hidden)]
     fn user(&self) -> Option<UserId> {
         None
+    }
+
+    /// [`Consumer::message`] does not wait for a message of this name, unless an extractor does: its handler is no
+    /// `async fn`, and has no limit.
+    #[doc(hidden)]
+    fn is_ready(name: &str) -> bool {
+        let _ = name;
+        false
     }
 
     /// After the upgrade.

@@ -1,26 +1,27 @@
 //! One connection's life: connect, messages one after the other, and the one disconnect.
+//!
+//! An idle connection is this future, so it holds only what it waits for. A message whose handler never waits is
+//! handled between two polls; for everything else there is a box that lives as long as it takes.
 
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 
-use bytes::Bytes;
-use bytestring::ByteString;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use serde::Serialize;
-use tokio::time::Instant;
 
-use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, caught, caught_now, panicked};
+use super::guard::{Deadlines, caught, panicked};
+use super::handle::Left;
 use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame};
-use crate::close::{CloseCode, CloseReason};
+use crate::close::{CloseCode, CloseReason, ClosedBy};
 use crate::connection::{Connection, ConnectionState};
-use crate::error::{Error, ErrorCode, unix_seconds};
-use crate::extract::{Context, OnFrame};
-use crate::layer::ChannelLayer;
-use crate::message::{Frame, Message, ReplySink, control_frame, error_frame, expired, undecodable, unexpected_binary};
-use crate::middleware::{Chain, Next, Terminal};
+use crate::error::Error;
+use crate::extract::Context;
+use crate::layer::{ChannelLayer, Registered};
+use crate::message::error_frame;
+use crate::middleware::Chain;
 
 /// What one connection needs to run.
 pub(crate) struct Session<C: Consumer> {
@@ -32,25 +33,20 @@ pub(crate) struct Session<C: Consumer> {
 }
 
 /// What the session goes on with: nothing special, or its end.
-type Step = Result<(), CloseReason>;
+pub(super) type Step = Result<(), CloseReason>;
 
 impl<C: Consumer> Session<C> {
     /// Runs until the connection ends, then `#[disconnect]`, then leaves everything. The outbox is
     /// ended before the hook runs, so that the transport says goodbye meanwhile.
-    pub(crate) async fn run(mut self, from: &mut impl Source) {
-        let registered = match self.layer.manager().register(&self.connection).await {
+    pub(crate) async fn run(&mut self, from: &mut impl Source) {
+        let registered = match register(&self.layer, &self.connection).await {
             Ok(registered) => registered,
             Err(error) => return self.refuse(error),
         };
         // Either the drain's pass over the registry has seen this connection, or this sees the drain.
         self.layer.manager().tell_if_draining(&self.connection);
-        let reason = self.live_until_the_deadline(from).await;
-        self.connection.set_state(ConnectionState::Disconnecting);
-        self.end_outbox(&reason);
-        self.disconnect(&reason).await;
-        tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
-        // It leaves all groups and gives everything back.
-        drop(registered);
+        let reason = self.live_whatever_happens(from).await;
+        self.end(registered, reason).await;
     }
 
     fn refuse(&self, error: Error) {
@@ -63,228 +59,82 @@ impl<C: Consumer> Session<C> {
         self.connection.end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
     }
 
-    /// Whatever happens in there, what follows it happens too: at the drain's deadline a handler is
-    /// dropped where it is, and a panic outside of hooks, such as an encoder's, ends this connection only.
-    async fn live_until_the_deadline(&mut self, from: &mut impl Source) -> CloseReason {
+    /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
+    async fn live_whatever_happens(&mut self, from: &mut impl Source) -> CloseReason {
+        let connection = self.connection.clone();
         let manager = Arc::clone(self.layer.manager());
-        let (id, user) = (self.connection.id(), self.connection.user().cloned());
-        let live = AssertUnwindSafe(self.live(from)).catch_unwind();
-        match manager.deadline.run_until_cancelled(live).await {
-            Some(Ok(reason)) => reason,
-            Some(Err(panic)) => {
-                let error = panicked(&*panic).located(id, user.as_ref(), None);
+        match AssertUnwindSafe(self.live(from)).catch_unwind().await {
+            Ok(reason) => reason,
+            Err(panic) => {
+                let error = panicked(&*panic).located(connection.id(), connection.user(), None);
                 manager.failed(&error);
                 CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
             }
-            None => CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"),
         }
     }
 
     async fn live(&mut self, from: &mut impl Source) -> CloseReason {
-        let mut inbox = Inbox::new(from, self.connection.clone());
-        if let Err(reason) = self.connect(&mut inbox).await {
+        let connection = self.connection.clone();
+        let mut inbox = Inbox::new(from, connection.clone());
+        if let Err(reason) = self.until_the_deadline(Left::Connect, &mut inbox).await {
             return reason;
         }
         self.connection.set_state(ConnectionState::Connected);
         // What groups and others sent meanwhile follows what the hook said.
         self.connection.open();
-        let connection = self.connection.clone();
         loop {
-            let received = tokio::select! {
-                biased;
-                reason = connection.close_asked() => return reason,
-                received = next(&mut inbox, &connection) => received,
+            let arrival = match next(&mut inbox, &connection).await {
+                Ok(arrival) => arrival,
+                Err(reason) => return reason,
             };
             // Frames that are there already are read without the runtime's having a say: whoever sends
             // thousands of them must not keep everybody else from being written to.
             tokio::task::coop::consume_budget().await;
-            let Some(Arrival { at, received }) = received else { return CloseReason::lost() };
-            let step = match received {
-                Received::Text(text) => self.text(&mut inbox, text, at).await,
-                Received::Binary(data) => self.binary(&mut inbox, data, at).await,
-                Received::Alive => Ok(()),
-                Received::Closed(frame) => Err(CloseReason::client(frame)),
-                Received::Broken(reason) => Err(reason),
+            let Some(Arrival { at, received }) = arrival else { return CloseReason::lost() };
+            let left = match received {
+                Received::Text(text) => self.text(text, at),
+                Received::Binary(data) => self.binary(data, at),
+                Received::Alive => Left::Nothing,
+                Received::Closed(frame) => return CloseReason::client(frame),
+                Received::Broken(reason) => return reason,
             };
-            if let Err(reason) = step {
+            if !matches!(left, Left::Nothing)
+                && let Err(reason) = self.until_the_deadline(left, &mut inbox).await
+            {
                 return reason;
             }
         }
     }
 
-    fn deadlines(&self) -> Deadlines {
+    /// At the drain's deadline a handler is dropped where it is.
+    fn until_the_deadline<'a, R: Source>(&'a mut self, left: Left, inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+        async {
+            let manager = Arc::clone(self.layer.manager());
+            let handled = manager.deadline.run_until_cancelled(self.handle(left, inbox)).await;
+            handled.unwrap_or_else(|| Err(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts")))
+        }
+        .boxed()
+    }
+
+    pub(super) fn deadlines(&self) -> Deadlines {
         let config = self.layer.config();
         Deadlines { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
     }
 
-    async fn connect<R: Source>(&mut self, inbox: &mut Inbox<'_, R>) -> Step {
-        let deadlines = self.deadlines();
-        let Self { consumer, connection, layer, state, .. } = self;
-        let cx = Context::new(connection, layer, state, ());
-        let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = async {
-            consumer.connected(&cx, &mut answers).await?;
-            answers.succeeded()
-        };
-        let outcome = attend(inbox, connection, deadlines, work).await;
-        // A connection whose beginning failed is none, unless the error says otherwise.
-        let outcome = outcome.map_err(Error::closing_unless_told);
-        self.settle(inbox, outcome, Request::default(), None).await
-    }
-
-    async fn text<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, text: ByteString, at: Instant) -> Step {
-        let frame = Frame::Text(text);
-        if let Err(error) = self.inspect(&frame) {
-            return self.settle(inbox, Err(error), Request::default(), None).await;
-        }
-        match frame {
-            Frame::Text(text) if C::TAKES_TEXT => self.raw(inbox, Frame::Text(text)).await,
-            Frame::Text(text) => self.envelope(inbox, text, at).await,
-            Frame::Binary(_) => Ok(()),
-        }
-    }
-
-    async fn binary<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, data: Bytes, at: Instant) -> Step {
-        let frame = Frame::Binary(data.clone());
-        if let Err(error) = self.inspect(&frame) {
-            return self.settle(inbox, Err(error), Request::default(), None).await;
-        }
-        let serializer = self.layer.serializers().get(usize::from(self.connection.link().variant.serializer)).cloned();
-        match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
-            Some(serializer) => match undecodable(&*serializer, data) {
-                Ok(json) => self.envelope(inbox, json, at).await,
-                Err(error) => self.settle(inbox, Err(error), Request::default(), None).await,
-            },
-            None if C::TAKES_BINARY => self.raw(inbox, frame).await,
-            None => self.settle(inbox, Err(unexpected_binary()), Request::default(), None).await,
-        }
-    }
-
-    fn inspect(&self, frame: &Frame) -> Result<(), Error> {
-        caught_now(|| self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection)))
-    }
-
-    async fn raw<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, frame: Frame) -> Step {
-        let deadlines = self.deadlines();
-        let Self { consumer, connection, layer, state, .. } = self;
-        let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
-        let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = async {
-            match frame {
-                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
-                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
+    fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
+        async move {
+            self.connection.set_state(ConnectionState::Disconnecting);
+            self.layer.manager().counters.ended(&reason);
+            if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == ClosedBy::Lost {
+                self.layer.manager().counters.add_dropped(self.connection.outbox().clear());
             }
-            answers.succeeded()
-        };
-        let outcome = attend(inbox, connection, deadlines, work).await;
-        self.settle(inbox, outcome, Request::default(), None).await
-    }
-
-    async fn envelope<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, json: ByteString, at: Instant) -> Step {
-        let message = match Message::read(json, C::LAYOUT, at) {
-            Ok(message) => message,
-            Err(rejected) => return self.settle(inbox, Err(rejected.error), Request::refused(rejected.re), None).await,
-        };
-        let request = Request::of(&message);
-        if message.is_expired() {
-            self.layer.manager().counters.expired();
-            return self.settle(inbox, Err(expired()), request, Some(message.name())).await;
+            self.connection.end(closing_frame(&reason));
+            self.disconnect(&reason).await;
+            tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
+            // It leaves all groups and gives everything back.
+            drop(registered);
         }
-        if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
-            return Ok(());
-        }
-        let deadlines = self.deadlines();
-        let name = ByteString::from(message.name());
-        let Self { consumer, connection, layer, state, middleware } = self;
-        let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
-        let work = async {
-            if middleware.is_empty() {
-                let cx = Context::new(connection, layer, state, &message);
-                consumer.message(&cx, &mut answers).await?;
-            } else {
-                let mut end = End { consumer, connection, layer, state, answers: &mut answers };
-                Next::new(middleware, &mut end, connection, layer).run(message).await?;
-            }
-            answers.succeeded()
-        };
-        let outcome = attend(inbox, connection, deadlines, work).await;
-        // A reply that was held back goes out before the error, which bears the `re`.
-        let outcome = if outcome.is_err() { answers.release().and(outcome) } else { outcome };
-        self.settle(inbox, outcome, request, Some(&name)).await
-    }
-
-    /// The framework's own messages; whether it was one.
-    fn of_the_framework(&self, message: &Message) -> bool {
-        #[derive(Serialize)]
-        struct Pong {
-            timestamp: f64,
-        }
-        let answer = match message.name() {
-            "ping" => {
-                let pong = Pong { timestamp: unix_seconds(std::time::SystemTime::now()) };
-                control_frame(C::LAYOUT, "pong", Some(&pong), message.id())
-            }
-            // Its arrival was its purpose.
-            "pong" => match message.id() {
-                Some(re) => control_frame::<()>(C::LAYOUT, "$ok", None, Some(re)),
-                None => return true,
-            },
-            _ => return false,
-        };
-        // Fails only where the connection is ending, which the loop sees by itself.
-        let _ = answer.and_then(|frame| self.connection.send_json(&frame));
-        true
-    }
-
-    /// Counts, logs and answers an error; whether the connection ends with it.
-    async fn settle<R: Source>(
-        &mut self,
-        inbox: &mut Inbox<'_, R>,
-        outcome: Result<(), Error>,
-        request: Request,
-        name: Option<&str>,
-    ) -> Step {
-        let Err(error) = outcome else { return Ok(()) };
-        let error = error.located(self.connection.id(), self.connection.user(), name);
-        if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
-            // A send to this very connection failed, which is ending: nobody is left to be told.
-            return Ok(());
-        }
-        self.layer.manager().failed(&error);
-        let end =
-            error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
-        self.answer(inbox, error, request).await;
-        end.map_or(Ok(()), Err)
-    }
-
-    async fn answer<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, error: Error, request: Request) {
-        if error.is_only_for_requests() && !request.is_owed_an_answer() {
-            return;
-        }
-        let deadlines = self.deadlines();
-        let Self { consumer, connection, layer, state, .. } = self;
-        let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
-        let told = if C::TAKES_ERRORS {
-            let cx = Context::new(connection, layer, state, ());
-            let hook = consumer.failed(error, &cx, &mut answers);
-            match attend(inbox, connection, deadlines, hook).await {
-                Ok(()) => answers.succeeded(),
-                Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
-            }
-        } else {
-            answers.failed(&error)
-        };
-        if let Err(error) = told {
-            tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
-        }
-    }
-
-    fn end_outbox(&self, reason: &CloseReason) {
-        let outbox = self.connection.outbox();
-        if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == crate::close::ClosedBy::Lost {
-            self.layer.manager().counters.add_dropped(outbox.clear());
-        }
-        self.connection.end(closing_frame(reason));
+        .boxed()
     }
 
     async fn disconnect(&mut self, reason: &CloseReason) {
@@ -299,34 +149,40 @@ impl<C: Consumer> Session<C> {
     }
 }
 
+/// Boxed, as all that happens once in a connection's life.
+fn register<'a>(layer: &'a ChannelLayer, connection: &'a Connection) -> BoxFuture<'a, Result<Registered, Error>> {
+    layer.manager().register(connection).boxed()
+}
+
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
-/// closed. Meanwhile control frames are read.
-async fn next<R: Source>(inbox: &mut Inbox<'_, R>, connection: &Connection) -> Option<Arrival> {
-    while inbox.over_since().is_none() {
-        tokio::select! {
-            biased;
-            () = connection.outbox().room() => break,
-            () = inbox.read_ahead() => {}
-        }
+/// closed.
+///
+/// # Errors
+///
+/// Why this server wants to end the connection.
+async fn next<R: Source>(inbox: &mut Inbox<'_, R>, connection: &Connection) -> Result<Option<Arrival>, CloseReason> {
+    if inbox.over_since().is_none() && !connection.outbox().has_room() {
+        room(inbox, connection).await?;
     }
-    inbox.next().await
+    poll_fn(|cx| match connection.poll_close_asked(cx) {
+        Poll::Ready(reason) => Poll::Ready(Err(reason)),
+        Poll::Pending => inbox.poll_next(cx).map(Ok),
+    })
+    .await
 }
 
-/// The consumer behind its middleware.
-struct End<'a, C: Consumer> {
-    consumer: &'a mut C,
-    connection: &'a Connection,
-    layer: &'a ChannelLayer,
-    state: &'a C::State,
-    answers: &'a mut dyn ReplySink<C::Outgoing>,
-}
-
-impl<C: Consumer> Terminal for End<'_, C> {
-    fn handle(&mut self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
-        async move {
-            let cx = Context::new(self.connection, self.layer, self.state, &message);
-            self.consumer.message(&cx, self.answers).await
+/// Waits until there is room. Meanwhile control frames are read.
+fn room<'a, R: Source>(inbox: &'a mut Inbox<'_, R>, connection: &'a Connection) -> BoxFuture<'a, Step> {
+    async move {
+        while inbox.over_since().is_none() {
+            tokio::select! {
+                biased;
+                reason = connection.close_asked() => return Err(reason),
+                () = connection.outbox().room() => break,
+                () = inbox.read_ahead() => {}
+            }
         }
-        .boxed()
+        Ok(())
     }
+    .boxed()
 }

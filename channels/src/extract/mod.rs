@@ -48,6 +48,10 @@ use crate::message::{Broken, Carried, Message, NotCarried, Nothing, Priority, Re
 )]
 pub trait Extract<S, H: Hook = OnMessage>: Sized + Send {
     /// Takes it out of the context.
+    ///
+    /// # Cancel safety
+    ///
+    /// Where it waits and the handler is no `async fn`, it is dropped once at its first wait, and called again.
     fn extract(cx: &Context<'_, S, H>) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 

@@ -13,8 +13,8 @@ use std::time::Duration;
 
 pub use drain::Drained;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
-pub(crate) use manager::Place;
 pub use manager::{Admission, ConnectionManager, MAX_GROUP_NAME_BYTES};
+pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 
 use crate::backend::{AnyBackend, Backend, Counts, Envelope, MemoryBackend, Published, Topic};

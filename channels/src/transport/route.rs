@@ -234,7 +234,7 @@ impl<C: Consumer> RunOver for Pending<C> {
         &self.session.connection
     }
 
-    fn run(self: Box<Self>, mut from: Box<dyn Source>) {
+    fn run(mut self: Box<Self>, mut from: Box<dyn Source>) {
         tokio::spawn(async move {
             run::corked(self.session.run(&mut from)).await;
             drop(self.place);

@@ -50,7 +50,7 @@ pub(super) async fn upgraded<C: Consumer>(on_upgrade: OnUpgrade, session: Sessio
 }
 
 /// The task only reads: who sends writes.
-async fn direct<R, C>(mut reader: Reader<R>, session: Session<C>, place: Place)
+async fn direct<R, C>(mut reader: Reader<R>, mut session: Session<C>, place: Place)
 where
     R: AsyncRead + Unpin + Send,
     C: Consumer,

@@ -93,12 +93,9 @@ pub(crate) fn call(function: &Function, arguments: &[Ident], scope: &Scope) -> T
     let receiver = function.has_self.then(|| quote!(self,));
     let call = quote_spanned!(name.span()=> Self::#name(#receiver #(#arguments),*));
     if function.is_async {
-        let future = local("future");
-        let boxed = quote_spanned!(name.span()=> ::std::boxed::Box::pin(#call));
-        return quote!({
-            let #future: #krate::Boxed<'_, _> = #boxed;
-            #future.await
-        });
+        let krate = krate.at(name.span());
+        let checked = quote_spanned!(name.span()=> #krate::sendable(#call));
+        return quote!(#checked.await);
     }
     call
 }

@@ -30,6 +30,24 @@ pub(super) fn message(consumer: &Consumer, scope: &Scope) -> TokenStream {
     }
 }
 
+/// Which messages are handled without waiting for anything, as far as that can be seen here.
+pub(super) fn is_ready(consumer: &Consumer) -> TokenStream {
+    let name = local("name");
+    let arms = consumer.handlers.iter().map(|Handler { message, limit, function, .. }| {
+        let (cfgs, message) = (call::cfgs(function), LitStr::new(&message.value(), Span::call_site()));
+        let is_ready = function.is_ready(limit.as_ref());
+        quote!(#cfgs #message => #is_ready,)
+    });
+    quote! {
+        fn is_ready(#name: &str) -> bool {
+            match #name {
+                #(#arms)*
+                _ => true,
+            }
+        }
+    }
+}
+
 fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
     let Scope { krate, .. } = scope;
     let Handler { message, validate, limit, function } = handler;

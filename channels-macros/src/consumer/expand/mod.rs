@@ -20,7 +20,8 @@ use crate::private::ends;
 pub(crate) fn expand(consumer: &Consumer) -> TokenStream {
     let scope = Scope::of(consumer);
     let (consts, checks) = (consts(consumer), checks(consumer));
-    let mut functions = vec![hooks::accept(consumer, &scope), dispatch::message(consumer, &scope)];
+    let mut functions =
+        vec![hooks::accept(consumer, &scope), dispatch::is_ready(consumer), dispatch::message(consumer, &scope)];
     let hooks = consumer.hooks.iter().filter(|hook| hook.role != Role::Accept);
     functions.extend(hooks.map(|hook| hooks::hook(hook, &scope)));
     let body = quote!(#consts #(#functions)*);
@@ -83,12 +84,18 @@ fn consts(consumer: &Consumer) -> TokenStream {
         quote!(const #name: bool = #condition;)
     };
     let takes = |role| consumer.hooks(role).map(|hook| call::is_compiled(&hook.function)).collect();
+    let ready = |role| {
+        let ready = consumer.hooks(role).filter(|hook| hook.function.is_ready(hook.limit.as_ref()));
+        ready.map(|hook| call::is_compiled(&hook.function)).collect()
+    };
     let by_ip = consumer.limits().filter(|(limit, _)| limit.is_by_ip());
     let by_ip = by_ip.map(|(_, function)| call::is_compiled(function)).collect();
     let flags = [
         flag("TAKES_TEXT", takes(Role::Text)),
         flag("TAKES_BINARY", takes(Role::Binary)),
         flag("TAKES_ERRORS", takes(Role::Error)),
+        flag("TEXT_IS_READY", ready(Role::Text)),
+        flag("BINARY_IS_READY", ready(Role::Binary)),
         flag("LIMITS_BY_IP", by_ip),
     ];
     quote! {

@@ -1,0 +1,302 @@
+//! One message's way to its handler, and what is told of it.
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::Consumer;
+use super::answer::{Answers, Request};
+use super::guard::{attend, caught_now};
+use super::inbox::{Inbox, Source};
+use super::session::{Session, Step};
+use crate::close::CloseReason;
+use crate::connection::Connection;
+use crate::error::{Error, ErrorCode, unix_seconds};
+use crate::extract::{Context, OnFrame};
+use crate::layer::ChannelLayer;
+use crate::message::{Frame, Message, ReplySink, control_frame, expired, undecodable, unexpected_binary};
+use crate::middleware::{Next, Terminal};
+
+/// What is left to be done that may wait.
+pub(super) enum Left {
+    Nothing,
+    Connect,
+    Raw(Frame),
+    Message(Message),
+    /// An error has to be answered, of a message with this name.
+    Failed(Error, Request, Option<ByteString>),
+}
+
+impl Left {
+    fn failed(error: Error) -> Self {
+        Self::Failed(error, Request::default(), None)
+    }
+}
+
+impl<C: Consumer> Session<C> {
+    /// A text frame: handled at once where nothing in its way waits.
+    pub(super) fn text(&mut self, text: ByteString, at: Instant) -> Left {
+        let frame = Frame::Text(text);
+        if let Err(error) = self.inspect(&frame) {
+            return Left::failed(error);
+        }
+        match frame {
+            Frame::Text(text) if !C::TAKES_TEXT => self.envelope(text, at),
+            frame => self.raw_at_once(frame),
+        }
+    }
+
+    /// A binary frame: as [`Session::text`].
+    pub(super) fn binary(&mut self, data: Bytes, at: Instant) -> Left {
+        let frame = Frame::Binary(data.clone());
+        if let Err(error) = self.inspect(&frame) {
+            return Left::failed(error);
+        }
+        let serializer = self.layer.serializers().get(usize::from(self.connection.link().variant.serializer));
+        match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
+            Some(serializer) => match undecodable(&**serializer, data) {
+                Ok(json) => self.envelope(json, at),
+                Err(error) => Left::failed(error),
+            },
+            None if C::TAKES_BINARY => self.raw_at_once(frame),
+            None => Left::failed(unexpected_binary()),
+        }
+    }
+
+    fn inspect(&self, frame: &Frame) -> Result<(), Error> {
+        if self.middleware.is_empty() {
+            return Ok(());
+        }
+        caught_now(|| self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection)))
+    }
+
+    /// What a handler gets may be kept, so it is a copy: the frame lies in memory that others share.
+    fn raw_at_once(&mut self, frame: Frame) -> Left {
+        let (frame, is_ready) = match frame {
+            Frame::Text(text) => (Frame::Text(ByteString::from(&*text)), C::TEXT_IS_READY),
+            Frame::Binary(data) => (Frame::Binary(Bytes::copy_from_slice(&data)), C::BINARY_IS_READY),
+        };
+        if !is_ready {
+            return Left::Raw(frame);
+        }
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
+        let mut answers = Answers::new(connection, C::LAYOUT);
+        let outcome = now(async {
+            match frame.clone() {
+                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
+                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
+            }
+            answers.succeeded()
+        });
+        match outcome {
+            None => Left::Raw(frame),
+            Some(Ok(())) => Left::Nothing,
+            Some(Err(error)) => Left::failed(error),
+        }
+    }
+
+    fn envelope(&mut self, json: ByteString, at: Instant) -> Left {
+        let message = match Message::read(json, C::LAYOUT, at) {
+            Ok(message) => message,
+            Err(rejected) => return Left::Failed(rejected.error, Request::refused(rejected.re), None),
+        };
+        if message.is_expired() {
+            self.layer.manager().counters.expired();
+            return Left::Failed(expired(), Request::of(&message), Some(ByteString::from(message.name())));
+        }
+        if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
+            return Left::Nothing;
+        }
+        if !self.middleware.is_empty() || !C::is_ready(message.name()) {
+            return Left::Message(message);
+        }
+        let request = Request::of(&message);
+        let Self { consumer, connection, layer, state, .. } = self;
+        let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
+        let outcome = now(async {
+            let cx = Context::new(connection, layer, state, &message);
+            consumer.message(&cx, &mut answers).await?;
+            answers.succeeded()
+        });
+        match outcome {
+            None => {
+                drop(answers);
+                Left::Message(message)
+            }
+            Some(Ok(())) => Left::Nothing,
+            Some(Err(error)) => {
+                // A reply that was held back goes out before the error, which bears the `re`.
+                let error = answers.release().err().unwrap_or(error);
+                Left::Failed(error, request, Some(ByteString::from(message.name())))
+            }
+        }
+    }
+
+    /// What may wait: a hook or handler to its end, then what is told of it.
+    pub(super) async fn handle<R: Source>(&mut self, left: Left, inbox: &mut Inbox<'_, R>) -> Step {
+        match left {
+            Left::Nothing => Ok(()),
+            Left::Connect => {
+                // A connection whose beginning failed is none, unless the error says otherwise.
+                let outcome = self.connect(inbox).await.map_err(Error::closing_unless_told);
+                self.settle(inbox, outcome, Request::default(), None).await
+            }
+            Left::Raw(frame) => {
+                let outcome = self.raw(frame, inbox).await;
+                self.settle(inbox, outcome, Request::default(), None).await
+            }
+            Left::Message(message) => {
+                let (request, name) = (Request::of(&message), ByteString::from(message.name()));
+                let outcome = self.message(message, request.clone(), inbox).await;
+                self.settle(inbox, outcome, request, Some(&name)).await
+            }
+            Left::Failed(error, request, name) => self.settle(inbox, Err(error), request, name.as_deref()).await,
+        }
+    }
+
+    async fn connect<R: Source>(&mut self, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::new(connection, layer, state, ());
+        let mut answers = Answers::new(connection, C::LAYOUT);
+        let work = async {
+            consumer.connected(&cx, &mut answers).await?;
+            answers.succeeded()
+        };
+        attend(inbox, connection, deadlines, work).await
+    }
+
+    async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
+        let mut answers = Answers::new(connection, C::LAYOUT);
+        let work = async {
+            match frame {
+                Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
+                Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
+            }
+            answers.succeeded()
+        };
+        attend(inbox, connection, deadlines, work).await
+    }
+
+    async fn message<R: Source>(
+        &mut self,
+        message: Message,
+        request: Request,
+        inbox: &mut Inbox<'_, R>,
+    ) -> Result<(), Error> {
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, middleware } = self;
+        let mut answers = Answers::to(connection, C::LAYOUT, request);
+        let work = async {
+            if middleware.is_empty() {
+                let cx = Context::new(connection, layer, state, &message);
+                consumer.message(&cx, &mut answers).await?;
+            } else {
+                let mut end = End { consumer, connection, layer, state, answers: &mut answers };
+                Next::new(middleware, &mut end, connection, layer).run(message).await?;
+            }
+            answers.succeeded()
+        };
+        let outcome = attend(inbox, connection, deadlines, work).await;
+        // A reply that was held back goes out before the error, which bears the `re`.
+        if outcome.is_err() { answers.release().and(outcome) } else { outcome }
+    }
+
+    /// The framework's own messages; whether it was one.
+    fn of_the_framework(&self, message: &Message) -> bool {
+        #[derive(Serialize)]
+        struct Pong {
+            timestamp: f64,
+        }
+        let answer = match message.name() {
+            "ping" => {
+                let pong = Pong { timestamp: unix_seconds(std::time::SystemTime::now()) };
+                control_frame(C::LAYOUT, "pong", Some(&pong), message.id())
+            }
+            // Its arrival was its purpose.
+            "pong" => match message.id() {
+                Some(re) => control_frame::<()>(C::LAYOUT, "$ok", None, Some(re)),
+                None => return true,
+            },
+            _ => return false,
+        };
+        // Fails only where the connection is ending, which the loop sees by itself.
+        let _ = answer.and_then(|frame| self.connection.send_json(&frame));
+        true
+    }
+
+    /// Counts, logs and answers an error; whether the connection ends with it.
+    async fn settle<R: Source>(
+        &mut self,
+        inbox: &mut Inbox<'_, R>,
+        outcome: Result<(), Error>,
+        request: Request,
+        name: Option<&str>,
+    ) -> Step {
+        let Err(error) = outcome else { return Ok(()) };
+        let error = error.located(self.connection.id(), self.connection.user(), name);
+        if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
+            // A send to this very connection failed, which is ending: nobody is left to be told.
+            return Ok(());
+        }
+        self.layer.manager().failed(&error);
+        let end =
+            error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
+        self.answer(inbox, error, request).await;
+        end.map_or(Ok(()), Err)
+    }
+
+    async fn answer<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, error: Error, request: Request) {
+        if error.is_only_for_requests() && !request.is_owed_an_answer() {
+            return;
+        }
+        let deadlines = self.deadlines();
+        let Self { consumer, connection, layer, state, .. } = self;
+        let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
+        let told = if C::TAKES_ERRORS {
+            let cx = Context::new(connection, layer, state, ());
+            let hook = consumer.failed(error, &cx, &mut answers);
+            match attend(inbox, connection, deadlines, hook).await {
+                Ok(()) => answers.succeeded(),
+                Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
+            }
+        } else {
+            answers.failed(&error)
+        };
+        if let Err(error) = told {
+            tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
+        }
+    }
+}
+
+/// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened
+/// yet, and all of it is done again with time.
+fn now(work: impl Future<Output = Result<(), Error>>) -> Option<Result<(), Error>> {
+    caught_now(|| work.now_or_never().transpose()).transpose()
+}
+
+/// The consumer behind its middleware.
+struct End<'a, C: Consumer> {
+    consumer: &'a mut C,
+    connection: &'a Connection,
+    layer: &'a ChannelLayer,
+    state: &'a C::State,
+    answers: &'a mut dyn ReplySink<C::Outgoing>,
+}
+
+impl<C: Consumer> Terminal for End<'_, C> {
+    fn handle(&mut self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            let cx = Context::new(self.connection, self.layer, self.state, &message);
+            self.consumer.message(&cx, self.answers).await
+        }
+        .boxed()
+    }
+}
