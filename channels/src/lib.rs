@@ -25,6 +25,7 @@ pub mod testing;
 mod transport;
 #[cfg(feature = "validation")]
 mod validate;
+mod websocket;
 
 #[cfg(feature = "macros")]
 pub use channels_macros::{
