@@ -5,7 +5,7 @@ use bytestring::ByteString;
 
 use super::link::{Link, Variant};
 use crate::message::Frame;
-use crate::websocket::{Chunk, OpCode, data};
+use crate::websocket::{Chunk, OpCode, compress, data};
 
 /// Finished JSON, one message or several that follow one another.
 pub(crate) struct Encoded<'a> {
@@ -69,11 +69,11 @@ fn joined(chunks: impl Iterator<Item = Chunk>) -> Option<Chunk> {
 /// One message in the link's encoding; `None`, counted and logged, where that cannot express it.
 fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
     if link.variant.serializer == 0 {
-        return Some(data(OpCode::Text, json.as_bytes(), false));
+        return Some(finished(link, OpCode::Text, json.as_bytes()));
     }
     let serializer = link.serializers.get(usize::from(link.variant.serializer))?;
     match serializer.encode(json) {
-        Ok(frame) => Some(raw(&frame)),
+        Ok(frame) => Some(raw(link, &frame)),
         Err(error) => {
             tracing::error!(%error, serializer = serializer.name(), "a message cannot be encoded");
             None
@@ -82,9 +82,18 @@ fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
 }
 
 /// A finished frame, as it goes over the wire.
-pub(crate) fn raw(frame: &Frame) -> Chunk {
+pub(crate) fn raw(link: &Link, frame: &Frame) -> Chunk {
     match frame {
-        Frame::Text(text) => data(OpCode::Text, text.as_bytes(), false),
-        Frame::Binary(bytes) => data(OpCode::Binary, bytes, false),
+        Frame::Text(text) => finished(link, OpCode::Text, text.as_bytes()),
+        Frame::Binary(bytes) => finished(link, OpCode::Binary, bytes),
+    }
+}
+
+fn finished(link: &Link, opcode: OpCode, payload: &[u8]) -> Chunk {
+    let window = link.variant.window;
+    let is_worth_it = window != 0 && payload.len() >= link.compress_from;
+    match is_worth_it.then(|| compress(payload, window)).flatten() {
+        Some(compressed) => data(opcode, &compressed, true),
+        None => data(opcode, payload, false),
     }
 }

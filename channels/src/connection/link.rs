@@ -25,6 +25,8 @@ pub(crate) trait Memberships: Send + Sync {
 pub(crate) struct Variant {
     /// Index into the layer's serializers.
     pub(crate) serializer: u8,
+    /// The window that messages are compressed with, in bits; 0 where they are not.
+    pub(crate) window: u8,
 }
 
 /// One value for all connections that agreed on the same.
@@ -37,6 +39,8 @@ pub(crate) struct Link {
     /// The client named a subprotocol of ours and so understands `$…` messages.
     pub(crate) extras: bool,
     pub(crate) outbox: OutboxLimits,
+    /// How large a message is that is worth compressing, in bytes.
+    pub(crate) compress_from: usize,
     /// Where a socket that takes nothing now is waited for: a sender may be on any thread.
     pub(crate) runtime: Handle,
 }

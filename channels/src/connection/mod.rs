@@ -233,7 +233,7 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        self.send_chunk(&encoded::raw(&frame))
+        self.send_chunk(&encoded::raw(&self.0.link, &frame))
     }
 
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {

@@ -80,7 +80,7 @@ impl Client {
             arrivals,
             switches: Arc::clone(&switches),
             reading: reading.subscribe(),
-            decoder: Decoder::new(Rules { max_message_size: usize::MAX, masked: false }),
+            decoder: Decoder::new(Rules { max_message_size: usize::MAX, masked: false, deflate: false }),
         };
         let reader = tokio::spawn(reader.run()).abort_handle();
         Self { connection, to: Some(to), arrived, end: None, switches, reading, reader }

@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 
 use super::negotiate::{Negotiated, negotiate};
 use super::run;
-use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy, Variant};
+use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy};
 use crate::consumer::{Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
 use crate::layer::{Admission, ChannelLayer, Place};
@@ -105,7 +105,7 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
-        let negotiated = negotiate(&parts.headers, self.layer.serializers());
+        let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         let ip = client_ip(&parts);
         if C::LIMITS_BY_IP && ip.is_none() && !socket.is_in_process() {
             return Err(no_connect_info());
@@ -121,11 +121,11 @@ impl<C: Consumer> Route<C> {
         let connection = Connection::new(id, user, ip, self.link(&negotiated));
         let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
         let session = Session { consumer, connection, layer, state, middleware };
-        Ok(socket.run(session, place, negotiated.protocol))
+        Ok(socket.run(session, place, negotiated))
     }
 
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
-        let (variant, extras) = (Variant { serializer: negotiated.serializer }, negotiated.protocol.is_some());
+        let (variant, extras) = (negotiated.variant(), negotiated.protocol.is_some());
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(link) = links.iter().find(|link| link.variant == variant && link.extras == extras) {
             return Arc::clone(link);
@@ -143,6 +143,7 @@ impl<C: Consumer> Route<C> {
                 bytes: config.outbox_bytes(),
                 policy: self.policy,
             },
+            compress_from: config.compression_min_bytes(),
             runtime: Handle::current(),
         });
         links.push(Arc::clone(&link));
@@ -208,14 +209,14 @@ impl Socket {
     }
 
     /// Starts the session; the answer to the request.
-    fn run<C: Consumer>(self, session: Session<C>, place: Place, protocol: Option<String>) -> Response {
+    fn run<C: Consumer>(self, session: Session<C>, place: Place, negotiated: Negotiated) -> Response {
         match self {
             Self::InProcess(in_process) => {
                 (in_process.0)(Box::new(Pending { session, place }));
                 StatusCode::SWITCHING_PROTOCOLS.into_response()
             }
             Self::WebSocket(handshake) => {
-                let (response, on_upgrade) = handshake.accept(protocol.as_deref(), None);
+                let (response, on_upgrade) = handshake.accept(negotiated.protocol.as_deref(), negotiated.deflate.map(|(_, answer)| answer));
                 tokio::spawn(run::upgraded(on_upgrade, session, place));
                 response
             }

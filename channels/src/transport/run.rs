@@ -25,7 +25,11 @@ pub(super) async fn upgraded<C: Consumer>(on_upgrade: OnUpgrade, session: Sessio
             return;
         }
     };
-    let rules = Rules { max_message_size: session.layer.config().max_message_size(), masked: true };
+    let rules = Rules {
+        max_message_size: session.layer.config().max_message_size(),
+        masked: true,
+        deflate: session.connection.link().variant.window != 0,
+    };
     match socket {
         Socket::Tcp(socket, read) => {
             let (from, to) = socket.into_split();

@@ -4,7 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 
 use super::close::{self, broken};
-use super::frame::{FIN, LENGTH_IN_2, LENGTH_IN_8, MAX_CONTROL_BYTES, OpCode};
+use super::deflate::{InflateError, inflate};
+use super::frame::{FIN, LENGTH_IN_2, LENGTH_IN_8, MAX_CONTROL_BYTES, OpCode, RSV1};
 use super::utf8::is_still_utf8;
 use crate::close::{CloseCode, CloseReason};
 
@@ -15,6 +16,8 @@ pub(crate) struct Rules {
     pub(crate) max_message_size: usize,
     /// A client masks what it sends, a server does not.
     pub(crate) masked: bool,
+    /// permessage-deflate was negotiated.
+    pub(crate) deflate: bool,
 }
 
 /// A whole message, or a control frame.
@@ -39,6 +42,7 @@ pub(crate) struct Decoder {
 #[derive(Debug, Default)]
 struct Unfinished {
     is_text: bool,
+    is_compressed: bool,
     payload: BytesMut,
     /// How much of a text is known to be UTF-8.
     checked: usize,
@@ -57,6 +61,7 @@ struct Open {
 #[derive(Clone, Copy, Debug)]
 struct Header {
     fin: bool,
+    is_compressed: bool,
     opcode: OpCode,
     mask: [u8; 4],
     bytes: usize,
@@ -97,12 +102,14 @@ impl Decoder {
                 return self.control(header, whole(input, header)).map(Some);
             }
             if header.fin && self.unfinished.is_none() && input.len() >= header.bytes + header.len {
-                return message(header.opcode == OpCode::Text, whole(input, header).freeze()).map(Some);
+                let payload = whole(input, header).freeze();
+                return self.message(header.opcode == OpCode::Text, header.is_compressed, payload).map(Some);
             }
             input.advance(header.bytes);
             let message = self.unfinished.get_or_insert_default();
             if header.opcode != OpCode::Continuation {
                 message.is_text = header.opcode == OpCode::Text;
+                message.is_compressed = header.is_compressed;
             }
             message.open = Some(Open { fin: header.fin, left: header.len, mask: header.mask });
         }
@@ -119,7 +126,7 @@ impl Decoder {
         open.mask.rotate_left(taken % 4);
         open.left -= taken;
         message.payload.extend_from_slice(piece);
-        if message.is_text && !is_still_utf8(&message.payload, &mut message.checked) {
+        if message.is_text && !message.is_compressed && !is_still_utf8(&message.payload, &mut message.checked) {
             return Err(not_utf8());
         }
         Ok(taken)
@@ -137,7 +144,28 @@ impl Decoder {
             _ => return Ok(None),
         }
         let Some(unfinished) = self.unfinished.take() else { return Ok(None) };
-        message(unfinished.is_text, unfinished.payload.freeze()).map(Some)
+        self.message(unfinished.is_text, unfinished.is_compressed, unfinished.payload.freeze()).map(Some)
+    }
+
+    fn message(&self, is_text: bool, is_compressed: bool, payload: Bytes) -> Result<Event, CloseReason> {
+        let payload = if is_compressed { self.inflated(&payload)? } else { payload };
+        if is_text {
+            ByteString::try_from(payload).map(Event::Text).map_err(|_| not_utf8())
+        } else {
+            Ok(Event::Binary(payload))
+        }
+    }
+
+    fn inflated(&self, payload: &[u8]) -> Result<Bytes, CloseReason> {
+        inflate(payload, self.rules.max_message_size).map(BytesMut::freeze).map_err(|error| match error {
+            InflateError::TooBig => self.too_big(),
+            InflateError::Corrupt => CloseReason::server(CloseCode::INVALID_PAYLOAD, "this cannot be inflated"),
+        })
+    }
+
+    fn too_big(&self) -> CloseReason {
+        let words = format!("a message has at most {} bytes", self.rules.max_message_size);
+        CloseReason::server(CloseCode::MESSAGE_TOO_BIG, words)
     }
 
     fn control(&mut self, header: Header, payload: BytesMut) -> Result<Event, CloseReason> {
@@ -153,7 +181,10 @@ impl Decoder {
         let Some((first, rest)) = input.split_first() else { return Ok(None) };
         let opcode = OpCode::of(first & 0x0f).ok_or_else(|| broken("there is no such opcode"))?;
         let fin = first & FIN != 0;
-        if first & !(FIN | 0x0f) != 0 {
+        let is_compressed = first & RSV1 != 0;
+        // Only the first frame of a data message says that it is compressed, and only where that was agreed on.
+        let may_be = self.rules.deflate && matches!(opcode, OpCode::Text | OpCode::Binary);
+        if first & !(FIN | RSV1 | 0x0f) != 0 || (is_compressed && !may_be) {
             return Err(broken("a reserved bit is set"));
         }
         if opcode.is_control() && !fin {
@@ -179,7 +210,7 @@ impl Decoder {
             (true, Some((mask, rest))) => (*mask, rest),
             (true, None) => return Ok(None),
         };
-        Ok(Some(Header { fin, opcode, mask, bytes: input.len() - rest.len(), len }))
+        Ok(Some(Header { fin, is_compressed, opcode, mask, bytes: input.len() - rest.len(), len }))
     }
 
     /// Nothing is allocated for what a header only announces, and what is too big is refused before it comes.
@@ -188,9 +219,7 @@ impl Decoder {
         let before =
             self.unfinished.as_ref().filter(|_| !opcode.is_control()).map_or(0, |message| message.payload.len());
         let fits = usize::try_from(len).ok().filter(|len| before.saturating_add(*len) <= max || opcode.is_control());
-        fits.ok_or_else(|| {
-            CloseReason::server(CloseCode::MESSAGE_TOO_BIG, format!("a message has at most {max} bytes"))
-        })
+        fits.ok_or_else(|| self.too_big())
     }
 }
 
@@ -224,14 +253,6 @@ fn whole(input: &mut BytesMut, header: Header) -> BytesMut {
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     if mask != [0; 4] {
         fastwebsockets::unmask(payload, mask);
-    }
-}
-
-fn message(is_text: bool, payload: Bytes) -> Result<Event, CloseReason> {
-    if is_text {
-        ByteString::try_from(payload).map(Event::Text).map_err(|_| not_utf8())
-    } else {
-        Ok(Event::Binary(payload))
     }
 }
 

@@ -112,6 +112,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_HEARTBEAT_INTERVAL",
             "WS_HEARTBEAT_TIMEOUT",
             "WS_MAX_MESSAGE_SIZE",
+            "WS_COMPRESSION_MIN_BYTES",
             "WS_OUTBOX_MESSAGES",
             "WS_OUTBOX_BYTES",
             "WS_MESSAGE_TIMEOUT",
