@@ -11,7 +11,7 @@ use channels_tests::probe::{Stage, World};
 use channels_tests::socket::{Running, Socket, soon};
 use channels_tests::transports::app;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::client::TlsStream;
@@ -180,6 +180,24 @@ async fn a_shutdown_waits_for_no_handshake() {
     assert_eq!(house.dialer.open(), 0);
 }
 
+/// The same stream with a long way between: a handshake over it is seen half done.
+fn far_away(stream: DuplexStream) -> DuplexStream {
+    async fn carry(mut from: impl AsyncRead + Unpin, mut to: impl AsyncWrite + Unpin) {
+        let mut bytes = [0; 16 * 1024];
+        while let Ok(count @ 1..) = from.read(&mut bytes).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            if to.write_all(&bytes[..count]).await.is_err() {
+                return;
+            }
+        }
+    }
+    let (near, far) = tokio::io::duplex(pipe::PIPE_BYTES);
+    let ((read_stream, write_stream), (read_far, write_far)) = (tokio::io::split(stream), tokio::io::split(far));
+    tokio::spawn(carry(read_far, write_stream));
+    tokio::spawn(carry(read_stream, write_far));
+    near
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_accept_that_is_dropped_loses_nobody() {
     let certificate = Certificate::new(&[]);
@@ -199,7 +217,7 @@ async fn an_accept_that_is_dropped_loses_nobody() {
     });
     let mut clients = Vec::new();
     for _ in 0..20 {
-        clients.push(certificate.connect(dialer.dial()).await.unwrap());
+        clients.push(certificate.connect(far_away(dialer.dial())).await.unwrap());
     }
     assert_eq!(server.await.unwrap(), (0..20).collect::<Vec<_>>());
 }
