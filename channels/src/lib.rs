@@ -22,6 +22,8 @@ pub mod rate_limit;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+#[cfg(feature = "tls")]
+pub mod tls;
 mod transport;
 #[cfg(feature = "validation")]
 mod validate;

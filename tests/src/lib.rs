@@ -2,10 +2,14 @@
 #![allow(missing_docs, reason = "nobody but these tests uses it")]
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
+pub mod certificate;
 pub mod cluster;
 pub mod faulty;
+pub mod http2;
 pub mod logs;
+pub mod pipe;
 pub mod probe;
 pub mod raw;
 pub mod socket;
+pub mod transports;
 pub mod watched;

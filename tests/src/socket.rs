@@ -1,17 +1,21 @@
 //! A server on a port of its own, and clients with real sockets.
 
+use std::fmt::Debug;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::serve::Listener;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
@@ -38,19 +42,12 @@ pub async fn serve(stage: &Stage) -> Server {
 pub async fn serve_app(stage: &Stage, app: Router) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let layer = stage.layer.clone();
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
-    let running = tokio::spawn(async move {
-        axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(stopped)).await.unwrap();
-        layer.drained().await;
-    });
-    Server { address, stop, running }
+    Server { address, running: Running::start(stage, listener, app) }
 }
 
 pub struct Server {
     pub address: SocketAddr,
-    stop: tokio::sync::oneshot::Sender<()>,
-    running: JoinHandle<()>,
+    running: Running,
 }
 
 impl Server {
@@ -64,20 +61,63 @@ impl Server {
 
     /// Ends it as a program would.
     pub async fn stop(self) {
-        self.stop.send(()).unwrap();
-        soon("the server ends", self.running).await.unwrap();
+        self.running.stop().await;
     }
 }
 
+/// An application on a listener of any kind, until its layer is drained.
+pub struct Running {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub fn start<L>(stage: &Stage, listener: L, app: Router) -> Self
+    where
+        L: Listener,
+        L::Addr: Debug,
+    {
+        let layer = stage.layer.clone();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let task = tokio::spawn(async move {
+            axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(stopped)).await.unwrap();
+            layer.drained().await;
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it as a program would.
+    pub async fn stop(self) {
+        self.stop.send(()).unwrap();
+        soon("the server ends", self.task).await.unwrap();
+    }
+}
+
+/// What a test sends is its own affair: only the server has limits.
+fn unlimited() -> WebSocketConfig {
+    WebSocketConfig::default().max_message_size(None).max_frame_size(None)
+}
+
 /// One client.
-pub struct Socket(pub WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub struct Socket<S = MaybeTlsStream<TcpStream>>(pub WebSocketStream<S>);
 
 impl Socket {
     pub async fn open(request: impl IntoClientRequest + Unpin) -> Result<Self, Box<Error>> {
-        // What a test sends is its own affair: only the server has limits.
-        let unlimited = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
-        let opening = tokio_tungstenite::connect_async_with_config(request, Some(unlimited), true);
+        let opening = tokio_tungstenite::connect_async_with_config(request, Some(unlimited()), true);
         Ok(Self(soon("connecting", opening).await.map_err(Box::new)?.0))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Socket<S> {
+    /// Over a stream of any kind, by an upgrade of HTTP/1.1.
+    pub async fn over(stream: S, request: impl IntoClientRequest + Unpin) -> Result<Self, Box<Error>> {
+        let opening = tokio_tungstenite::client_async_with_config(request, stream, Some(unlimited()));
+        Ok(Self(soon("the upgrade", opening).await.map_err(Box::new)?.0))
+    }
+
+    /// Over a stream that carries nothing but frames.
+    pub async fn upgraded(stream: S) -> Self {
+        Self(WebSocketStream::from_raw_socket(stream, Role::Client, Some(unlimited())).await)
     }
 
     pub async fn send(&mut self, message: Message) {

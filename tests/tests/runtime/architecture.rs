@@ -14,7 +14,7 @@ const ORDER: [&[&str]; 11] = [
     &["layer"],
     &["extract", "middleware"],
     &["consumer"],
-    &["transport"],
+    &["tls", "transport"],
     &["testing"],
     &["prelude", "private"],
 ];
