@@ -4,8 +4,10 @@
 
 pub mod cluster;
 pub mod faulty;
+pub mod frame;
 pub mod logs;
 pub mod probe;
 pub mod raw;
 pub mod socket;
 pub mod watched;
+pub mod wire;
