@@ -366,8 +366,12 @@ impl Connection {
 
     /// Gives a sign of life.
     pub(crate) fn pong(&self, payload: Bytes) {
-        if self.0.outbox.pong(payload) {
+        let (has_room, called) = self.0.outbox.pong(payload);
+        if called {
             cork::due(self);
+        }
+        if !has_room {
+            self.write_now();
         }
     }
 

@@ -333,16 +333,18 @@ impl Outbox {
         .1
     }
 
-    /// Answers a ping; of too many that wait, the latest takes the place of the one before it, as the protocol allows.
-    pub(super) fn pong(&self, payload: Bytes) -> bool {
+    /// Answers a ping; of too many that wait, the latest takes the place of the one before it, as the protocol
+    /// allows. Whether there is room for another, and whether the caller has to see to it that it is written.
+    pub(super) fn pong(&self, payload: Bytes) -> (bool, bool) {
         self.change(|waiting| {
-            if !waiting.closed {
-                let pongs = &mut waiting.extra().pongs;
-                pongs.truncate(MAX_PONGS - 1);
-                pongs.push(payload);
+            if waiting.closed {
+                return true;
             }
+            let pongs = &mut waiting.extra().pongs;
+            pongs.truncate(MAX_PONGS - 1);
+            pongs.push(payload);
+            pongs.len() < MAX_PONGS
         })
-        .1
     }
 
     /// Nothing more comes: what is queued is written, then this close frame.

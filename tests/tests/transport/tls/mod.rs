@@ -27,7 +27,7 @@ impl Transport for Tls {
     type Stream = TlsStream<TcpStream>;
 
     // axum's `ws` drops its stream, so that no `close_notify` follows the close frame.
-    const CLEAN_END: bool = false;
+    const CLEAN_END: bool = true;
 
     async fn serve(stage: &Stage) -> Self {
         let certificate = Certificate::new(&["http/1.1"]);
