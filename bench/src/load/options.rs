@@ -18,7 +18,7 @@ usage: channels-bench load <what> --url ws://127.0.0.1:PORT/ws [--server-pid PID
   echo       every client sends, and sends again when its message is back
   idle       memory of the server a connection, between --from and --clients connections
   connect    connections a second
-  groups     the clients in --groups groups (start the server with GROUPS=…); all of them take turns to send
+  groups     the clients in --groups groups, as the server has them too; all of them take turns to send
   unrelated  one client in no group sends --rate echoes a second while a group of --clients gets messages
 
   --server-pid PID  whose memory and CPU time is measured

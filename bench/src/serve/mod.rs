@@ -31,12 +31,13 @@ usage: channels-bench serve [options]
 
   --baseline axum-ws   a server on axum's `ws` instead of the library
   --baseline direct    one that writes to the sockets itself
+  --groups N           connection i joins group i % N; default: GROUPS, or 1
   --with-stdin         ends when standard input does, so that it never outlives who started it
   --help
 
 environment:
   PORT=9001            0 takes a free one; the first line of the output tells it
-  GROUPS=1             connection i joins group i % GROUPS
+  GROUPS=1             as --groups; in bash only by `env GROUPS=…`, since it has a variable of that name itself
   RT=multi             or `current`: the runtime
   ALLOCATIONS=1        with the feature `heap`: SIGUSR1 prints what is allocated, by size, and ends the server
   and every variable of `channels::Config`";
