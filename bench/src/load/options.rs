@@ -111,6 +111,9 @@ impl Options {
         if what == What::Idle && self.from >= self.clients {
             return Err("--from must be less than --clients".into());
         }
+        if self.profile && self.rounds > 1 {
+            return Err("--profile is for one round: who has left holds nothing".into());
+        }
         Ok(self)
     }
 }
@@ -217,6 +220,7 @@ mod tests {
             "echo --url ws://127.0.0.1:1/ws --speed 3",
             "groups --url ws://127.0.0.1:1/ws --clients 10 --groups 3",
             "idle --url ws://127.0.0.1:1/ws --from 20000",
+            "idle --url ws://127.0.0.1:1/ws --rounds 2 --profile",
         ] {
             read(line).expect_err(line);
         }

@@ -114,20 +114,22 @@ fn ended(with_stdin: bool) -> Result<impl Future<Output = ()> + Send + 'static, 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (closed, stdin) = tokio::sync::oneshot::channel::<()>();
-    if with_stdin {
+    let kept = if with_stdin {
         // A thread of its own: the runtime would wait at its end for a read that never returns.
         std::thread::Builder::new().name("stdin".into()).spawn(move || {
             let _ = std::io::stdin().read(&mut [0]);
             drop(closed);
         })?;
+        None
     } else {
-        std::mem::forget(closed);
-    }
+        Some(closed)
+    };
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = stdin => {}
         }
+        drop(kept);
     })
 }
