@@ -12,6 +12,8 @@ mod serve;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 /// What went wrong, in words for the person at the keyboard.
 type Failure = Box<dyn std::error::Error>;
 
@@ -32,6 +34,7 @@ const WRONG_USAGE: u8 = 2;
 fn main() -> ExitCode {
     let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
     let command = if arguments.is_empty() { OsString::new() } else { arguments.remove(0) };
+    raise_descriptor_limit();
     let outcome = match command.to_str() {
         Some("serve") => serve::main(arguments),
         Some("load") => load::main(arguments),
@@ -47,6 +50,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A client and a connection each take a descriptor, and the usual limit is far below what a system allows.
+fn raise_descriptor_limit() {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    // Whoever needs more than there is says so when it is needed.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
 }
 
 /// One line for whoever reads the output, person or program.

@@ -25,9 +25,6 @@ use crate::socket::{Socket, soon};
 pub trait Transport: Sized + Send + Sync {
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
 
-    /// Whether a stream is shut down before it is dropped, in the way of its own layer.
-    const CLEAN_END: bool = true;
-
     /// Serves [`app`] until its layer is drained.
     fn serve(stage: &Stage) -> impl Future<Output = Self> + Send;
 
@@ -96,11 +93,8 @@ async fn enter<T: Transport>(server: &T, user: &str) -> Socket<T::Stream> {
 
 /// After the close frame: the answer leaves, and the stream ends.
 async fn ended<T: Transport>(mut client: Socket<T::Stream>) {
-    match client.next().await {
-        None => {}
-        Some(Err(_)) if !T::CLEAN_END => {}
-        other => panic!("it did not end: {other:?}"),
-    }
+    let end = client.next().await;
+    assert!(end.is_none(), "it did not end: {end:?}");
 }
 
 /// How the only session ended, and that it left nothing behind.

@@ -2,7 +2,7 @@
 
 use crate::command::{self, cargo};
 use crate::steps::Steps;
-use crate::{Failure, audit, features, load, package, test};
+use crate::{Failure, audit, bench, features, load, package, test};
 
 /// `cargo xtask ci`.
 ///
@@ -27,5 +27,6 @@ pub(crate) fn run() -> Result<(), Failure> {
     steps.add("packages", package::build);
     test::add_steps(&mut steps)?;
     load::add_short_step(&mut steps);
+    bench::add_short_step(&mut steps);
     steps.run()
 }

@@ -5,6 +5,7 @@
 
 mod advisories;
 mod audit;
+mod bench;
 mod ci;
 mod command;
 mod features;
@@ -27,9 +28,11 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test             installs what is missing (as root with apt), then runs every test
-  ci               what .ci/run does: format, clippy, docs, each feature alone, audit, packages, tests, a short load
+  ci               what .ci/run does: format, clippy, docs, each feature alone, audit, packages, tests, a short load,
+                   a short benchmark
   audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
-  load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options";
+  load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options
+  bench [options]  the library beside servers without it, in release; `cargo xtask bench --help` tells the options";
 
 /// A command line that makes no sense.
 const WRONG_USAGE: u8 = 2;
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         (Some("ci"), true) => ci::run(),
         (Some("audit"), true) => audit::run(),
         (Some("load"), _) => load::run(&rest),
+        (Some("bench"), _) => bench::run(&rest),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(WRONG_USAGE);

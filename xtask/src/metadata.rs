@@ -1,5 +1,7 @@
 //! What cargo knows about the workspace and everything it depends on.
 
+use std::path::PathBuf;
+
 use serde_json::Value;
 
 use crate::Failure;
@@ -37,6 +39,15 @@ impl Metadata {
     pub(crate) fn member(&self, name: &str) -> Result<Package<'_>, Failure> {
         let member = self.packages().find(|package| package.is_local() && package.name() == name);
         member.ok_or_else(|| format!("the workspace has no package {name}").into())
+    }
+
+    /// Where cargo puts what it builds.
+    ///
+    /// # Errors
+    ///
+    /// If cargo does not say.
+    pub(crate) fn target_directory(&self) -> Result<PathBuf, Failure> {
+        Ok(self.0["target_directory"].as_str().ok_or("cargo tells no target directory")?.into())
     }
 
     /// The features with which a build of the whole workspace compiles a package.

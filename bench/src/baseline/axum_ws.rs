@@ -11,7 +11,7 @@ use futures_util::SinkExt;
 use tokio::sync::mpsc;
 
 use super::groups::{Group, Groups};
-use super::messages::Message;
+use super::messages::Envelope;
 use crate::serve::Seats;
 
 /// Messages that may wait for one client; a slower one misses what comes then.
@@ -77,25 +77,25 @@ impl Member {
     }
 
     fn handle(&mut self, text: &str) {
-        let Ok(message) = serde_json::from_str::<Message<'_>>(text) else { return };
+        let Ok(message) = serde_json::from_str::<Envelope<'_>>(text) else { return };
         match &message {
-            Message::ChatMessage(_) => {
+            Envelope::ChatMessage(_) => {
                 if let Some(home) = &self.home {
                     publish(home, &message);
                 }
             }
-            Message::Echo(_) => {
+            Envelope::Echo(_) => {
                 if let Some(text) = encode(&message) {
                     let _ = self.queue.try_send(text);
                 }
             }
-            Message::GroupMessage(text) => publish(&self.groups.get(&text.group), &message),
-            Message::Join(join) => {
+            Envelope::GroupMessage(text) => publish(&self.groups.get(&text.group), &message),
+            Envelope::Join(join) => {
                 let group = self.groups.get(&join.group);
                 group.join(self.number, self.queue.clone());
                 self.joined.push(group);
             }
-            Message::Leave(leave) => {
+            Envelope::Leave(leave) => {
                 let group = self.groups.get(&leave.group);
                 group.leave(self.number);
                 self.joined.retain(|joined| !Arc::ptr_eq(joined, &group));
@@ -112,7 +112,7 @@ impl Drop for Member {
     }
 }
 
-fn publish(group: &Group<Queue>, message: &Message<'_>) {
+fn publish(group: &Group<Queue>, message: &Envelope<'_>) {
     let Some(text) = encode(message) else { return };
     for member in group.members().values() {
         // A full queue is a client that is too slow; a closed one has gone.
@@ -120,6 +120,6 @@ fn publish(group: &Group<Queue>, message: &Message<'_>) {
     }
 }
 
-fn encode(message: &Message<'_>) -> Option<Utf8Bytes> {
+fn encode(message: &Envelope<'_>) -> Option<Utf8Bytes> {
     serde_json::to_string(message).ok().map(Utf8Bytes::from)
 }

@@ -27,7 +27,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use super::frames::{self, Frame};
 use super::groups::{Group, Groups};
-use super::messages::Message;
+use super::messages::Envelope;
 use crate::serve::{Seat, Seats};
 
 /// Read at once, by all connections of a thread.
@@ -241,24 +241,24 @@ impl Member {
     }
 
     fn handle(&mut self, text: &[u8], burst: &mut Burst) {
-        let Ok(message) = serde_json::from_slice::<Message<'_>>(text) else { return };
+        let Ok(message) = serde_json::from_slice::<Envelope<'_>>(text) else { return };
         match &message {
-            Message::ChatMessage(_) => encode(&mut burst.home, &message),
-            Message::Echo(_) => encode(&mut burst.own, &message),
-            Message::GroupMessage(text) => {
+            Envelope::ChatMessage(_) => encode(&mut burst.home, &message),
+            Envelope::Echo(_) => encode(&mut burst.own, &message),
+            Envelope::GroupMessage(text) => {
                 self.flush(burst);
                 let mut frame = Vec::new();
                 encode(&mut frame, &message);
                 publish(&self.groups.get(&text.group), frame);
             }
-            Message::Join(join) => {
+            Envelope::Join(join) => {
                 // What was sent before it was sent without this member.
                 self.flush(burst);
                 let group = self.groups.get(&join.group);
                 group.join(self.number, Arc::clone(&self.peer));
                 self.joined.push(group);
             }
-            Message::Leave(leave) => {
+            Envelope::Leave(leave) => {
                 self.flush(burst);
                 let group = self.groups.get(&leave.group);
                 group.leave(self.number);
@@ -293,7 +293,7 @@ fn publish(group: &Group<Arc<Peer>>, frames: Vec<u8>) {
     }
 }
 
-fn encode(to: &mut Vec<u8>, message: &Message<'_>) {
+fn encode(to: &mut Vec<u8>, message: &Envelope<'_>) {
     if let Ok(json) = serde_json::to_vec(message) {
         frames::write(to, frames::TEXT, &json);
     }

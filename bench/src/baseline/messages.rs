@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// What clients send, and but for the last two what they get.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "type", content = "data", rename_all = "snake_case")]
-pub(super) enum Message<'a> {
+pub(super) enum Envelope<'a> {
     #[serde(borrow)]
     ChatMessage(Text<'a>),
     #[serde(borrow)]
@@ -58,7 +58,7 @@ mod tests {
             r#"{"type":"group_message","data":{"group":"g","t":"1","text":""}}"#,
             r#"{"type":"leave","data":{"group":"g"}}"#,
         ] {
-            let message: Message<'_> = serde_json::from_str(json).unwrap();
+            let message: Envelope<'_> = serde_json::from_str(json).unwrap();
             assert_eq!(serde_json::to_string(&message).unwrap(), json);
         }
     }

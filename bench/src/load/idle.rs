@@ -34,17 +34,18 @@ pub(super) fn run(options: &Options) -> Result<Value, Failure> {
             report = look;
         }
     }
-    if options.profile {
-        let pid = i32::try_from(server).ok().and_then(Pid::from_raw).ok_or("--server-pid is no process")?;
-        kill_process(pid, Signal::USR1)?;
-        crowd.rest(options.settle)?;
-    } else if options.rounds > 1 {
+    report["gone"] = crowd.gone().into();
+    if options.rounds > 1 {
         crowd.leave()?;
         crowd.rest(options.settle)?;
         rounds.push(process::rss(server)?);
+    } else if options.profile {
+        let pid = i32::try_from(server).ok().and_then(Pid::from_raw).ok_or("--server-pid is no process")?;
+        // It looks at what these connections hold, and ends.
+        kill_process(pid, Signal::USR1)?;
+        crowd.rest(options.settle)?;
     }
     report["rss_after_rounds"] = rounds.into();
-    report["gone"] = crowd.gone().into();
     Ok(report)
 }
 

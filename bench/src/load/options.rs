@@ -18,7 +18,7 @@ usage: channels-bench load <what> --url ws://127.0.0.1:PORT/ws [--server-pid PID
   echo       every client sends, and sends again when its message is back
   idle       memory of the server a connection, between --from and --clients connections
   connect    connections a second
-  groups     the clients in --groups groups (start the server with GROUPS=…); all of them take turns to send
+  groups     the clients in --groups groups, as the server has them too; all of them take turns to send
   unrelated  one client in no group sends --rate echoes a second while a group of --clients gets messages
 
   --server-pid PID  whose memory and CPU time is measured
@@ -110,6 +110,9 @@ impl Options {
         }
         if what == What::Idle && self.from >= self.clients {
             return Err("--from must be less than --clients".into());
+        }
+        if self.profile && self.rounds > 1 {
+            return Err("--profile is for one round: who has left holds nothing".into());
         }
         Ok(self)
     }
@@ -217,6 +220,7 @@ mod tests {
             "echo --url ws://127.0.0.1:1/ws --speed 3",
             "groups --url ws://127.0.0.1:1/ws --clients 10 --groups 3",
             "idle --url ws://127.0.0.1:1/ws --from 20000",
+            "idle --url ws://127.0.0.1:1/ws --rounds 2 --profile",
         ] {
             read(line).expect_err(line);
         }

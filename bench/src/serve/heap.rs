@@ -15,9 +15,27 @@ use crate::Failure;
 const FRAMES: usize = 24;
 /// What fewer than this share of the connections have is not the connections'.
 const SHARE: f64 = 0.1;
-/// Code that allocates for others.
-const BETWEEN: [&str; 8] =
-    ["alloc::", "<alloc::", "core::", "<core::", "std::", "<std::", "hashbrown::", "<hashbrown::"];
+/// Code that allocates for others, by how its name begins.
+const NAMES: [&str; 8] = ["alloc::", "<alloc::", "core::", "<core::", "std::", "<std::", "hashbrown::", "<hashbrown::"];
+/// The same by its file, of which the last three parts are told: what was inlined is named without its crate.
+const FILES: [&str; 14] = [
+    "(dhat-",
+    "(hashbrown-",
+    "(bench/src/main.rs",
+    "(src/serve/heap.rs",
+    "(???",
+    "(alloc/src/",
+    "(core/src/",
+    "(std/src/",
+    "(src/alloc/",
+    "(src/boxed/",
+    "(src/raw_vec/",
+    "(src/raw/",
+    "(src/vec/",
+    "(collections/",
+];
+/// Callers of an allocation that are named.
+const CALLERS: usize = 2;
 
 /// Watches every allocation until it is dropped.
 pub(super) struct Heap {
@@ -83,15 +101,26 @@ fn sites(profile: &Value) -> Vec<Site> {
     sites
 }
 
-/// The function nearest to the allocation that is not of the standard library.
+/// The functions nearest to the allocation that are not of the standard library.
 fn place(stack: &Value, frames: &[Value]) -> String {
-    let names = stack.as_array().into_iter().flatten().filter_map(|index| {
+    let callers = stack.as_array().into_iter().flatten().filter_map(|index| {
         let frame = frames.get(usize::try_from(index.as_u64()?).ok()?)?.as_str()?;
         // `0x55d0c0ffee: crate::function (src/file.rs:12:3)`
-        frame.split_once(": ").map(|(_, name)| name)
+        frame.split_once(": ").map(|(_, caller)| caller)
     });
-    let mut names = names.filter(|name| !BETWEEN.iter().any(|between| name.starts_with(between)));
-    names.next().unwrap_or("?").to_owned()
+    let between = |caller: &str| {
+        NAMES.iter().any(|name| caller.starts_with(name)) || FILES.iter().any(|file| caller.contains(file))
+    };
+    let callers: Vec<_> = callers.filter(|caller| !between(caller)).take(CALLERS).map(shortened).collect();
+    if callers.is_empty() { "?".into() } else { callers.join(" < ") }
+}
+
+/// Without the types that a generic function is for, which fill pages.
+fn shortened(caller: &str) -> String {
+    match (caller.split_once('<'), caller.rsplit_once(" (")) {
+        (Some((name, _)), Some((_, file))) if !name.is_empty() => format!("{name}<…> ({file}"),
+        _ => caller.to_owned(),
+    }
 }
 
 fn table(sites: &[Site], connections: usize) -> String {
@@ -117,17 +146,22 @@ mod tests {
         let profile = json!({
             "pps": [
                 {"eb": 0, "ebk": 0, "fs": [1]},
-                {"eb": 640, "ebk": 10, "fs": [1, 2]},
+                {"eb": 640, "ebk": 10, "fs": [1, 3, 2]},
                 {"eb": 64, "ebk": 1, "fs": [2]},
                 {"eb": 9000, "ebk": 1, "fs": [1]},
             ],
-            "ftbl": ["[root]", "0x1: alloc::boxed::Box<T>::new (a.rs:1:1)", "0x2: ours::connect (b.rs:2:2)"],
+            "ftbl": [
+                "[root]",
+                "0x1: alloc::boxed::Box<T>::new (a.rs:1:1)",
+                "0x2: connect<Very<Long>> (b.rs:2:2)",
+                "0x3: new<T> (alloc/src/boxed.rs:3:3)",
+            ],
         });
         let sites = sites(&profile);
-        let connect = Site { blocks: 11, size: 64, place: "ours::connect (b.rs:2:2)".into() };
+        let connect = Site { blocks: 11, size: 64, place: "connect<…> (b.rs:2:2)".into() };
         assert_eq!(sites, [Site { blocks: 1, size: 9000, place: "?".into() }, connect]);
         let table = table(&sites, 11);
-        assert!(table.contains("      64          1.00  ours::connect"), "{table}");
+        assert!(table.contains("      64          1.00  connect<…>"), "{table}");
         assert!(!table.contains("9000"), "what is not a connection's is left out: {table}");
     }
 }

@@ -31,12 +31,13 @@ usage: channels-bench serve [options]
 
   --baseline axum-ws   a server on axum's `ws` instead of the library
   --baseline direct    one that writes to the sockets itself
+  --groups N           connection i joins group i % N; default: GROUPS, or 1
   --with-stdin         ends when standard input does, so that it never outlives who started it
   --help
 
 environment:
   PORT=9001            0 takes a free one; the first line of the output tells it
-  GROUPS=1             connection i joins group i % GROUPS
+  GROUPS=1             as --groups; in bash only by `env GROUPS=…`, since it has a variable of that name itself
   RT=multi             or `current`: the runtime
   ALLOCATIONS=1        with the feature `heap`: SIGUSR1 prints what is allocated, by size, and ends the server
   and every variable of `channels::Config`";
@@ -113,20 +114,22 @@ fn ended(with_stdin: bool) -> Result<impl Future<Output = ()> + Send + 'static, 
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let (closed, stdin) = tokio::sync::oneshot::channel::<()>();
-    if with_stdin {
+    let kept = if with_stdin {
         // A thread of its own: the runtime would wait at its end for a read that never returns.
         std::thread::Builder::new().name("stdin".into()).spawn(move || {
             let _ = std::io::stdin().read(&mut [0]);
             drop(closed);
         })?;
+        None
     } else {
-        std::mem::forget(closed);
-    }
+        Some(closed)
+    };
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
             _ = stdin => {}
         }
+        drop(kept);
     })
 }

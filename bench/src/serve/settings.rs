@@ -70,17 +70,18 @@ impl Settings {
             with_stdin: false,
             allocations: variable("ALLOCATIONS").is_some_and(|value| value == "1"),
         };
-        if settings.groups == 0 {
-            return Err("GROUPS must be at least 1".into());
-        }
         let mut parser = lexopt::Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
                 Long("baseline") => settings.choice = Choice::baseline(&parser.value()?.string()?)?,
+                Long("groups") => settings.groups = parser.value()?.parse()?,
                 Long("with-stdin") => settings.with_stdin = true,
                 Short('h') | Long("help") => return Ok(None),
                 other => return Err(other.unexpected().into()),
             }
+        }
+        if settings.groups == 0 {
+            return Err("there must be at least 1 group".into());
         }
         Ok(Some(settings))
     }
@@ -157,6 +158,7 @@ mod tests {
                 .unwrap();
         assert_eq!((settings.choice, settings.port, settings.groups), (Choice::Direct, 0, 10));
         assert_eq!((settings.runtime, settings.with_stdin), (Runtime::Current, true));
+        assert_eq!(read(&["--groups", "7"], &[("GROUPS", "10")]).unwrap().groups, 7);
     }
 
     #[test]
@@ -165,6 +167,7 @@ mod tests {
         assert!(read(&[], &[("PORT", "many")]).unwrap_err().contains("PORT"));
         assert!(read(&[], &[("RT", "both")]).unwrap_err().contains("current"));
         assert!(read(&[], &[("GROUPS", "0")]).is_err());
+        assert!(read(&["--groups", "0"], &[]).is_err());
         assert_eq!(read(&["--help"], &[]).unwrap_err(), "help");
     }
 

@@ -47,15 +47,15 @@ impl<'a> Encoded<'a> {
         }
         let chunk = match self.json {
             [json] => frame(link, json),
-            several => joined(several.iter().filter_map(|json| frame(link, json))),
+            several => joined(&several.iter().filter_map(|json| frame(link, json)).collect::<Vec<_>>()),
         };
         self.made.push((link.variant, chunk.clone()));
         chunk
     }
 }
 
-fn joined(chunks: impl Iterator<Item = Chunk>) -> Option<Chunk> {
-    let mut bytes = BytesMut::new();
+fn joined(chunks: &[Chunk]) -> Option<Chunk> {
+    let mut bytes = BytesMut::with_capacity(chunks.iter().map(|chunk| chunk.bytes.len()).sum());
     let mut all = Chunk::default();
     for chunk in chunks {
         bytes.extend_from_slice(&chunk.bytes);
@@ -67,7 +67,7 @@ fn joined(chunks: impl Iterator<Item = Chunk>) -> Option<Chunk> {
 }
 
 /// One message in the link's encoding; `None`, counted and logged, where that cannot express it.
-fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
+pub(crate) fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
     if link.variant.serializer == 0 {
         return Some(finished(link, OpCode::Text, json.as_bytes()));
     }

@@ -233,17 +233,17 @@ impl Connection {
     ///
     /// As [`Connection::send`].
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        self.send_chunk(&encoded::raw(&self.0.link, &frame))
+        self.send_chunk(encoded::raw(&self.0.link, &frame))
     }
 
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
-        match Encoded::one(json).chunk(&self.0.link) {
-            Some(chunk) => self.send_chunk(&chunk),
+        match encoded::frame(&self.0.link, json) {
+            Some(chunk) => self.send_chunk(chunk),
             None => Err(Error::internal("the message does not fit the negotiated encoding")),
         }
     }
 
-    fn send_chunk(&self, chunk: &Chunk) -> Result<(), Error> {
+    fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
         cork::settle();
         match self.push(chunk, Share::Own) {
             Pushed::Queued => Ok(()),
@@ -258,24 +258,24 @@ impl Connection {
             self.0.link.counters.add_dropped(message.len());
             return false;
         };
-        match self.push(&chunk, Share::Others(message.group())) {
+        match self.push(chunk, Share::Others(message.group())) {
             Pushed::TooMany => {
                 let taken = message.each().filter_map(|mut one| self.deliver(&mut one).then_some(())).count();
                 taken == message.len()
             }
-            pushed => pushed == Pushed::Queued,
+            pushed => matches!(pushed, Pushed::Queued),
         }
     }
 
     /// Queues a chunk, and acts on what did not fit.
-    fn push(&self, chunk: &Chunk, share: Share<'_>) -> Pushed {
+    fn push(&self, chunk: Chunk, share: Share<'_>) -> Pushed {
         let mut outcome = self.push_or_late(chunk, share, true);
-        if outcome == Pushed::Late {
+        if let Pushed::Late(chunk) = outcome {
             // A healthy socket never overflows because its writer is late.
             self.write_now();
             outcome = self.push_or_late(chunk, share, false);
         }
-        if outcome == Pushed::Full {
+        if matches!(outcome, Pushed::Full) {
             self.0.link.counters.add_dropped(1);
             if self.0.link.outbox.policy == OutboxPolicy::Close {
                 self.begin_to_close(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
@@ -284,7 +284,7 @@ impl Connection {
         outcome
     }
 
-    fn push_or_late(&self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+    fn push_or_late(&self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
         let (outcome, called) = self.0.outbox.push(chunk, share, may_be_late);
         if called {
             cork::due(self);

@@ -39,7 +39,7 @@ pub(crate) struct OutboxLimits {
 }
 
 /// What became of a pushed chunk.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Pushed {
     Queued,
     /// It did not fit; what follows is the policy's.
@@ -47,7 +47,7 @@ pub(crate) enum Pushed {
     /// Several messages, and not all of them fit: nothing was done, they have to come one by one.
     TooMany,
     /// It did not fit, and the socket has not been asked yet: nothing was done, what waits has to be written first.
-    Late,
+    Late(Chunk),
     /// The connection takes nothing any more.
     Closed,
 }
@@ -224,7 +224,7 @@ impl Waiting {
         self.extra.get_or_insert_default()
     }
 
-    fn push(&mut self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+    fn push(&mut self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
         if self.closed {
             return Pushed::Closed;
         }
@@ -234,7 +234,7 @@ impl Waiting {
         let fits = messages == 1 || (messages <= most && bytes <= most_bytes);
         if self.overflowed || !fits {
             if may_be_late && !self.overflowed && matches!(self.exit, Exit::Wire(_)) && !self.queue.is_empty() {
-                return Pushed::Late;
+                return Pushed::Late(chunk);
             }
             if chunk.messages > 1 {
                 return Pushed::TooMany;
@@ -250,8 +250,8 @@ impl Waiting {
         }
         (self.messages, self.bytes) = (messages, bytes);
         match (&mut self.early, share) {
-            (Some(early), Share::Others(_)) => early.push_back(chunk.clone()),
-            _ => self.queue.push_back(chunk.clone()),
+            (Some(early), Share::Others(_)) => early.push_back(chunk),
+            _ => self.queue.push_back(chunk),
         }
         Pushed::Queued
     }
@@ -310,7 +310,7 @@ impl Outbox {
 
     /// Queues a chunk; whether the caller has to see to it that it is written. [`Pushed::Late`] comes only where
     /// it may be.
-    pub(super) fn push(&self, chunk: &Chunk, share: Share<'_>, may_be_late: bool) -> (Pushed, bool) {
+    pub(super) fn push(&self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> (Pushed, bool) {
         self.change(|waiting| waiting.push(chunk, share, may_be_late))
     }
 

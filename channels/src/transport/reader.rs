@@ -109,14 +109,17 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
         Ok(())
     }
 
-    /// Notes a message that is half-way, for the sweep that ends it when it takes too long.
+    /// Notes a message that is half-way: it is life, and the sweep ends what takes too long.
     fn note_unfinished(&mut self) {
-        let is_half_way = self.decoder.is_inside() || !self.pending.is_empty();
-        if is_half_way == self.unfinished.is_some() {
+        if !self.decoder.is_inside() && self.pending.is_empty() {
             return;
         }
-        self.unfinished = is_half_way.then(Instant::now);
-        self.connection.set_unfinished(self.unfinished);
+        let now = Instant::now();
+        self.connection.heard(now);
+        if self.unfinished.is_none() {
+            self.unfinished = Some(now);
+            self.connection.set_unfinished(self.unfinished);
+        }
     }
 
     fn received(&mut self, event: Event) -> Received {
@@ -169,7 +172,7 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                     self.state = State::Over;
                     return Poll::Ready(None);
                 }
-                Ok(_) => self.connection.heard(Instant::now()),
+                Ok(_) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }
         }

@@ -26,9 +26,6 @@ struct Tls {
 impl Transport for Tls {
     type Stream = TlsStream<TcpStream>;
 
-    // axum's `ws` drops its stream, so that no `close_notify` follows the close frame.
-    const CLEAN_END: bool = true;
-
     async fn serve(stage: &Stage) -> Self {
         let certificate = Certificate::new(&["http/1.1"]);
         let listener = TlsListener::bind("127.0.0.1:0", certificate.server.clone()).await.unwrap();
