@@ -52,13 +52,14 @@ fn main() {
             }
             clients
         });
-        group.throughput(Throughput::Elements(members));
+        group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("join and leave a group of", members), |bencher| {
             bencher.iter(|| {
                 runtime.block_on(conn.join(&name)).unwrap();
                 conn.leave(&name)
             });
         });
+        group.throughput(Throughput::Elements(members));
         group.bench_function(BenchmarkId::new("send to a group of", members), |bencher| {
             bencher.iter_custom(|times| {
                 let mut taken = Duration::ZERO;
