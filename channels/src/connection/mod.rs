@@ -7,12 +7,12 @@ mod link;
 mod outbox;
 mod queue;
 mod registry;
+mod small_set;
 mod subscribers;
 mod sync;
 mod told;
 mod wire;
 
-use std::collections::HashSet;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
@@ -35,6 +35,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
 
+use self::small_set::SmallSet;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
@@ -77,7 +78,7 @@ struct Inner {
     outbox: Outbox,
     state: AtomicU8,
     /// The groups it is in; `None` once it has left for good, so that a late join cannot leak.
-    groups: Mutex<Option<HashSet<Arc<str>>>>,
+    groups: Mutex<Option<SmallSet<Arc<str>>>>,
     metadata: Mutex<Option<Box<Map<String, Value>>>>,
     limiters: OnceLock<Box<ConnectionLimiters>>,
     closing: OnceLock<Box<CloseReason>>,
@@ -110,7 +111,7 @@ impl Connection {
             outbox: Outbox::new(Arc::clone(&link)),
             link,
             state: AtomicU8::new(ConnectionState::Connecting as u8),
-            groups: Mutex::new(Some(HashSet::new())),
+            groups: Mutex::new(Some(SmallSet::default())),
             metadata: Mutex::new(None),
             limiters: OnceLock::new(),
             closing: OnceLock::new(),
@@ -160,7 +161,8 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn groups(&self) -> Vec<String> {
-        let mut groups: Vec<String> = self.lock_groups().iter().flatten().map(|group| String::from(&**group)).collect();
+        let mut groups: Vec<String> =
+            self.lock_groups().iter().flat_map(SmallSet::iter).map(|group| String::from(&**group)).collect();
         groups.sort_unstable();
         groups
     }
@@ -530,7 +532,7 @@ impl Connection {
         self.0.handling.load(Ordering::Relaxed)
     }
 
-    fn lock_groups(&self) -> MutexGuard<'_, Option<HashSet<Arc<str>>>> {
+    fn lock_groups(&self) -> MutexGuard<'_, Option<SmallSet<Arc<str>>>> {
         self.0.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

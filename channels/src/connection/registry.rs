@@ -172,8 +172,8 @@ impl ConnectionRegistry {
     pub(crate) fn remove(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
         cork::settle();
         let groups = connection.lock_groups().take().unwrap_or_default();
-        for group in groups {
-            self.remove_member(connection, &group, &gone);
+        for group in groups.iter() {
+            self.remove_member(connection, group, &gone);
         }
         if let Some(user) = connection.user()
             && let Some(subscribers) = self.user(user)
@@ -234,7 +234,7 @@ impl ConnectionRegistry {
     pub(crate) fn leave(&self, connection: &Connection, group: &str, gone: impl Fn(Topic<'_>)) -> bool {
         cork::settle();
         let mut own = connection.lock_groups();
-        let Some(name) = own.as_mut().and_then(|own| own.take(group)) else { return false };
+        let Some(name) = own.as_mut().and_then(|own| own.remove(group)) else { return false };
         self.remove_member(connection, &name, &gone);
         true
     }

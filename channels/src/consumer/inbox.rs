@@ -64,36 +64,66 @@ pub(super) struct Arrival {
 pub(super) struct Inbox<'a, R> {
     from: &'a mut R,
     connection: Connection,
+    /// Boxed, since most connections never have one.
+    ahead: Option<Box<Ahead>>,
+    over_since: Option<Instant>,
+}
+
+/// What was read while a handler ran.
+#[derive(Default)]
+struct Ahead {
     queue: VecDeque<Arrival>,
     bytes: usize,
-    over_since: Option<Instant>,
+}
+
+impl Ahead {
+    fn push(&mut self, arrival: Arrival) {
+        self.bytes += size(&arrival.received);
+        self.queue.push_back(arrival);
+    }
+
+    fn pop(&mut self) -> Option<Arrival> {
+        let arrival = self.queue.pop_front()?;
+        self.bytes -= size(&arrival.received);
+        Some(arrival)
+    }
+
+    fn is_full(&self) -> bool {
+        self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES
+    }
 }
 
 impl<'a, R: Source> Inbox<'a, R> {
     pub(super) fn new(from: &'a mut R, connection: Connection) -> Self {
-        Self { from, connection, queue: VecDeque::new(), bytes: 0, over_since: None }
+        Self { from, connection, ahead: None, over_since: None }
     }
 
     /// The next one, `None` when the connection was lost.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
-        if let Some(arrival) = self.queue.pop_front() {
-            self.bytes -= size(&arrival.received);
-            return Poll::Ready(Some(arrival));
+        if let Some(ahead) = &mut self.ahead {
+            match ahead.pop() {
+                Some(arrival) => return Poll::Ready(Some(arrival)),
+                None => self.ahead = None,
+            }
         }
         self.poll_read(cx)
     }
 
     /// Reads one more while there is room; waits for ever where there is none. Cancel safe.
     pub(super) async fn read_ahead(&mut self) {
-        if self.is_over() || self.queue.len() >= READ_AHEAD_MESSAGES || self.bytes >= READ_AHEAD_BYTES {
+        if self.is_over() || self.ahead.as_ref().is_some_and(|ahead| ahead.is_full()) {
             return std::future::pending().await;
         }
         if let Some(arrival) = poll_fn(|cx| self.poll_read(cx)).await
             && !matches!(arrival.received, Received::Alive)
         {
-            self.bytes += size(&arrival.received);
-            self.queue.push_back(Arrival { received: arrival.received.detached(), ..arrival });
+            self.ahead.get_or_insert_default().push(Arrival { received: arrival.received.detached(), ..arrival });
         }
+    }
+
+    /// Whose it is.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// When the client left, if it has; what it sent before may still be queued.

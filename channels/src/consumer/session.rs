@@ -3,10 +3,11 @@
 //! An idle connection is this future, so it holds only what it waits for. A message whose handler never waits is
 //! handled between two polls; for everything else there is a box that lives as long as it takes.
 
-use std::future::poll_fn;
+use std::any::Any;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{self, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -35,18 +36,38 @@ pub(crate) struct Session<C: Consumer> {
 /// What the session goes on with: nothing special, or its end.
 pub(super) type Step = Result<(), CloseReason>;
 
+/// What became of a frame.
+enum Taken<'a> {
+    Handled,
+    Waits(BoxFuture<'a, Step>),
+    End(CloseReason),
+}
+
 impl<C: Consumer> Session<C> {
     /// Runs until the connection ends, then `#[disconnect]`, then leaves everything. The outbox is
     /// ended before the hook runs, so that the transport says goodbye meanwhile.
-    pub(crate) async fn run(&mut self, from: &mut impl Source) {
-        let registered = match register(&self.layer, &self.connection).await {
-            Ok(registered) => registered,
-            Err(error) => return self.refuse(error),
-        };
-        // Either the drain's pass over the registry has seen this connection, or this sees the drain.
-        self.layer.manager().tell_if_draining(&self.connection);
-        let reason = self.live_whatever_happens(from).await;
-        self.end(registered, reason).await;
+    ///
+    /// No `async fn`, nor is `live`: they would hold their arguments twice.
+    #[expect(clippy::manual_async_fn, reason = "the arguments")]
+    pub(crate) fn run<'a>(&'a mut self, from: &'a mut impl Source) -> impl Future<Output = ()> + Send + 'a {
+        async move {
+            let registered = match register(&self.layer, &self.connection).await {
+                Ok(registered) => registered,
+                Err(error) => return self.refuse(error),
+            };
+            // Either the drain's pass over the registry has seen this connection, or this sees the drain.
+            self.layer.manager().tell_if_draining(&self.connection);
+            let outcome = AssertUnwindSafe(self.live(from)).catch_unwind().await;
+            let reason = outcome.unwrap_or_else(|panic| self.panicked(&*panic));
+            self.end(registered, reason).await;
+        }
+    }
+
+    /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
+    fn panicked(&self, panic: &(dyn Any + Send)) -> CloseReason {
+        let error = panicked(panic).located(self.connection.id(), self.connection.user(), None);
+        self.layer.manager().failed(&error);
+        CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
     }
 
     fn refuse(&self, error: Error) {
@@ -59,56 +80,57 @@ impl<C: Consumer> Session<C> {
         self.connection.end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
     }
 
-    /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
-    async fn live_whatever_happens(&mut self, from: &mut impl Source) -> CloseReason {
-        let connection = self.connection.clone();
-        let manager = Arc::clone(self.layer.manager());
-        match AssertUnwindSafe(self.live(from)).catch_unwind().await {
-            Ok(reason) => reason,
-            Err(panic) => {
-                let error = panicked(&*panic).located(connection.id(), connection.user(), None);
-                manager.failed(&error);
-                CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
+    #[expect(clippy::manual_async_fn, reason = "the arguments")]
+    fn live<'a>(&'a mut self, from: &'a mut impl Source) -> impl Future<Output = CloseReason> + Send + 'a {
+        async move {
+            let mut inbox = Inbox::new(from, self.connection.clone());
+            if let Err(reason) = self.until_the_deadline(Left::Connect, &mut inbox).await {
+                return reason;
+            }
+            self.connection.set_state(ConnectionState::Connected);
+            // What groups and others sent meanwhile follows what the hook said.
+            self.connection.open();
+            loop {
+                // Frames that are there already are read without the runtime's having a say: whoever sends
+                // thousands of them must not keep everybody else from being written to.
+                tokio::task::coop::consume_budget().await;
+                let work = match poll_fn(|cx| next(&mut inbox, cx)).await {
+                    Next::Arrived(arrival) => self.take(arrival, &mut inbox),
+                    Next::NoRoom => Taken::Waits(room(&mut inbox)),
+                    Next::End(reason) => return reason,
+                };
+                match work {
+                    Taken::Handled => {}
+                    Taken::End(reason) => return reason,
+                    Taken::Waits(work) => {
+                        if let Err(reason) = work.await {
+                            return reason;
+                        }
+                    }
+                }
             }
         }
     }
 
-    async fn live(&mut self, from: &mut impl Source) -> CloseReason {
-        let connection = self.connection.clone();
-        let mut inbox = Inbox::new(from, connection.clone());
-        if let Err(reason) = self.until_the_deadline(Left::Connect, &mut inbox).await {
-            return reason;
-        }
-        self.connection.set_state(ConnectionState::Connected);
-        // What groups and others sent meanwhile follows what the hook said.
-        self.connection.open();
-        loop {
-            let arrival = match next(&mut inbox, &connection).await {
-                Ok(arrival) => arrival,
-                Err(reason) => return reason,
-            };
-            // Frames that are there already are read without the runtime's having a say: whoever sends
-            // thousands of them must not keep everybody else from being written to.
-            tokio::task::coop::consume_budget().await;
-            let Some(Arrival { at, received }) = arrival else { return CloseReason::lost() };
-            let left = match received {
-                Received::Text(text) => self.text(text, at),
-                Received::Binary(data) => self.binary(data, at),
-                Received::Alive => Left::Nothing,
-                Received::Closed(frame) => return CloseReason::client(frame),
-                Received::Broken(reason) => return reason,
-            };
-            if !matches!(left, Left::Nothing)
-                && let Err(reason) = self.until_the_deadline(left, &mut inbox).await
-            {
-                return reason;
-            }
+    /// Handles a frame at once, or boxes what is left of it. No `async fn`: what it has in hand would count to what
+    /// an idle connection holds.
+    fn take<'a, R: Source>(&'a mut self, arrival: Arrival, inbox: &'a mut Inbox<'_, R>) -> Taken<'a> {
+        let left = match arrival.received {
+            Received::Text(text) => self.text(text, arrival.at),
+            Received::Binary(data) => self.binary(data, arrival.at),
+            Received::Alive => Left::Nothing,
+            Received::Closed(frame) => return Taken::End(CloseReason::client(frame)),
+            Received::Broken(reason) => return Taken::End(reason),
+        };
+        match left {
+            Left::Nothing => Taken::Handled,
+            left => Taken::Waits(self.until_the_deadline(left, inbox)),
         }
     }
 
     /// At the drain's deadline a handler is dropped where it is.
     fn until_the_deadline<'a, R: Source>(&'a mut self, left: Left, inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
-        async {
+        async move {
             let manager = Arc::clone(self.layer.manager());
             let handled = manager.deadline.run_until_cancelled(self.handle(left, inbox)).await;
             handled.unwrap_or_else(|| Err(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts")))
@@ -154,26 +176,30 @@ fn register<'a>(layer: &'a ChannelLayer, connection: &'a Connection) -> BoxFutur
     layer.manager().register(connection).boxed()
 }
 
+/// What comes next.
+enum Next {
+    Arrived(Arrival),
+    /// What the client sent last has not been answered yet.
+    NoRoom,
+    End(CloseReason),
+}
+
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed.
-///
-/// # Errors
-///
-/// Why this server wants to end the connection.
-async fn next<R: Source>(inbox: &mut Inbox<'_, R>, connection: &Connection) -> Result<Option<Arrival>, CloseReason> {
-    if inbox.over_since().is_none() && !connection.outbox().has_room() {
-        room(inbox, connection).await?;
+fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
+    if let Poll::Ready(reason) = inbox.connection().poll_close_asked(cx) {
+        return Poll::Ready(Next::End(reason));
     }
-    poll_fn(|cx| match connection.poll_close_asked(cx) {
-        Poll::Ready(reason) => Poll::Ready(Err(reason)),
-        Poll::Pending => inbox.poll_next(cx).map(Ok),
-    })
-    .await
+    if inbox.over_since().is_none() && !inbox.connection().outbox().has_room() {
+        return Poll::Ready(Next::NoRoom);
+    }
+    inbox.poll_next(cx).map(|arrival| arrival.map_or_else(|| Next::End(CloseReason::lost()), Next::Arrived))
 }
 
 /// Waits until there is room. Meanwhile control frames are read.
-fn room<'a, R: Source>(inbox: &'a mut Inbox<'_, R>, connection: &'a Connection) -> BoxFuture<'a, Step> {
+fn room<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
     async move {
+        let connection = inbox.connection().clone();
         while inbox.over_since().is_none() {
             tokio::select! {
                 biased;

@@ -15,7 +15,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const LINGER: Duration = Duration::from_secs(1);
 
 /// Ends a connection whose session has ended. After the drain's deadline no client is waited for.
-pub(super) async fn end<R>(mut reader: Reader<R>, connection: Connection, manager: &ConnectionManager)
+pub(super) async fn end<R>(mut reader: Reader<R>, connection: &Connection, manager: &ConnectionManager)
 where
     R: AsyncRead + Unpin + Send,
 {

@@ -31,8 +31,8 @@ pub(super) struct Reader<R> {
     decoder: Decoder,
     /// What was read and not decoded.
     pending: BytesMut,
-    /// When the message that is half-way began.
-    unfinished: Option<Instant>,
+    /// It has been noted that a message is half-way.
+    is_half_way: bool,
     state: State,
 }
 
@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
     /// `read` is what somebody else has read of it already.
     pub(super) fn new(half: R, connection: Connection, rules: Rules, read: &[u8]) -> Self {
         let pending = BytesMut::from(read);
-        Self { half, connection, decoder: Decoder::new(rules), pending, unfinished: None, state: State::Open }
+        Self { half, connection, decoder: Decoder::new(rules), pending, is_half_way: false, state: State::Open }
     }
 
     /// Whether the client broke the protocol.
@@ -116,9 +116,9 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
         }
         let now = Instant::now();
         self.connection.heard(now);
-        if self.unfinished.is_none() {
-            self.unfinished = Some(now);
-            self.connection.set_unfinished(self.unfinished);
+        if !self.is_half_way {
+            self.is_half_way = true;
+            self.connection.set_unfinished(Some(now));
         }
     }
 
@@ -153,7 +153,7 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
         loop {
             match self.decoder.decode(&mut self.pending) {
                 Ok(Some(event)) => {
-                    if self.unfinished.take().is_some() {
+                    if std::mem::take(&mut self.is_half_way) {
                         self.connection.set_unfinished(None);
                     }
                     return Poll::Ready(Some(self.received(event)));

@@ -216,7 +216,8 @@ impl Socket {
                 StatusCode::SWITCHING_PROTOCOLS.into_response()
             }
             Self::WebSocket(handshake) => {
-                let (response, on_upgrade) = handshake.accept(negotiated.protocol.as_deref(), negotiated.deflate.map(|(_, answer)| answer));
+                let (response, on_upgrade) =
+                    handshake.accept(negotiated.protocol.as_deref(), negotiated.deflate.map(|(_, answer)| answer));
                 tokio::spawn(run::upgraded(on_upgrade, session, place));
                 response
             }
@@ -237,7 +238,7 @@ impl<C: Consumer> RunOver for Pending<C> {
 
     fn run(mut self: Box<Self>, mut from: Box<dyn Source>) {
         tokio::spawn(async move {
-            run::corked(self.session.run(&mut from)).await;
+            run::Corked::new(self.session.run(&mut from)).await;
             drop(self.place);
         });
     }

@@ -1,11 +1,11 @@
 //! A session over a socket, until both have ended.
 
-use std::future::poll_fn;
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 
 use futures_util::FutureExt;
 use hyper::upgrade::OnUpgrade;
+use pin_project_lite::pin_project;
 use tokio::io::AsyncRead;
 
 use super::reader::Reader;
@@ -53,18 +53,18 @@ pub(super) async fn upgraded<C: Consumer>(on_upgrade: OnUpgrade, session: Sessio
     }
 }
 
-/// The task only reads: who sends writes.
-async fn direct<R, C>(mut reader: Reader<R>, mut session: Session<C>, place: Place)
+/// The task only reads: who sends writes. No `async fn`, which would hold its arguments twice.
+fn direct<R, C>(mut reader: Reader<R>, mut session: Session<C>, place: Place) -> impl Future<Output = ()>
 where
     R: AsyncRead + Unpin + Send,
     C: Consumer,
 {
-    let connection = session.connection.clone();
-    let manager = Arc::clone(session.layer.manager());
-    corked(session.run(&mut reader)).await;
-    // Boxed, so that no idle connection holds the memory for its end.
-    ending::end(reader, connection, &manager).boxed().await;
-    drop(place);
+    Corked::new(async move {
+        session.run(&mut reader).await;
+        // Boxed, so that no idle connection holds the memory for its end.
+        ending::end(reader, &session.connection, session.layer.manager()).boxed().await;
+        drop(place);
+    })
 }
 
 /// Runs what reads and what writes side by side; the end of the first is the end.
@@ -81,8 +81,24 @@ async fn both(reading: impl Future<Output = ()>, writing: impl Future<Output = (
     let _ = writing.now_or_never();
 }
 
-/// Every poll is a burst: what it sends goes out together.
-pub(super) async fn corked(work: impl Future<Output = ()>) {
-    let mut work = pin!(work);
-    poll_fn(|cx| cork::corked(|| work.as_mut().poll(cx))).await;
+pin_project! {
+    /// Every poll is a burst: what it sends goes out together.
+    pub(super) struct Corked<F> {
+        #[pin]
+        work: F,
+    }
+}
+
+impl<F> Corked<F> {
+    pub(super) fn new(work: F) -> Self {
+        Self { work }
+    }
+}
+
+impl<F: Future> Future for Corked<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        cork::corked(|| self.project().work.poll(cx))
+    }
 }
