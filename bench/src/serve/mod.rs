@@ -38,7 +38,7 @@ usage: channels-bench serve [options]
 environment:
   PORT=9001            0 takes a free one; the first line of the output tells it
   GROUPS=1             as --groups; in bash only by `env GROUPS=…`, since it has a variable of that name itself
-  RT=multi             or `current`: the runtime
+  RT=current           or `multi`: the runtime
   ALLOCATIONS=1        with the feature `heap`: SIGUSR1 prints what is allocated, by size, and ends the server
   and every variable of `channels::Config`";
 

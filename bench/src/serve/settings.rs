@@ -63,8 +63,8 @@ impl Settings {
             port: number(&variable, "PORT")?.unwrap_or(PORT),
             groups: number(&variable, "GROUPS")?.unwrap_or(1),
             runtime: match variable("RT").as_deref() {
-                None | Some("" | "multi") => Runtime::Multi,
-                Some("current") => Runtime::Current,
+                None | Some("" | "current") => Runtime::Current,
+                Some("multi") => Runtime::Multi,
                 Some(other) => return Err(format!("RT={other:?}: expected `multi` or `current`").into()),
             },
             with_stdin: false,
@@ -148,16 +148,15 @@ mod tests {
     fn without_anything_it_is_the_library_on_all_cores() {
         let settings = read(&[], &[]).unwrap();
         assert_eq!((settings.choice, settings.port, settings.groups), (Choice::Channels, PORT, 1));
-        assert_eq!((settings.runtime, settings.with_stdin), (Runtime::Multi, false));
+        assert_eq!((settings.runtime, settings.with_stdin), (Runtime::Current, false));
     }
 
     #[test]
     fn the_environment_and_the_command_line_are_read() {
         let settings =
-            read(&["--baseline=direct", "--with-stdin"], &[("PORT", "0"), ("GROUPS", "10"), ("RT", "current")])
-                .unwrap();
+            read(&["--baseline=direct", "--with-stdin"], &[("PORT", "0"), ("GROUPS", "10"), ("RT", "multi")]).unwrap();
         assert_eq!((settings.choice, settings.port, settings.groups), (Choice::Direct, 0, 10));
-        assert_eq!((settings.runtime, settings.with_stdin), (Runtime::Current, true));
+        assert_eq!((settings.runtime, settings.with_stdin), (Runtime::Multi, true));
         assert_eq!(read(&["--groups", "7"], &[("GROUPS", "10")]).unwrap().groups, 7);
     }
 

@@ -125,44 +125,59 @@ impl Run {
 
 /// Writes to everybody who is due: the first slice here, others by a task that lets others go on between slices.
 pub(crate) fn flush() {
+    if CORK.with_borrow(|cork| cork.run.is_none() && cork.due.is_empty()) {
+        return;
+    }
     settle();
     let mut due = CORK.with_borrow_mut(|cork| {
         let spare = std::mem::take(&mut cork.spare);
         std::mem::replace(&mut cork.due, spare)
     });
-    let first = due.len().min(SLICE);
-    write(due.drain(..first));
-    if let Some(connection) = due.first() {
-        let runtime = connection.link().runtime.clone();
+    write(due.iter().take(SLICE));
+    if due.len() > SLICE {
+        let runtime = due[0].link().runtime.clone();
         runtime.spawn(write_slices(due));
     } else {
+        due.clear();
         CORK.with_borrow_mut(|cork| cork.spare = due);
     }
 }
 
-async fn write_slices(due: Vec<Connection>) {
-    let mut due = Due(due.into_iter());
-    while !due.0.as_slice().is_empty() {
-        write(due.0.by_ref().take(SLICE));
+async fn write_slices(connections: Vec<Connection>) {
+    let mut due = Due { connections, written: SLICE };
+    while due.write_slice() {
         tokio::task::yield_now().await;
     }
 }
 
 /// Who was called and is not written to yet; dropped, they are written to at once: nobody else will do it.
-struct Due(std::vec::IntoIter<Connection>);
+struct Due {
+    connections: Vec<Connection>,
+    written: usize,
+}
 
-impl Drop for Due {
-    fn drop(&mut self) {
-        write(self.0.by_ref());
+impl Due {
+    /// Whether there are more.
+    fn write_slice(&mut self) -> bool {
+        let from = self.written;
+        self.written = (from + SLICE).min(self.connections.len());
+        write(self.connections[from..self.written].iter());
+        self.written < self.connections.len()
     }
 }
 
-fn write(connections: impl Iterator<Item = Connection>) {
+impl Drop for Due {
+    fn drop(&mut self) {
+        write(self.connections[self.written..].iter());
+    }
+}
+
+fn write<'a>(connections: impl Iterator<Item = &'a Connection>) {
     let mut all = Tally::default();
     let mut counters = None;
     for connection in connections {
         connection.write(&mut all);
-        counters.get_or_insert_with(|| Arc::clone(&connection.link().counters));
+        counters.get_or_insert(&connection.link().counters);
     }
     if let Some(counters) = counters {
         counters.sent(all.messages, all.payload);

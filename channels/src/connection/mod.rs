@@ -434,8 +434,13 @@ impl Connection {
         poll_fn(|cx| self.poll_close_asked(cx)).await
     }
 
+    /// Why this server wants to end the connection, where it does.
+    pub(crate) fn closing(&self) -> Option<&CloseReason> {
+        self.0.closing.get().map(|reason| &**reason)
+    }
+
     pub(crate) fn is_closing(&self) -> bool {
-        self.0.closing.get().is_some()
+        self.closing().is_some()
     }
 
     /// What the application remembers of it under a name.

@@ -187,13 +187,17 @@ enum Next {
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed.
 fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
-    if let Poll::Ready(reason) = inbox.connection().poll_close_asked(cx) {
-        return Poll::Ready(Next::End(reason));
+    if let Some(reason) = inbox.connection().closing() {
+        return Poll::Ready(Next::End(reason.clone()));
     }
     if inbox.over_since().is_none() && !inbox.connection().outbox().has_room() {
         return Poll::Ready(Next::NoRoom);
     }
-    inbox.poll_next(cx).map(|arrival| arrival.map_or_else(|| Next::End(CloseReason::lost()), Next::Arrived))
+    match inbox.poll_next(cx) {
+        Poll::Ready(Some(arrival)) => Poll::Ready(Next::Arrived(arrival)),
+        Poll::Ready(None) => Poll::Ready(Next::End(CloseReason::lost())),
+        Poll::Pending => inbox.connection().poll_close_asked(cx).map(Next::End),
+    }
 }
 
 /// Waits until there is room. Meanwhile control frames are read.

@@ -1,5 +1,8 @@
 //! What the server sends, encoded once.
 
+use std::cell::Cell;
+
+use bytes::Bytes;
 use bytestring::ByteString;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
@@ -83,18 +86,30 @@ pub fn write_envelope<P: Serialize + ?Sized>(
     payload: Option<&P>,
     re: Option<&RequestId>,
 ) -> Result<ByteString, Error> {
-    // Most messages are a few hundred bytes; growing twice is dearer than reserving once.
-    let mut json = Vec::with_capacity(256);
+    // Taken out while it is written to: a `Serialize` may send something itself.
+    let mut json = SCRATCH.take();
+    json.clear();
     let written = match layout.content() {
         Some(content) => Nested { tag: layout.tag(), content, name, payload, re }
             .serialize(&mut serde_json::Serializer::new(&mut json)),
         None => Flat { head: Head { tag: layout.tag(), name }, payload, re }
             .serialize(&mut serde_json::Serializer::new(&mut json)),
     };
-    written.map_err(|error| Error::internal(error).with_component("encode"))?;
     // serde_json writes UTF-8; the check costs less than an `unsafe` would need to be argued for.
-    let json = String::from_utf8(json).map_err(Error::internal)?;
-    Ok(ByteString::from(json))
+    let finished = ByteString::try_from(Bytes::copy_from_slice(&json)).map_err(Error::internal);
+    if json.capacity() <= SCRATCH_BYTES {
+        SCRATCH.set(json);
+    }
+    written.map_err(|error| Error::internal(error).with_component("encode"))?;
+    finished
+}
+
+/// The largest buffer that a thread keeps for the next message.
+const SCRATCH_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// Where messages are written before their size is known, so that none waits in memory larger than itself.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
 struct Nested<'a, P: ?Sized> {

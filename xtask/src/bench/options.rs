@@ -18,7 +18,7 @@ usage: cargo xtask bench [options]
   --cycles N       8
   --only LIST      of fanout,echo,connect,groups,idle,unrelated,allocations,dependencies; default: all of them
   --build          also the time of a clean debug build of the chat
-  --runtime NAME   `multi` (default) or `current`, for all servers
+  --runtime NAME   `current` (default) or `multi`, for all servers
   --json FILE      writes every run
   --markdown       prints the table as it stands in docs/performance.md";
 
@@ -134,7 +134,7 @@ impl Default for Options {
         Self {
             parts: Part::CHOICES.iter().map(|(_, part)| *part).collect(),
             scale: Scale::FULL,
-            runtime: "multi".into(),
+            runtime: "current".into(),
             json: None,
             markdown: false,
             debug: false,
