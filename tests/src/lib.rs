@@ -5,8 +5,8 @@
 pub mod certificate;
 pub mod cluster;
 pub mod faulty;
-pub mod http2;
 pub mod frame;
+pub mod http2;
 pub mod logs;
 pub mod pipe;
 pub mod probe;
