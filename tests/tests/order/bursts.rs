@@ -67,6 +67,7 @@ async fn whoever_it_is_for_one_senders_messages_keep_their_order() {
         say("h", "1"),
         say("g", "2"),
         Step::Broadcast("3".into()),
+        Step::Post("of its own".into()),
         Step::SayToOthers("g".into(), "4".into()),
         say("g", "5"),
         Step::Tell("bob".into(), "6".into()),
@@ -75,7 +76,7 @@ async fn whoever_it_is_for_one_senders_messages_keep_their_order() {
     ];
     follow(&mut ada, &script).await;
     hears(&mut bob, &["0", "1", "2", "3", "4", "5", "6", "7", "8"]).await;
-    hears(&mut ada, &["0", "1", "2", "3", "5", "8", "done"]).await;
+    hears(&mut ada, &["0", "1", "2", "3", "of its own", "5", "8", "done"]).await;
 }
 
 /// A burst of scripts in one write, as it comes from a client that does not wait for answers.

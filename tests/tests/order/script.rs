@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Tell(String, String),
     /// To itself.
     Note(String),
+    /// To itself, by its id.
+    Post(String),
     Broadcast(String),
     Join(String),
     Leave(String),
@@ -79,6 +81,7 @@ impl Actor {
                 }
                 Step::Tell(user, text) => drop(layer.send_to_user(&user, ServerMessage::Said(text)).await?),
                 Step::Note(text) => conn.send(ServerMessage::Said(text))?,
+                Step::Post(text) => drop(layer.send_to_connection(conn.id(), ServerMessage::Said(text)).await?),
                 Step::Broadcast(text) => drop(layer.broadcast(ServerMessage::Said(text)).await?),
                 Step::Join(group) => drop(conn.join(&group).await?),
                 Step::Leave(group) => drop(conn.leave(&group)),
