@@ -1,7 +1,7 @@
 //! Which encoding a client gets.
 
-use axum::http::{HeaderMap, HeaderValue};
 use axum::http::header::SEC_WEBSOCKET_PROTOCOL;
+use axum::http::{HeaderMap, HeaderValue};
 
 use crate::config::Config;
 use crate::connection::{Serializers, Variant};

@@ -216,7 +216,8 @@ impl Socket {
                 StatusCode::SWITCHING_PROTOCOLS.into_response()
             }
             Self::WebSocket(handshake) => {
-                let (response, on_upgrade) = handshake.accept(negotiated.protocol.as_deref(), negotiated.deflate.map(|(_, answer)| answer));
+                let (response, on_upgrade) =
+                    handshake.accept(negotiated.protocol.as_deref(), negotiated.deflate.map(|(_, answer)| answer));
                 tokio::spawn(run::upgraded(on_upgrade, session, place));
                 response
             }

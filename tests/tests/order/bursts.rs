@@ -79,6 +79,25 @@ async fn whoever_it_is_for_one_senders_messages_keep_their_order() {
     hears(&mut ada, &["0", "1", "2", "3", "of its own", "5", "8", "done"]).await;
 }
 
+/// What a handler has sent is sent, though it is held back: who sends, or leaves, because of it comes after it.
+#[tokio::test]
+async fn what_other_threads_do_after_a_send_comes_after_it() {
+    let house = House::new().await;
+    let mut bob = house.enter("bob", &[join("g")]).await;
+    let mut eve = house.enter("eve", &[join("g")]).await;
+    let mut ada = house.enter("ada", &[join("g")]).await;
+    let elsewhere = |text: &str| Step::SayElsewhere("g".into(), text.into());
+    let bob_leaves = Step::LeaveElsewhere("bob".into(), "g".into());
+    let script =
+        [say("g", "1"), elsewhere("2"), say("g", "3"), say("g", "4"), bob_leaves, elsewhere("5"), say("g", "6")];
+    follow(&mut ada, &script).await;
+    hears(&mut bob, &["1", "2", "3", "4"]).await;
+    hears(&mut eve, &["1", "2", "3", "4", "5", "6"]).await;
+    hears(&mut ada, &["1", "2", "3", "4", "5", "6", "done"]).await;
+    follow(&mut bob, &[]).await;
+    hears(&mut bob, &["done"]).await;
+}
+
 /// A burst of scripts in one write, as it comes from a client that does not wait for answers.
 async fn burst(client: &mut Raw, scripts: impl IntoIterator<Item = Vec<Step>>) {
     let mut bytes = Vec::new();

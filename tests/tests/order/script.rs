@@ -25,6 +25,10 @@ pub(crate) enum Step {
     /// To itself, by its id.
     Post(String),
     Broadcast(String),
+    /// To a group, from another thread, before the next step begins.
+    SayElsewhere(String, String),
+    /// A user leaves a group, on another thread, before the next step begins.
+    LeaveElsewhere(String, String),
     Join(String),
     Leave(String),
     Close,
@@ -74,6 +78,7 @@ impl Actor {
         State(gate): State<Arc<Gate>>,
     ) -> Result<ServerMessage, Error> {
         for step in script {
+            let layer = layer.clone();
             match step {
                 Step::Say(group, text) => drop(layer.send_to_group(&group, ServerMessage::Said(text)).await?),
                 Step::SayToOthers(group, text) => {
@@ -83,6 +88,16 @@ impl Actor {
                 Step::Note(text) => conn.send(ServerMessage::Said(text))?,
                 Step::Post(text) => drop(layer.send_to_connection(conn.id(), ServerMessage::Said(text)).await?),
                 Step::Broadcast(text) => drop(layer.broadcast(ServerMessage::Said(text)).await?),
+                Step::SayElsewhere(group, text) => {
+                    elsewhere(async move { layer.send_to_group(&group, ServerMessage::Said(text)).await });
+                }
+                Step::LeaveElsewhere(user, group) => {
+                    let user = UserId::new(user).unwrap();
+                    elsewhere(async move {
+                        let leaving = layer.registry().user_connections(&user);
+                        leaving.iter().for_each(|conn| assert!(conn.leave(&group)));
+                    });
+                }
                 Step::Join(group) => drop(conn.join(&group).await?),
                 Step::Leave(group) => drop(conn.leave(&group)),
                 Step::Close => conn.close("enough"),
@@ -95,6 +110,12 @@ impl Actor {
         }
         Ok(ServerMessage::Said("done".into()))
     }
+}
+
+/// Does something on another thread, while this one stands still within its poll.
+fn elsewhere<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) {
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || runtime.block_on(work)).join().unwrap();
 }
 
 pub(crate) struct House {
