@@ -56,6 +56,17 @@ async fn what_was_sent_before_a_close_arrives_before_it() {
     assert_eq!(ada.closed().await, (4501, "enough".to_owned()));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_sent_before_another_is_closed_arrives_there() {
+    let house = House::new().await;
+    let mut bob = house.enter("bob", &[join("g")]).await;
+    let mut ada = house.enter("ada", &[]).await;
+    follow(&mut ada, &[say("g", "1"), Step::Tell("bob".into(), "2".into()), Step::CloseUser("bob".into())]).await;
+    hears(&mut bob, &["1", "2"]).await;
+    assert_eq!(bob.closed().await, (4501, "enough".to_owned()));
+    hears(&mut ada, &["done"]).await;
+}
+
 #[tokio::test]
 async fn whoever_it_is_for_one_senders_messages_keep_their_order() {
     let house = House::new().await;

@@ -32,6 +32,8 @@ pub(crate) enum Step {
     Join(String),
     Leave(String),
     Close,
+    /// A user's connections, which end before the next step begins.
+    CloseUser(String),
     /// Until somebody else says so.
     Wait,
     Panic,
@@ -101,6 +103,16 @@ impl Actor {
                 Step::Join(group) => drop(conn.join(&group).await?),
                 Step::Leave(group) => drop(conn.leave(&group)),
                 Step::Close => conn.close("enough"),
+                Step::CloseUser(user) => {
+                    let user = UserId::new(user).unwrap();
+                    let closing = || layer.registry().user_connections(&user);
+                    closing().iter().for_each(|conn| conn.close("enough"));
+                    tokio::task::block_in_place(|| {
+                        while !closing().is_empty() {
+                            std::thread::yield_now();
+                        }
+                    });
+                }
                 Step::Wait => {
                     gate.reached.notify_one();
                     gate.open.acquire().await.unwrap().forget();
