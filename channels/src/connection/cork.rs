@@ -5,8 +5,9 @@
 //! become one run of bytes, made once and given to each member once; then every connection that got something is
 //! written to, once. Whoever sends outside of such a task writes at once.
 //!
-//! Held back is only the pushing, never the order: whatever else this thread pushes, joins, leaves or closes settles the
-//! run first.
+//! Held back is only the pushing, never the order. A run waits in its topic, under the topic's lock, and whoever takes
+//! that lock to send, join or leave gives it out first, on whatever thread. Whatever else this thread pushes, joins,
+//! leaves or closes settles it first too.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -20,10 +21,6 @@ use crate::id::ConnectionId;
 
 /// How many connections are written to before others get a turn.
 const SLICE: usize = 64;
-/// How much a run may gather.
-const RUN_BYTES: usize = 64 * 1024;
-/// How many messages a run may gather: fewer than any sensible outbox holds.
-const RUN_MESSAGES: usize = 64;
 
 thread_local! {
     static CORK: RefCell<Cork> = const { RefCell::new(Cork::new()) };
@@ -32,25 +29,17 @@ thread_local! {
 struct Cork {
     /// A task is polled that will flush.
     on: bool,
-    run: Option<Run>,
+    /// The topic that holds what this thread sent to it last.
+    held: Option<Arc<Subscribers>>,
     /// Who has been called to be written to.
     due: Vec<Connection>,
     /// An emptied one, to be used again.
     spare: Vec<Connection>,
 }
 
-/// Sends to one topic that followed one another.
-struct Run {
-    members: Arc<Subscribers>,
-    group: Option<Arc<str>>,
-    except: Option<ConnectionId>,
-    json: Vec<ByteString>,
-    bytes: usize,
-}
-
 impl Cork {
     const fn new() -> Self {
-        Self { on: false, run: None, due: Vec::new(), spare: Vec::new() }
+        Self { on: false, held: None, due: Vec::new(), spare: Vec::new() }
     }
 }
 
@@ -70,6 +59,11 @@ pub(crate) fn corked<T>(work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// The same where no task is polled that will flush.
+pub(super) fn gathered<T>(work: impl FnOnce() -> T) -> T {
+    if CORK.with_borrow(|cork| cork.on) { work() } else { corked(work) }
+}
+
 /// A connection has been called to be written to: now, or when the cork is drawn.
 pub(super) fn due(connection: &Connection) {
     let held = CORK.with_borrow_mut(|cork| {
@@ -83,11 +77,10 @@ pub(super) fn due(connection: &Connection) {
     }
 }
 
-/// Pushes the run, before anything else is pushed.
+/// Pushes what is held, before anything else is pushed.
 pub(crate) fn settle() {
-    if let Some(run) = CORK.with_borrow_mut(|cork| cork.run.take()) {
-        let mut message = Encoded::several(&run.json, run.group.as_deref());
-        run.members.deliver(&mut message, run.except);
+    if let Some(members) = CORK.with_borrow_mut(|cork| cork.held.take()) {
+        members.give_out();
     }
 }
 
@@ -101,31 +94,19 @@ pub(super) fn deliver(
     if !CORK.with_borrow(|cork| cork.on) {
         return corked(|| members.deliver(&mut Encoded::several(std::slice::from_ref(json), group), except));
     }
-    let there = members.len_without(except);
-    let joined = CORK.with_borrow_mut(|cork| cork.run.as_mut().is_some_and(|run| run.add(&members, json, except)));
-    if !joined {
-        settle();
-        let run = Run { members, group: group.map(Arc::from), except, json: vec![json.clone()], bytes: json.len() };
-        CORK.with_borrow_mut(|cork| cork.run = Some(run));
+    let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
+    if CORK.with_borrow(|cork| cork.held.as_ref().is_some_and(is_same)) {
+        return members.hold(group, json, except);
     }
+    settle();
+    let there = members.hold(group, json, except);
+    CORK.with_borrow_mut(|cork| cork.held = Some(members));
     there
-}
-
-impl Run {
-    fn add(&mut self, members: &Arc<Subscribers>, json: &ByteString, except: Option<ConnectionId>) -> bool {
-        let same = Arc::ptr_eq(&self.members, members) && self.except == except;
-        let fits = self.json.len() < RUN_MESSAGES && self.bytes + json.len() <= RUN_BYTES;
-        if same && fits {
-            self.json.push(json.clone());
-            self.bytes += json.len();
-        }
-        same && fits
-    }
 }
 
 /// Writes to everybody who is due: the first slice here, others by a task that lets others go on between slices.
 pub(crate) fn flush() {
-    if CORK.with_borrow(|cork| cork.run.is_none() && cork.due.is_empty()) {
+    if CORK.with_borrow(|cork| cork.held.is_none() && cork.due.is_empty()) {
         return;
     }
     settle();

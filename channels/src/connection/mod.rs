@@ -7,6 +7,7 @@ mod link;
 mod outbox;
 mod queue;
 mod registry;
+mod run;
 mod small_set;
 mod subscribers;
 mod sync;

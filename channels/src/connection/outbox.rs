@@ -334,7 +334,8 @@ impl Outbox {
     }
 
     /// Answers a ping; of too many that wait, the latest takes the place of the one before it, as the protocol
-    /// allows. Whether there is room for another, and whether the caller has to see to it that it is written.
+    /// allows. Whether there is room for another, or whoever makes room does so in its own time, and whether the
+    /// caller has to see to it that it is written.
     pub(super) fn pong(&self, payload: Bytes) -> (bool, bool) {
         self.change(|waiting| {
             if waiting.closed {
@@ -343,7 +344,8 @@ impl Outbox {
             let pongs = &mut waiting.extra().pongs;
             pongs.truncate(MAX_PONGS - 1);
             pongs.push(payload);
-            pongs.len() < MAX_PONGS
+            // What a transport takes is not for the caller to write.
+            pongs.len() < MAX_PONGS || matches!(waiting.exit, Exit::Pulled)
         })
     }
 

@@ -281,6 +281,7 @@ impl ConnectionRegistry {
             Topic::User(user) => (self.user(user), None),
             Topic::Broadcast => (Some(Arc::clone(&self.everybody)), None),
             Topic::Connection(id) => {
+                cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
                 return connection.map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(json))));
             }

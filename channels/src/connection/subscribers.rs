@@ -3,10 +3,12 @@
 use std::hash::{Hash, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use bytestring::ByteString;
 use indexmap::Equivalent;
 
+use super::run::Run;
 use super::small_set::SmallSet;
-use super::{Connection, Encoded};
+use super::{Connection, Encoded, cork};
 use crate::id::ConnectionId;
 
 /// Members in no particular order.
@@ -14,6 +16,9 @@ use crate::id::ConnectionId;
 /// The one lock keeps two things: who is a member, and that every message reaches the outboxes of all members
 /// before the next one does. That is the total order of a topic. Pushing into an outbox never waits,
 /// so the lock is never held across an await, nor across a write.
+///
+/// What a burst sends is held here until the burst ends: its place in the order is that of the send, since
+/// whoever pushes, joins or leaves gives it out first.
 #[derive(Default)]
 pub(crate) struct Subscribers {
     members: Mutex<Members>,
@@ -24,6 +29,32 @@ struct Members {
     all: SmallSet<Member>,
     /// The topic has left the map; whoever still holds it must look again.
     gone: bool,
+    /// Sends of bursts that have not ended.
+    held: Option<Box<Run>>,
+}
+
+impl Members {
+    fn give_out(&mut self) {
+        if let Some(run) = self.held.take() {
+            self.push(&mut run.message(), run.except);
+        }
+    }
+
+    fn push(&self, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> usize {
+        let others = self.all.iter().filter(|member| Some(member.0.id()) != except);
+        others.filter(|member| member.0.deliver(message)).count()
+    }
+
+    fn len_without(&self, except: Option<ConnectionId>) -> usize {
+        self.all.len() - usize::from(except.is_some_and(|id| self.all.contains(&id)))
+    }
+
+    fn insert(&mut self, connection: &Connection) -> Inserted {
+        if self.gone {
+            return Inserted::Gone;
+        }
+        if self.all.insert(Member(connection.clone())) { Inserted::New } else { Inserted::Already }
+    }
 }
 
 /// A connection, found by its id.
@@ -61,38 +92,55 @@ impl Subscribers {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Changes who is a member, after what was sent before. Whoever is due to be written to is written to after
+    /// the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Members) -> T) -> T {
+        cork::gathered(|| {
+            let mut members = self.lock();
+            members.give_out();
+            change(&mut members)
+        })
+    }
+
     pub(super) fn insert(&self, connection: &Connection) -> Inserted {
-        let mut members = self.lock();
-        if members.gone {
-            return Inserted::Gone;
-        }
-        if members.all.insert(Member(connection.clone())) { Inserted::New } else { Inserted::Already }
+        self.change(|members| members.insert(connection))
     }
 
     /// Removes a member of a topic that is always there.
     pub(super) fn remove_member(&self, connection: ConnectionId) {
-        self.lock().all.remove(&connection);
+        self.change(|members| members.all.remove(&connection));
     }
 
     /// Removes a member of a topic that exists only while it has one; whether it is gone now.
     pub(super) fn remove(&self, connection: ConnectionId) -> bool {
-        let mut members = self.lock();
-        members.all.remove(&connection);
-        members.gone |= members.all.is_empty();
-        members.gone
+        self.change(|members| {
+            members.all.remove(&connection);
+            members.gone |= members.all.is_empty();
+            members.gone
+        })
     }
 
     /// Gives a message to every member but one; how many took it.
     pub(super) fn deliver(&self, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> usize {
-        let members = self.lock();
-        let others = members.all.iter().filter(|member| Some(member.0.id()) != except);
-        others.filter(|member| member.0.deliver(message)).count()
+        let mut members = self.lock();
+        members.give_out();
+        members.push(message, except)
     }
 
-    /// How many there are besides one.
-    pub(super) fn len_without(&self, except: Option<ConnectionId>) -> usize {
-        let members = self.lock();
-        members.all.len() - usize::from(except.is_some_and(|id| members.all.contains(&id)))
+    /// Keeps a message until [`Subscribers::give_out`], which the caller sees to; how many it is for.
+    pub(super) fn hold(&self, group: Option<&str>, json: &ByteString, except: Option<ConnectionId>) -> usize {
+        let mut members = self.lock();
+        let joined = members.held.as_mut().is_some_and(|run| run.add(json, except));
+        if !joined {
+            members.give_out();
+            members.held = Some(Box::new(Run::new(group, json, except)));
+        }
+        members.len_without(except)
+    }
+
+    /// Gives out what is held.
+    pub(super) fn give_out(&self) {
+        self.lock().give_out();
     }
 
     pub(super) fn len(&self) -> usize {

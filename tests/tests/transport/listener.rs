@@ -6,9 +6,9 @@ use channels::{ClosedBy, Config};
 use channels_tests::contract;
 use channels_tests::pipe::{self, Dialer};
 use channels_tests::probe::{ServerMessage, Stage, Text, World};
-use channels_tests::socket::{Running, Socket};
+use channels_tests::socket::{Running, Socket, soon};
 use channels_tests::transports::{Transport, app};
-use futures_util::StreamExt;
+use futures_util::{SinkExt, StreamExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::time::Instant;
@@ -51,6 +51,30 @@ async fn its_streams_are_read_written_and_dropped() {
     ada.closed().await;
     assert!(ada.next().await.is_none());
     stage.until(|_| server.dialer.open() == 0).await;
+}
+
+/// More pings in one burst than may wait for their answers: the last is answered, and nothing is lost beside them.
+#[tokio::test]
+async fn a_burst_of_pings_harms_nobody() {
+    let stage = Stage::new(World::default());
+    let server = Own::serve(&stage).await;
+    let mut ada = server.connect("/ws/ada").await;
+    ada.request("quiet", json!({})).await;
+    for number in 0..100 {
+        ada.0.feed(Message::Ping(number.to_string().into())).await.unwrap();
+    }
+    ada.0.feed(Message::text(json!({"type": "echo", "data": {"text": "still here"}}).to_string())).await.unwrap();
+    soon("the burst", ada.0.flush()).await.unwrap();
+    let mut pongs = Vec::new();
+    let said = loop {
+        match soon("an answer", ada.0.next()).await {
+            Some(Ok(Message::Pong(payload))) => pongs.push(payload),
+            Some(Ok(Message::Text(text))) => break text,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(said.contains("still here"), "{said}");
+    assert_eq!(pongs.last().map(|payload| &**payload), Some(&b"99"[..]));
 }
 
 #[tokio::test(start_paused = true)]
