@@ -7,75 +7,105 @@ use indexmap::{Equivalent, IndexSet};
 /// How many are looked through one by one before there is a table.
 const FEW: usize = 8;
 
-/// In no particular order. One or a few cost what they are, and many are found by their hash.
+/// In no particular order. None and one cost nothing beside themselves, a few are looked through, and many are found
+/// by their hash.
 #[derive(Debug)]
 pub(super) enum SmallSet<T> {
+    Empty,
+    One(T),
     Few(Vec<T>),
     Many(Box<IndexSet<T>>),
 }
 
 impl<T> Default for SmallSet<T> {
     fn default() -> Self {
-        Self::Few(Vec::new())
+        Self::Empty
     }
 }
 
 impl<T: Hash + Eq> SmallSet<T> {
     /// Whether it is new.
     pub(super) fn insert(&mut self, item: T) -> bool {
-        match self {
-            Self::Few(few) if few.contains(&item) => false,
-            Self::Few(few) if few.len() < FEW => {
-                few.reserve_exact(1);
-                few.push(item);
-                true
-            }
-            Self::Few(few) => {
-                let mut many: IndexSet<T> = std::mem::take(few).into_iter().collect();
-                many.insert(item);
-                *self = Self::Many(Box::new(many));
-                true
-            }
-            Self::Many(many) => many.insert(item),
+        if self.contains(&item) {
+            return false;
         }
+        *self = match std::mem::take(self) {
+            Self::Empty => Self::One(item),
+            Self::One(first) => Self::Few(vec![first, item]),
+            Self::Few(mut few) if few.len() < FEW => {
+                few.push(item);
+                Self::Few(few)
+            }
+            Self::Few(few) => Self::Many(Box::new(few.into_iter().chain([item]).collect())),
+            Self::Many(mut many) => {
+                many.insert(item);
+                Self::Many(many)
+            }
+        };
+        true
     }
 
     pub(super) fn remove<Q: Hash + Equivalent<T> + ?Sized>(&mut self, item: &Q) -> Option<T> {
-        let removed = match self {
-            Self::Few(few) => {
-                let at = few.iter().position(|other| item.equivalent(other))?;
-                few.swap_remove(at)
+        let (removed, left) = match std::mem::take(self) {
+            Self::Empty => (None, Self::Empty),
+            Self::One(only) if item.equivalent(&only) => (Some(only), Self::Empty),
+            Self::One(only) => (None, Self::One(only)),
+            Self::Few(mut few) => {
+                let at = few.iter().position(|other| item.equivalent(other));
+                (at.map(|at| few.swap_remove(at)), Self::from_few(few))
             }
-            Self::Many(many) => many.swap_remove_full(item)?.1,
+            Self::Many(mut many) => {
+                let removed = many.swap_remove_full(item).map(|(_, item)| item);
+                (removed, Self::from_many(many))
+            }
         };
-        // What was large and is small gives its memory back.
-        if let Self::Many(many) = self {
-            if many.len() <= FEW / 2 {
-                *self = Self::Few(std::mem::take(&mut **many).into_iter().collect());
-            } else if many.capacity() > 8 * FEW && many.len() * 4 < many.capacity() {
-                many.shrink_to_fit();
+        *self = left;
+        removed
+    }
+
+    fn from_few(mut few: Vec<T>) -> Self {
+        match (few.len(), few.pop()) {
+            (1, Some(only)) => Self::One(only),
+            (_, Some(last)) => {
+                few.push(last);
+                Self::Few(few)
             }
+            (_, None) => Self::Empty,
         }
-        Some(removed)
+    }
+
+    /// What was large and is small gives its memory back.
+    fn from_many(mut many: Box<IndexSet<T>>) -> Self {
+        if many.len() <= FEW / 2 {
+            return Self::from_few(many.into_iter().collect());
+        }
+        if many.capacity() > 8 * FEW && many.len() * 4 < many.capacity() {
+            many.shrink_to_fit();
+        }
+        Self::Many(many)
     }
 
     pub(super) fn contains<Q: Hash + Equivalent<T> + ?Sized>(&self, item: &Q) -> bool {
         match self {
-            Self::Few(few) => few.iter().any(|other| item.equivalent(other)),
             Self::Many(many) => many.contains(item),
+            few => few.iter().any(|other| item.equivalent(other)),
         }
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         let (few, many) = match self {
-            Self::Few(few) => (Some(few), None),
-            Self::Many(many) => (None, Some(many)),
+            Self::Empty => (&[][..], None),
+            Self::One(only) => (std::slice::from_ref(only), None),
+            Self::Few(few) => (&few[..], None),
+            Self::Many(many) => (&[][..], Some(many)),
         };
-        few.into_iter().flatten().chain(many.into_iter().flat_map(|many| many.iter()))
+        few.iter().chain(many.into_iter().flat_map(|many| many.iter()))
     }
 
     pub(super) fn len(&self) -> usize {
         match self {
+            Self::Empty => 0,
+            Self::One(_) => 1,
             Self::Few(few) => few.len(),
             Self::Many(many) => many.len(),
         }
@@ -105,6 +135,6 @@ mod tests {
             assert_eq!(set.remove(&number), None);
             assert!(!set.contains(&number));
         }
-        assert!(set.is_empty() && matches!(set, SmallSet::Few(_)));
+        assert!(set.is_empty() && matches!(set, SmallSet::Empty));
     }
 }

@@ -70,6 +70,32 @@ async fn a_reset_leaves_nothing() {
     assert_eq!(house.accepted(), last_words().len() as u64);
 }
 
+/// Whoever goes in the middle of a frame is counted as lost, whoever breaks the protocol as such, and nobody twice.
+#[tokio::test]
+async fn what_ends_badly_is_counted_as_what_it_was() {
+    let house = House::open().await;
+    for half in [&b"\x81\x85\0\0\0\0he"[..], b"\x81", b"\x01\x82\0\0\0\0hi"] {
+        let mut wire = open(&house).await;
+        wire.write(half, WHOLE).await;
+        wire.reset();
+    }
+    house.empty().await;
+    assert_eq!((house.stats().lost, house.stats().protocol_errors), (3, 0));
+    let too_big = Frame::text("").claiming(1 << 40).bytes();
+    for broken in [Frame::new(3, "").bytes(), Frame::text(*b"\xff").bytes(), too_big] {
+        let mut wire = open(&house).await;
+        wire.write(&broken, WHOLE).await;
+        assert!(matches!(soon("the close frame", wire.hear()).await, Ok(Heard::Close(Some(1002 | 1007 | 1009)))));
+    }
+    let mut wire = open(&house).await;
+    wire.write(&Frame::close(1000, "").bytes(), WHOLE).await;
+    assert!(matches!(soon("the close frame", wire.hear()).await, Ok(Heard::Close(Some(1000)))));
+    drop(wire);
+    house.empty().await;
+    let stats = house.stats();
+    assert_eq!((stats.lost, stats.protocol_errors, stats.timed_out, stats.too_slow), (3, 3, 0, 0));
+}
+
 /// It waits for the client's close frame, but not for ever.
 #[tokio::test]
 async fn who_does_not_answer_the_close_frame_is_let_go() {

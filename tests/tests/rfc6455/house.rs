@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use channels::ConfigBuilder;
 use channels::prelude::*;
+use channels::{ConfigBuilder, Stats};
 use tokio::net::TcpListener;
 
 #[derive(Default)]
@@ -48,6 +48,11 @@ impl House {
     /// How many connections have been accepted so far.
     pub(crate) fn accepted(&self) -> u64 {
         self.layer.stats().connections_total
+    }
+
+    /// What has been counted so far.
+    pub(crate) fn stats(&self) -> Stats {
+        self.layer.stats()
     }
 
     /// Waits until every connection has been given back, also those whose upgrade is not done yet.

@@ -119,6 +119,7 @@ async fn who_never_reads_again_is_closed_and_its_stream_dropped() {
     assert!(sent < 64, "what waits for it is bounded: {sent} messages");
     stage.until(|world| world.ends().len() == 1).await;
     assert_eq!((stage.world.ends()[0].code, stage.world.ends()[0].groups.len()), (4413, 1));
+    assert_eq!((stage.layer.stats().too_slow, stage.layer.stats().lost), (1, 0));
     let began = Instant::now();
     stage.until(|_| server.dialer.open() == 1).await;
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
