@@ -34,9 +34,9 @@ pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
 ///
 /// The consumer is used again afterwards, as a `Mutex` would be after poisoning was ignored: what it
 /// keeps is the application's, and one bad message must not cost the client its connection.
-pub(super) async fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let outcome = AssertUnwindSafe(work).catch_unwind().await;
-    outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
+pub(super) fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
+    // No `async fn`, which would hold the work twice.
+    AssertUnwindSafe(work).catch_unwind().map(|outcome| outcome.unwrap_or_else(|payload| Err(panicked(&*payload))))
 }
 
 /// As [`caught`], for what does not wait.
@@ -45,7 +45,7 @@ pub(super) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T
     outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
 }
 
-/// Runs a hook to its end or its deadline, and reads on meanwhile.
+/// Runs a hook, [`caught`], to its end or its deadline, and reads on meanwhile.
 ///
 /// While it waits, control frames are read and messages queued; the connection counts as alive. When
 /// the client leaves or this server closes, the hook gets `leaving` to finish.
@@ -53,9 +53,8 @@ pub(super) async fn attend<R: Source>(
     inbox: &mut Inbox<'_, R>,
     connection: &Connection,
     deadlines: Deadlines,
-    work: impl Future<Output = Result<(), Error>>,
+    mut work: Pin<&mut impl Future<Output = Result<(), Error>>>,
 ) -> Result<(), Error> {
-    let mut work = pin!(caught(work));
     // Most hooks are done at their first poll: no timer for them.
     if let Poll::Ready(outcome) = poll!(work.as_mut()) {
         return outcome;

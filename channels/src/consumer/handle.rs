@@ -1,5 +1,7 @@
 //! One message's way to its handler, and what is told of it.
 
+use std::pin::pin;
+
 use bytes::Bytes;
 use bytestring::ByteString;
 use futures_util::FutureExt;
@@ -9,7 +11,7 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{attend, caught_now};
+use super::guard::{attend, caught, caught_now};
 use super::inbox::{Inbox, Source};
 use super::session::{Session, Step};
 use crate::close::CloseReason;
@@ -106,7 +108,7 @@ impl<C: Consumer> Session<C> {
         };
         if message.is_expired() {
             self.layer.manager().counters.expired();
-            return Left::Failed(expired(), Request::of(&message), Some(ByteString::from(message.name())));
+            return Left::Failed(expired(), Request::of(&message), Some(message.shared_name()));
         }
         if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
             return Left::Nothing;
@@ -131,7 +133,7 @@ impl<C: Consumer> Session<C> {
             Some(Err(error)) => {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);
-                Left::Failed(error, request, Some(ByteString::from(message.name())))
+                Left::Failed(error, request, Some(message.shared_name()))
             }
         }
     }
@@ -150,7 +152,7 @@ impl<C: Consumer> Session<C> {
                 self.settle(inbox, outcome, Request::default(), None).await
             }
             Left::Message(message) => {
-                let (request, name) = (Request::of(&message), ByteString::from(message.name()));
+                let (request, name) = (Request::of(&message), message.shared_name());
                 let outcome = self.message(message, request.clone(), inbox).await;
                 self.settle(inbox, outcome, request, Some(&name)).await
             }
@@ -163,10 +165,10 @@ impl<C: Consumer> Session<C> {
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = async {
+        let work = pin!(caught(async {
             consumer.connected(&cx, &mut answers).await?;
             answers.succeeded()
-        };
+        }));
         attend(inbox, connection, deadlines, work).await
     }
 
@@ -175,13 +177,13 @@ impl<C: Consumer> Session<C> {
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = async {
+        let work = pin!(caught(async {
             match frame {
                 Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
                 Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
             }
             answers.succeeded()
-        };
+        }));
         attend(inbox, connection, deadlines, work).await
     }
 
@@ -194,17 +196,21 @@ impl<C: Consumer> Session<C> {
         let deadlines = self.deadlines();
         let Self { consumer, connection, layer, state, middleware } = self;
         let mut answers = Answers::to(connection, C::LAYOUT, request);
-        let work = async {
-            if middleware.is_empty() {
+        let outcome = if middleware.is_empty() {
+            let work = pin!(caught(async {
                 let cx = Context::new(connection, layer, state, &message);
                 consumer.message(&cx, &mut answers).await?;
-            } else {
+                answers.succeeded()
+            }));
+            attend(inbox, connection, deadlines, work).await
+        } else {
+            let work = caught(async {
                 let mut end = End { consumer, connection, layer, state, answers: &mut answers };
                 Next::new(middleware, &mut end, connection, layer).run(message).await?;
-            }
-            answers.succeeded()
+                answers.succeeded()
+            });
+            attend(inbox, connection, deadlines, Box::pin(work).as_mut()).await
         };
-        let outcome = attend(inbox, connection, deadlines, work).await;
         // A reply that was held back goes out before the error, which bears the `re`.
         if outcome.is_err() { answers.release().and(outcome) } else { outcome }
     }
@@ -262,8 +268,10 @@ impl<C: Consumer> Session<C> {
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
-            let hook = consumer.failed(error, &cx, &mut answers);
-            match attend(inbox, connection, deadlines, hook).await {
+            let mut hook = Box::pin(caught(consumer.failed(error, &cx, &mut answers)));
+            let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await;
+            drop(hook);
+            match outcome {
                 Ok(()) => answers.succeeded(),
                 Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
             }

@@ -126,6 +126,11 @@ impl Message {
         &self.name
     }
 
+    /// The same, without a copy.
+    pub(crate) fn shared_name(&self) -> ByteString {
+        self.name.clone()
+    }
+
     /// Its payload, as JSON; empty where there is none.
     pub fn data(&self) -> &str {
         &self.data

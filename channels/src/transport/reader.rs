@@ -161,10 +161,8 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                 Ok(None) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }
-            if !self.pending.is_empty() {
-                // A piece of a header: what it was read with is for others.
-                self.pending = BytesMut::from(&self.pending[..]);
-            }
+            // A piece of a header, or nothing: what it was read with is for others again.
+            self.pending = BytesMut::from(&self.pending[..]);
             self.note_unfinished();
             cork::flush();
             match ready!(self.poll_read(cx, Self::keep)) {
