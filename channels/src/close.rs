@@ -34,7 +34,8 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: too many now; reconnect later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 4408: nothing was heard of the client within `WS_HEARTBEAT_TIMEOUT`; reconnect.
+    /// 4408: nothing was heard of the client within `WS_HEARTBEAT_TIMEOUT`, or a message took longer than
+    /// `WS_MESSAGE_TIMEOUT` to arrive; reconnect.
     pub const HEARTBEAT_LOST: Self = Self(4408);
     /// 4413: the client took its messages too slowly and its outbox is full; reconnect.
     pub const OUTBOX_FULL: Self = Self(4413);

@@ -43,43 +43,61 @@ impl Cork {
     }
 }
 
+/// This thread's cork; `None` while the thread ends, when nothing is held back any more.
+fn with<T>(look: impl FnOnce(&mut Cork) -> T) -> Option<T> {
+    CORK.try_with(|cork| look(&mut cork.borrow_mut())).ok()
+}
+
 /// Runs something whose sends go out together when it returns, or panics.
 pub(crate) fn corked<T>(work: impl FnOnce() -> T) -> T {
-    struct Uncork {
-        before: bool,
-    }
-    impl Drop for Uncork {
-        fn drop(&mut self) {
-            flush();
-            CORK.with_borrow_mut(|cork| cork.on = self.before);
-        }
-    }
-    let before = CORK.with_borrow_mut(|cork| std::mem::replace(&mut cork.on, true));
-    let _uncork = Uncork { before };
+    let Some(before) = with(|cork| std::mem::replace(&mut cork.on, true)) else { return work() };
+    // Dropped in reverse: what was sent before the panic goes out, and the cork is as it was whatever that does.
+    let _as_before = AsBefore(before);
+    let _flushed = Flushed;
     work()
+}
+
+struct Flushed;
+
+impl Drop for Flushed {
+    fn drop(&mut self) {
+        flush();
+    }
+}
+
+struct AsBefore(bool);
+
+impl Drop for AsBefore {
+    fn drop(&mut self) {
+        with(|cork| cork.on = self.0);
+    }
+}
+
+fn is_on() -> bool {
+    with(|cork| cork.on).unwrap_or(false)
 }
 
 /// The same where no task is polled that will flush.
 pub(super) fn gathered<T>(work: impl FnOnce() -> T) -> T {
-    if CORK.with_borrow(|cork| cork.on) { work() } else { corked(work) }
+    if is_on() { work() } else { corked(work) }
 }
 
 /// A connection has been called to be written to: now, or when the cork is drawn.
 pub(super) fn due(connection: &Connection) {
-    let held = CORK.with_borrow_mut(|cork| {
+    let held = with(|cork| {
         if cork.on {
             cork.due.push(connection.clone());
         }
         cork.on
     });
-    if !held {
+    if held != Some(true) {
         connection.write_now();
     }
 }
 
 /// Pushes what is held, before anything else is pushed.
 pub(crate) fn settle() {
-    if let Some(members) = CORK.with_borrow_mut(|cork| cork.held.take()) {
+    if let Some(members) = with(|cork| cork.held.take()).flatten() {
         members.give_out();
     }
 }
@@ -91,36 +109,37 @@ pub(super) fn deliver(
     json: &ByteString,
     except: Option<ConnectionId>,
 ) -> usize {
-    if !CORK.with_borrow(|cork| cork.on) {
+    if !is_on() {
         return corked(|| members.deliver(&mut Encoded::several(std::slice::from_ref(json), group), except));
     }
     let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
-    if CORK.with_borrow(|cork| cork.held.as_ref().is_some_and(is_same)) {
+    if with(|cork| cork.held.as_ref().is_some_and(is_same)) == Some(true) {
         return members.hold(group, json, except);
     }
     settle();
     let there = members.hold(group, json, except);
-    CORK.with_borrow_mut(|cork| cork.held = Some(members));
+    with(|cork| cork.held = Some(members));
     there
 }
 
 /// Writes to everybody who is due: the first slice here, others by a task that lets others go on between slices.
 pub(crate) fn flush() {
-    if CORK.with_borrow(|cork| cork.held.is_none() && cork.due.is_empty()) {
+    if with(|cork| cork.held.is_none() && cork.due.is_empty()) != Some(false) {
         return;
     }
     settle();
-    let mut due = CORK.with_borrow_mut(|cork| {
+    let due = with(|cork| {
         let spare = std::mem::take(&mut cork.spare);
         std::mem::replace(&mut cork.due, spare)
     });
+    let Some(mut due) = due else { return };
     write(due.iter().take(SLICE));
     if due.len() > SLICE {
         let runtime = due[0].link().runtime.clone();
         runtime.spawn(write_slices(due));
     } else {
         due.clear();
-        CORK.with_borrow_mut(|cork| cork.spare = due);
+        with(|cork| cork.spare = due);
     }
 }
 

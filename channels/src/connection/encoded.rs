@@ -1,5 +1,7 @@
 //! Messages on their way to many: each variant of the wire is made once, when it is first needed.
 
+use std::panic::AssertUnwindSafe;
+
 use bytes::BytesMut;
 use bytestring::ByteString;
 
@@ -13,6 +15,8 @@ pub(crate) struct Encoded<'a> {
     /// The group it is for, where it is for one.
     group: Option<&'a str>,
     made: Vec<(Variant, Option<Chunk>)>,
+    /// Each message by itself, once somebody needs them so.
+    singles: Vec<Encoded<'a>>,
 }
 
 impl<'a> Encoded<'a> {
@@ -21,7 +25,7 @@ impl<'a> Encoded<'a> {
     }
 
     pub(crate) fn several(json: &'a [ByteString], group: Option<&'a str>) -> Self {
-        Self { json, group, made: Vec::new() }
+        Self { json, group, made: Vec::new(), singles: Vec::new() }
     }
 
     pub(crate) fn group(&self) -> Option<&'a str> {
@@ -33,10 +37,13 @@ impl<'a> Encoded<'a> {
         self.json.len()
     }
 
-    /// Each message by itself.
-    pub(crate) fn each(&self) -> impl Iterator<Item = Encoded<'a>> {
-        let group = self.group;
-        self.json.chunks(1).map(move |json| Encoded::several(json, group))
+    /// Each message by itself; also made once for all.
+    pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut Encoded<'a>> {
+        if self.singles.is_empty() {
+            let group = self.group;
+            self.singles = self.json.chunks(1).map(|json| Encoded::several(json, group)).collect();
+        }
+        self.singles.iter_mut()
     }
 
     /// What goes to a connection with this link, as one run of bytes; `None` where its encoding can express
@@ -72,7 +79,9 @@ pub(crate) fn frame(link: &Link, json: &ByteString) -> Option<Chunk> {
         return Some(finished(link, OpCode::Text, json.as_bytes()));
     }
     let serializer = link.serializers.get(usize::from(link.variant.serializer))?;
-    match serializer.encode(json) {
+    // It may be somebody else's code, and it runs where many senders meet: its panic is its error.
+    let encoded = std::panic::catch_unwind(AssertUnwindSafe(|| serializer.encode(json)));
+    match encoded.unwrap_or_else(|_| Err("the encoder panicked".into())) {
         Ok(frame) => Some(raw(link, &frame)),
         Err(error) => {
             tracing::error!(%error, serializer = serializer.name(), "a message cannot be encoded");

@@ -211,7 +211,8 @@ impl Connection {
         self.0.link.memberships.leave(self, group)
     }
 
-    /// Sends to this client only. Never waits: the message is queued.
+    /// Sends to this client only. Never waits: the message is queued, and leaves when the handler waits or ends;
+    /// outside of handlers at once. A handler that blocks its thread until it has had an effect waits for ever.
     ///
     /// # Errors
     ///
@@ -261,9 +262,14 @@ impl Connection {
             self.0.link.counters.add_dropped(message.len());
             return false;
         };
+        // Those of a run that the encoding cannot express.
+        let left_out = message.len() - (chunk.messages as usize).min(message.len());
+        if left_out > 0 {
+            self.0.link.counters.add_dropped(left_out);
+        }
         match self.push(chunk, Share::Others(message.group())) {
             Pushed::TooMany => {
-                let taken = message.each().filter_map(|mut one| self.deliver(&mut one).then_some(())).count();
+                let taken = message.each().filter_map(|one| self.deliver(one).then_some(())).count();
                 taken == message.len()
             }
             pushed => matches!(pushed, Pushed::Queued),
@@ -320,12 +326,12 @@ impl Connection {
     async fn write_when_possible(self, batch: Batch) {
         let mut blocked = Some(batch);
         while let Some(batch) = blocked {
-            let given_up = tokio::select! {
-                () = batch.writable() => false,
-                () = self.0.outbox.abandoned() => true,
+            let goes_on = tokio::select! {
+                goes_on = batch.writable() => goes_on,
+                () = self.0.outbox.abandoned() => false,
             };
-            if given_up {
-                self.0.link.counters.add_dropped(batch.unwritten());
+            if !goes_on {
+                self.0.link.counters.add_dropped(batch.unwritten() + self.0.outbox.abandon());
                 return;
             }
             let mut tally = Tally::default();

@@ -22,7 +22,9 @@ use crate::websocket::{Chunk, OpCode, close_frame, control};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OutboxPolicy {
-    /// The connection is closed with 4413: the client reconnects and asks for what it missed.
+    /// The connection is closed with 4413: the client reconnects and asks for what it missed. Over TCP and Unix sockets
+    /// that happens only where the socket takes no more; over TLS and HTTP/2, whose writer is a task, also where
+    /// more is sent at once than the outbox holds.
     #[default]
     Close,
     /// The new message is dropped, counted, and the client told by `$dropped` where it negotiated
@@ -123,10 +125,11 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    /// Waits until the socket takes something. Cancel safe.
-    pub(crate) async fn writable(&self) {
-        if let Some(wire) = &self.wire {
-            wire.writable().await;
+    /// Waits until the socket takes something; whether it ever will. Cancel safe.
+    pub(crate) async fn writable(&self) -> bool {
+        match &self.wire {
+            Some(wire) => wire.writable().await.is_ok(),
+            None => false,
         }
     }
 

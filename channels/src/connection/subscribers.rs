@@ -15,7 +15,8 @@ use crate::id::ConnectionId;
 ///
 /// The one lock keeps two things: who is a member, and that every message reaches the outboxes of all members
 /// before the next one does. That is the total order of a topic. Pushing into an outbox never waits,
-/// so the lock is never held across an await, nor across a write.
+/// so the lock is never held across an await; and across a write only where an outbox is full because its
+/// writer is late.
 ///
 /// What a burst sends is held here until the burst ends: its place in the order is that of the send, since
 /// whoever pushes, joins or leaves gives it out first.

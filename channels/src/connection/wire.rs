@@ -58,14 +58,17 @@ impl Wire {
         }
     }
 
-    /// Waits until the socket takes something, or is gone. Cancel safe.
-    pub(crate) async fn writable(&self) {
-        // An error is seen again by the write that follows.
-        let _ = match self {
+    /// Waits until the socket takes something. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// Where the socket's runtime is gone.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        match self {
             Self::Tcp(half) => half.writable().await,
             #[cfg(unix)]
             Self::Unix(half) => half.writable().await,
-        };
+        }
     }
 
     /// Writes what the socket takes at once, and takes it out of the queue.

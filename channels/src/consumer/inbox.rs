@@ -114,6 +114,8 @@ impl<'a, R: Source> Inbox<'a, R> {
         if self.is_over() || self.ahead.as_ref().is_some_and(|ahead| ahead.is_full()) {
             return std::future::pending().await;
         }
+        // Frames that were read together come without the runtime's having a say.
+        tokio::task::coop::consume_budget().await;
         if let Some(arrival) = poll_fn(|cx| self.poll_read(cx)).await
             && !matches!(arrival.received, Received::Alive)
         {

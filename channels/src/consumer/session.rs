@@ -187,7 +187,8 @@ enum Next {
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed.
 fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
-    if let Some(reason) = inbox.connection().closing() {
+    // Where a write failed, what the client said before it went still counts.
+    if let Some(reason) = inbox.connection().closing().filter(|reason| reason.closed_by() != ClosedBy::Lost) {
         return Poll::Ready(Next::End(reason.clone()));
     }
     if inbox.over_since().is_none() && !inbox.connection().outbox().has_room() {

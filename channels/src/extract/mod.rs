@@ -51,7 +51,8 @@ pub trait Extract<S, H: Hook = OnMessage>: Sized + Send {
     ///
     /// # Cancel safety
     ///
-    /// Where it waits and the handler is no `async fn`, it is dropped once at its first wait, and called again.
+    /// Where one of the extractors of a handler that is no `async fn` waits, all of them are called a second time: the
+    /// first time, the one that waits is dropped where it does. What must happen once belongs into the handler.
     fn extract(cx: &Context<'_, S, H>) -> impl Future<Output = Result<Self, Error>> + Send;
 }
 

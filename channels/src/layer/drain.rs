@@ -78,6 +78,8 @@ impl ChannelLayer {
                 tracing::warn!(connections, ?timeout, "the drain's deadline has passed");
                 manager.late.store(connections, Ordering::Relaxed);
                 manager.deadline.cancel();
+                // Who has not been told yet is told now, whatever that takes: nothing else ends an idle session.
+                manager.registry.for_each(1, async |connection| manager.tell(&connection)).await;
             }
         });
     }

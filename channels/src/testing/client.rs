@@ -80,7 +80,11 @@ impl Client {
             arrivals,
             switches: Arc::clone(&switches),
             reading: reading.subscribe(),
-            decoder: Decoder::new(Rules { max_message_size: usize::MAX, masked: false, deflate: false }),
+            decoder: Decoder::new(Rules {
+                max_message_size: usize::MAX,
+                masked: false,
+                deflate: connection.link().variant.window != 0,
+            }),
         };
         let reader = tokio::spawn(reader.run()).abort_handle();
         Self { connection, to: Some(to), arrived, end: None, switches, reading, reader }

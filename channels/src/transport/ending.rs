@@ -19,6 +19,8 @@ pub(super) async fn end<R>(mut reader: Reader<R>, connection: &Connection, manag
 where
     R: AsyncRead + Unpin + Send,
 {
+    // What the session's last poll sent is written when that poll ends, whatever time is left afterwards.
+    tokio::task::yield_now().await;
     let deadline = Instant::now() + CLOSE_TIMEOUT;
     let goodbye = async {
         // Read while it is written: a client that does not read before it has written would wait for ever.

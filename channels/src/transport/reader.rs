@@ -63,6 +63,7 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
     /// Reads on until the client says goodbye, and makes nothing of what comes before it.
     pub(super) async fn until_closed(&mut self) {
         while matches!(self.state, State::Open) {
+            tokio::task::coop::consume_budget().await;
             if std::future::poll_fn(|cx| self.poll_next(cx)).await.is_none() {
                 return;
             }
@@ -109,16 +110,11 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
         Ok(())
     }
 
-    /// Notes a message that is half-way: it is life, and the sweep ends what takes too long.
+    /// Notes a message that is half-way, for the sweep that ends what takes too long.
     fn note_unfinished(&mut self) {
-        if !self.decoder.is_inside() && self.pending.is_empty() {
-            return;
-        }
-        let now = Instant::now();
-        self.connection.heard(now);
-        if !self.is_half_way {
+        if !self.is_half_way && (self.decoder.is_inside() || !self.pending.is_empty()) {
             self.is_half_way = true;
-            self.connection.set_unfinished(Some(now));
+            self.connection.set_unfinished(Some(Instant::now()));
         }
     }
 
@@ -153,7 +149,9 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
         loop {
             match self.decoder.decode(&mut self.pending) {
                 Ok(Some(event)) => {
-                    if std::mem::take(&mut self.is_half_way) {
+                    // A control frame between two fragments ends no message.
+                    if self.is_half_way && !self.decoder.is_inside() {
+                        self.is_half_way = false;
                         self.connection.set_unfinished(None);
                     }
                     return Poll::Ready(Some(self.received(event)));
@@ -170,6 +168,8 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                     self.state = State::Over;
                     return Poll::Ready(None);
                 }
+                // Part of a message is life too; a whole one is noted by whoever gets it.
+                Ok(_) if self.is_half_way => self.connection.heard(Instant::now()),
                 Ok(_) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }

@@ -127,6 +127,9 @@ impl<C: Consumer> Route<C> {
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
         let (variant, extras) = (negotiated.variant(), negotiated.protocol.is_some());
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let runtime = Handle::current();
+        // A router may outlive the runtime that served it first.
+        links.retain(|link| link.runtime.id() == runtime.id());
         if let Some(link) = links.iter().find(|link| link.variant == variant && link.extras == extras) {
             return Arc::clone(link);
         }
@@ -144,7 +147,7 @@ impl<C: Consumer> Route<C> {
                 policy: self.policy,
             },
             compress_from: config.compression_min_bytes(),
-            runtime: Handle::current(),
+            runtime,
         });
         links.push(Arc::clone(&link));
         link

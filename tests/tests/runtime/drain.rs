@@ -120,3 +120,20 @@ async fn a_backend_that_never_answers_does_not_hold_it_up() {
     assert!(began.elapsed() < timeout + Duration::from_secs(1), "{:?}", began.elapsed());
     assert_eq!(connecting.await.unwrap().unwrap_err().status(), 503);
 }
+
+/// Nothing but the server's word ends a session that waits for its client; all of them get it, however short the time.
+#[tokio::test(start_paused = true)]
+async fn a_drain_without_time_tells_everybody_all_the_same() {
+    let config = Config::builder().drain_timeout(Duration::ZERO).build().unwrap();
+    let stage = Stage::with(World::default(), config);
+    let mut clients = Vec::new();
+    for _ in 0..1000 {
+        clients.push(stage.connect("-").await);
+    }
+    stage.layer.drained().await;
+    for client in &mut clients {
+        assert_eq!(client.closed().await.code(), CloseCode::SERVICE_RESTART);
+    }
+    assert_eq!(stage.world.ends().len(), 1000);
+    stage.empty().await;
+}

@@ -114,6 +114,7 @@ impl Serializer for Backwards {
         if json.contains("unspeakable") {
             return Err("it cannot be said".into());
         }
+        assert!(!json.contains("terrible"), "this encoder panics");
         Ok(Frame::Binary(backwards(json).into()))
     }
 
@@ -142,4 +143,24 @@ async fn an_encoding_of_ones_own_is_negotiated_by_its_name() {
     ada.send_binary(&b"\xff"[..]).await;
     let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
     assert!(backwards(std::str::from_utf8(&bytes).unwrap()).contains("INVALID_JSON"));
+}
+
+/// A burst is encoded when it ends, outside of any handler: an encoder that panics there takes nobody with it.
+#[tokio::test(start_paused = true)]
+async fn an_encoder_that_panics_costs_its_client_the_message_and_nobody_anything_else() {
+    let layer = ChannelLayer::builder(Config::default()).serializer(Backwards).connect().await.unwrap();
+    let stage = Stage::over(World { groups: vec!["all"], ..World::default() }, layer);
+    let mut ada = stage.connecting("ada").protocol("channels.v1.backwards").await.unwrap();
+    let mut bob = stage.connect("bob").await;
+    ada.joined("all").await;
+    bob.joined("all").await;
+    for text in ["terrible", "fine"] {
+        bob.send("say", &json!({"group": "all", "text": text})).await;
+        assert_eq!(bob.recv::<Text>().await.text, text);
+    }
+    let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
+    assert_eq!(bytes, backwards(r#"{"type":"said","data":{"text":"fine"}}"#));
+    assert_eq!(stage.layer.stats().dropped, 1);
+    drop((ada, bob));
+    stage.empty().await;
 }

@@ -104,6 +104,24 @@ async fn a_flood_of_empty_fragments_is_one_message_that_takes_too_long() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn control_frames_between_fragments_buy_no_time() {
+    let house = House::open();
+    let mut ada = house.connect("ada").await;
+    let began = Instant::now();
+    ada.0.get_mut().write_all(&Frame::text("half").more().bytes()).await.unwrap();
+    let pinging = async {
+        while ada.0.get_mut().write_all(&Frame::ping("").bytes()).await.is_ok() {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = pinging => {}
+        () = house.timed_out_since(began) => {}
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn slow_but_in_time_is_fine_and_each_message_has_its_own_time() {
     let house = House::open();
     let mut ada = house.connect("ada").await;

@@ -94,8 +94,7 @@ pub(crate) fn call(function: &Function, arguments: &[Ident], scope: &Scope) -> T
     let call = quote_spanned!(name.span()=> Self::#name(#receiver #(#arguments),*));
     if function.is_async {
         let krate = krate.at(name.span());
-        let checked = quote_spanned!(name.span()=> #krate::sendable(#call));
-        return quote!(#checked.await);
+        return quote_spanned!(name.span()=> #krate::sendable(#call).await);
     }
     call
 }
