@@ -9,18 +9,13 @@ const FEW: usize = 8;
 
 /// In no particular order. None and one cost nothing beside themselves, a few are looked through, and many are found
 /// by their hash.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) enum SmallSet<T> {
+    #[default]
     Empty,
     One(T),
     Few(Vec<T>),
     Many(Box<IndexSet<T>>),
-}
-
-impl<T> Default for SmallSet<T> {
-    fn default() -> Self {
-        Self::Empty
-    }
 }
 
 impl<T: Hash + Eq> SmallSet<T> {
