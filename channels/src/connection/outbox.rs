@@ -459,3 +459,115 @@ impl Outbox {
         self.tell_written();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use futures_util::future::BoxFuture;
+    use tokio::runtime::Handle;
+
+    use super::*;
+    use crate::close::CloseCode;
+    use crate::connection::{Connection, Memberships, Variant};
+    use crate::error::Error;
+    use crate::message::Layout;
+    use crate::websocket::data;
+
+    struct Alone;
+
+    impl Memberships for Alone {
+        fn join<'a>(&'a self, _: &'a Connection, _: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
+            async { Ok(false) }.boxed()
+        }
+
+        fn leave(&self, _: &Connection, _: &str) -> bool {
+            false
+        }
+    }
+
+    fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
+        Outbox::new(Arc::new(Link {
+            memberships: Arc::new(Alone),
+            counters: Arc::default(),
+            serializers: Arc::new([]),
+            variant: Variant::default(),
+            layout: Layout::DEFAULT,
+            extras: true,
+            outbox: OutboxLimits { messages, bytes, policy },
+            compress_from: 0,
+            runtime: Handle::current(),
+        }))
+    }
+
+    /// What became of messages of these sizes, one after the other.
+    fn pushed<const N: usize>(outbox: &Outbox, sizes: [usize; N], share: Share<'_>) -> [bool; N] {
+        sizes.map(|size| matches!(outbox.push(message(size), share, true).0, Pushed::Queued))
+    }
+
+    fn message(size: usize) -> Chunk {
+        data(OpCode::Binary, &vec![0; size], false)
+    }
+
+    /// The payloads of what is taken now.
+    async fn taken(outbox: &Outbox) -> Vec<usize> {
+        let batch = outbox.next().await;
+        let sizes = batch.queue.iter().map(|chunk| chunk.payload).collect();
+        outbox.done(Batch { queue: Queue::Empty, ..batch });
+        sizes
+    }
+
+    #[tokio::test]
+    async fn it_is_bounded_in_messages_and_nothing_follows_what_did_not_fit() {
+        let outbox = outbox(2, 1000, OutboxPolicy::Close);
+        assert_eq!(pushed(&outbox, [1, 2, 3], Share::Own), [true, true, false]);
+        assert_eq!(taken(&outbox).await, [1, 2]);
+        assert_eq!(pushed(&outbox, [4], Share::Own), [false], "the client would see a gap");
+    }
+
+    #[tokio::test]
+    async fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
+        let outbox = outbox(100, 10, OutboxPolicy::Close);
+        assert_eq!(pushed(&outbox, [1000], Share::Own), [true]);
+        assert_eq!(taken(&outbox).await, [1000]);
+        assert_eq!(pushed(&outbox, [6, 4, 1], Share::Own), [true, true, false]);
+    }
+
+    #[tokio::test]
+    async fn what_others_get_too_waits_until_the_connect_hook_has_spoken() {
+        let outbox = outbox(3, 100, OutboxPolicy::Close);
+        assert_eq!(pushed(&outbox, [2], Share::Others(None)), [true]);
+        assert_eq!(pushed(&outbox, [1], Share::Own), [true]);
+        assert_eq!(taken(&outbox).await, [1]);
+        assert_eq!(pushed(&outbox, [3], Share::Others(None)), [true]);
+        outbox.open();
+        assert_eq!(pushed(&outbox, [4, 5], Share::Others(None)), [true, false]);
+        assert_eq!(taken(&outbox).await, [2, 3, 4]);
+    }
+
+    #[tokio::test]
+    async fn a_run_that_does_not_fit_whole_has_to_come_one_by_one() {
+        let outbox = outbox(2, 1000, OutboxPolicy::DropNewest);
+        let run = Chunk { messages: 3, ..message(9) };
+        assert!(matches!(outbox.push(run, Share::Others(None), true).0, Pushed::TooMany));
+        assert_eq!(pushed(&outbox, [1, 2, 3], Share::Others(Some("rust"))), [true, true, false]);
+        outbox.open();
+        let batch = outbox.next().await;
+        let last = batch.queue.iter().last().map(|chunk| chunk.bytes.clone()).unwrap();
+        assert!(last.ends_with(br#"{"type":"$dropped","data":{"count":1,"group":"rust"}}"#), "{last:?}");
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_before_the_end_is_still_written_and_nothing_after_it() {
+        let outbox = outbox(10, 10, OutboxPolicy::Close);
+        pushed(&outbox, [1], Share::Own);
+        outbox.end(CloseReason::server(CloseCode::SERVICE_RESTART, "bye"));
+        assert!(matches!(outbox.push(message(1), Share::Own, true).0, Pushed::Closed));
+        let batch = outbox.next().await;
+        let frames: Vec<_> = batch.queue.iter().map(|chunk| chunk.bytes.clone()).collect();
+        assert_eq!(frames.len(), 2);
+        assert!(frames[1].ends_with(b"bye") && frames[1][..4] == [0x88, 5, 0x03, 0xf4], "{:?}", frames[1]);
+        assert!(!outbox.is_finished());
+        outbox.done(Batch { queue: Queue::Empty, ..batch });
+        assert!(outbox.is_finished());
+    }
+}

@@ -1,0 +1,159 @@
+//! What a connection is sent: pushed by whoever sends it, and written by whoever is called to.
+
+use std::sync::atomic::Ordering;
+
+use bytes::Bytes;
+
+use super::outbox::{Pushed, Share};
+use super::{Batch, Connection, Encoded, OutboxPolicy, Tally, Wire, cork, ended};
+use crate::close::{CloseCode, CloseReason};
+use crate::error::Error;
+use crate::websocket::Chunk;
+
+impl Connection {
+    /// Queues what is for this client alone.
+    pub(super) fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
+        cork::settle();
+        match self.push(chunk, Share::Own) {
+            Pushed::Queued => Ok(()),
+            Pushed::Full if self.0.link.outbox.policy == OutboxPolicy::DropNewest => Ok(()),
+            _ => Err(ended()),
+        }
+    }
+
+    /// Queues what others get too; whether all of it was taken.
+    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
+        let Some(chunk) = message.chunk(&self.0.link) else {
+            self.0.link.counters.add_dropped(message.len());
+            return false;
+        };
+        // Those of a run that the encoding cannot express.
+        let left_out = message.len() - (chunk.messages as usize).min(message.len());
+        if left_out > 0 {
+            self.0.link.counters.add_dropped(left_out);
+        }
+        match self.push(chunk, Share::Others(message.group())) {
+            Pushed::TooMany => {
+                let taken = message.each().filter_map(|one| self.deliver(one).then_some(())).count();
+                taken == message.len()
+            }
+            pushed => matches!(pushed, Pushed::Queued),
+        }
+    }
+
+    /// Queues a chunk, and acts on what did not fit.
+    fn push(&self, chunk: Chunk, share: Share<'_>) -> Pushed {
+        let mut outcome = self.push_or_late(chunk, share, true);
+        if let Pushed::Late(chunk) = outcome {
+            // A healthy socket never overflows because its writer is late.
+            self.write_now();
+            outcome = self.push_or_late(chunk, share, false);
+        }
+        if matches!(outcome, Pushed::Full) {
+            self.0.link.counters.add_dropped(1);
+            if self.0.link.outbox.policy == OutboxPolicy::Close {
+                self.begin_to_close(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
+            }
+        }
+        outcome
+    }
+
+    fn push_or_late(&self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+        let (outcome, called) = self.0.outbox.push(chunk, share, may_be_late);
+        if called {
+            cork::due(self);
+        }
+        outcome
+    }
+
+    /// From now on what is sent is written to this socket at once, at the end of a burst.
+    pub(crate) fn attach(&self, wire: Wire) {
+        self.0.outbox.attach(wire);
+    }
+
+    pub(super) fn write_now(&self) {
+        let mut tally = Tally::default();
+        self.write(&mut tally);
+        self.0.link.counters.sent(tally.messages, tally.payload);
+    }
+
+    /// Writes what waits, and adds it to a tally for the layer's counters. What the socket does not take now is
+    /// written by a task of its own.
+    pub(super) fn write(&self, all: &mut Tally) {
+        let mut tally = Tally::default();
+        let blocked = self.0.outbox.write(&mut tally);
+        self.settled(tally, all);
+        if let Some(batch) = blocked {
+            self.0.link.runtime.spawn(self.clone().write_when_possible(batch));
+        }
+    }
+
+    async fn write_when_possible(self, batch: Batch) {
+        let mut blocked = Some(batch);
+        while let Some(batch) = blocked {
+            let goes_on = tokio::select! {
+                goes_on = batch.writable() => goes_on,
+                () = self.0.outbox.abandoned() => false,
+            };
+            if !goes_on {
+                self.0.link.counters.add_dropped(batch.unwritten() + self.0.outbox.abandon());
+                return;
+            }
+            let mut tally = Tally::default();
+            blocked = self.0.outbox.resume(batch, &mut tally);
+            self.written(tally);
+        }
+    }
+
+    /// Takes note of what a transport has written that took it from the outbox.
+    pub(crate) fn written(&self, tally: Tally) {
+        let mut all = Tally::default();
+        self.settled(tally, &mut all);
+        self.0.link.counters.sent(all.messages, all.payload);
+    }
+
+    fn settled(&self, tally: Tally, all: &mut Tally) {
+        let counters = &self.0.counters;
+        counters.messages_out.fetch_add(tally.messages as u64, Ordering::Relaxed);
+        counters.bytes_out.fetch_add(tally.payload as u64, Ordering::Relaxed);
+        all.messages += tally.messages;
+        all.payload += tally.payload;
+        if tally.broken {
+            self.0.link.counters.add_dropped(tally.dropped + self.0.outbox.clear());
+            self.begin_to_close(CloseReason::lost());
+        }
+    }
+
+    /// What waits for `#[connect]` goes out from now on.
+    pub(crate) fn open(&self) {
+        if self.0.outbox.open() {
+            cork::due(self);
+        }
+    }
+
+    /// Asks the client for a sign of life.
+    pub(crate) fn ping(&self) {
+        if self.0.outbox.ping() {
+            cork::due(self);
+        }
+    }
+
+    /// Gives a sign of life.
+    pub(crate) fn pong(&self, payload: Bytes) {
+        let (has_room, called) = self.0.outbox.pong(payload);
+        if called {
+            cork::due(self);
+        }
+        if !has_room {
+            self.write_now();
+        }
+    }
+
+    /// Nothing more is sent: what is queued is written, then the close frame.
+    pub(crate) fn end(&self, reason: CloseReason) {
+        cork::settle();
+        if self.0.outbox.end(reason) {
+            cork::due(self);
+        }
+    }
+}
