@@ -234,6 +234,15 @@ impl Connection {
     /// # Errors
     ///
     /// As [`Connection::send`].
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// use channels::message::Frame;
+    ///
+    /// # fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// conn.send_frame(Frame::Binary(Bytes::from_static(b"\x00\x01")))?;
+    /// # Ok(()) }
+    /// ```
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
         self.send_chunk(encoded::raw(&self.0.link, &frame))
     }

@@ -77,6 +77,10 @@ impl TlsListener<TcpListener> {
     /// # Errors
     ///
     /// Those of [`TcpListener::bind`]: the address is taken, not ours, or not allowed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returned, nothing listens.
     pub async fn bind(address: impl ToSocketAddrs, config: Arc<ServerConfig>) -> io::Result<Self> {
         Ok(Self::new(TcpListener::bind(address).await?, config))
     }
