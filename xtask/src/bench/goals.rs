@@ -214,10 +214,10 @@ mod tests {
     #[test]
     fn memory_that_grows_is_found() {
         let mut runs = Runs::default();
-        runs.add(0, Channels, Work::Rounds, json!({ "rss_after_rounds": [10e6, 20e6, 20.1e6] }));
-        assert_eq!(rounds(&runs).met, Some(true), "the first round may leave something behind");
+        runs.add(0, Channels, Work::Rounds, json!({ "rss_after_rounds": [10e6, 20e6, 20.1e6, 19e6] }));
+        assert_eq!(rounds(&runs).met, Some(true), "what the allocator keeps goes up and down");
         let mut runs = Runs::default();
-        runs.add(0, Channels, Work::Rounds, json!({ "rss_after_rounds": [10e6, 20e6, 30e6] }));
+        runs.add(0, Channels, Work::Rounds, json!({ "rss_after_rounds": [10e6, 20e6, 30e6, 25e6] }));
         assert_eq!(rounds(&runs).met, Some(false));
     }
 
