@@ -35,15 +35,18 @@ pub use channels_macros::{
     validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
-pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LogLevel, Rate};
+pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Rate};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
 pub use consumer::Consumer;
-pub use error::{BoxError, Category, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
+pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
 pub use extract::Extract;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS, UserId};
+#[cfg(feature = "redis")]
+pub use layer::Emitter;
 pub use layer::{
     Admission, AlreadyInstalled, ChannelLayer, ChannelLayerBuilder, ConnectionManager, Drained, FIRST_RETRY_AFTER,
-    MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, try_get_channel_layer,
+    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry,
+    try_get_channel_layer,
 };
 pub use message::{Incoming, Outgoing};
 pub use middleware::Middleware;

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use channels::backend::{Backend, Counts, Envelope, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+use channels::backend::{
+    Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic,
+};
 use channels::{Error, Rate, UserId};
 
 /// What the servers share. The lock over all sinks is the one order of every topic.
@@ -36,6 +38,12 @@ impl Sink for Nowhere {
     fn deliver(&self, _topic: Topic<'_>, _envelope: &Envelope) -> usize {
         0
     }
+
+    fn local_members(&self, _topic: Topic<'_>) -> usize {
+        0
+    }
+
+    fn evict(&self, _user: Option<&UserId>, _connections: usize) {}
 }
 
 /// The nodes of a new cluster.
@@ -118,8 +126,21 @@ impl Backend for Node {
         Ok(Counts { servers: self.hub.lock().len(), ..counts })
     }
 
-    async fn health(&self) -> Result<(), Error> {
-        Ok(())
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        let sinks: Vec<_> = self.hub.lock().iter().filter_map(|member| member.sink.upgrade()).collect();
+        Ok(sinks.iter().map(|sink| sink.local_members(Topic::Group(group))).sum())
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        self.hub.shared.connections_of(user).await
+    }
+
+    fn health(&self) -> Health {
+        self.hub.shared.health()
+    }
+
+    fn events(&self) -> Events {
+        self.hub.shared.events()
     }
 
     fn sweep(&self) {

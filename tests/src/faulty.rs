@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use channels::backend::{Backend, Counts, Envelope, Limits, Published, Refusal, Sink, Topic};
+use channels::backend::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
 use channels::{ConnectionId, Error, Rate, UserId};
 
 /// What is wrong.
@@ -268,7 +268,19 @@ impl<B: Backend> Backend for Faulty<B> {
         }
     }
 
-    async fn health(&self) -> Result<(), Error> {
-        self.inner.health().await
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        self.inner.members(group).await
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        self.inner.connections_of(user).await
+    }
+
+    fn health(&self) -> Health {
+        self.inner.health()
+    }
+
+    fn events(&self) -> Events {
+        self.inner.events()
     }
 }

@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use channels::backend::{Backend, Counts, Envelope, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+use channels::backend::{
+    Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic,
+};
 use channels::{ChannelLayer, Config, Error, Rate, UserId};
 use tokio::sync::Semaphore;
 
@@ -144,7 +146,19 @@ impl Backend for Watched {
         self.0.memory.counts().await
     }
 
-    async fn health(&self) -> Result<(), Error> {
-        self.0.memory.health().await
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        self.0.memory.members(group).await
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        self.0.memory.connections_of(user).await
+    }
+
+    fn health(&self) -> Health {
+        self.0.memory.health()
+    }
+
+    fn events(&self) -> Events {
+        self.0.memory.events()
     }
 }

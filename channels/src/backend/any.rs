@@ -6,7 +6,9 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::{Backend, Counts, Envelope, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+#[cfg(feature = "redis")]
+use super::RedisBackend;
+use super::{Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
 use crate::config::Rate;
 use crate::error::Error;
 use crate::id::UserId;
@@ -14,6 +16,8 @@ use crate::id::UserId;
 /// One of the known backends, or somebody's own behind a box.
 pub(crate) enum AnyBackend {
     Memory(MemoryBackend),
+    #[cfg(feature = "redis")]
+    Redis(Box<RedisBackend>),
     Custom(Box<dyn DynBackend>),
 }
 
@@ -39,7 +43,11 @@ pub(crate) trait DynBackend: Send + Sync {
     fn release(&self, user: Option<&UserId>);
     fn check_rate<'a>(&'a self, key: &'a str, rate: Rate) -> BoxFuture<'a, Result<Result<(), Duration>, Error>>;
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
-    fn health(&self) -> BoxFuture<'_, Result<(), Error>>;
+    fn members_changed(&self, group: &str);
+    fn members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<usize, Error>>;
+    fn connections_of<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<usize, Error>>;
+    fn health(&self) -> Health;
+    fn events(&self) -> Events;
     fn sweep(&self);
 }
 
@@ -88,8 +96,24 @@ impl<B: Backend> DynBackend for B {
         Backend::counts(self).boxed()
     }
 
-    fn health(&self) -> BoxFuture<'_, Result<(), Error>> {
-        Backend::health(self).boxed()
+    fn members_changed(&self, group: &str) {
+        Backend::members_changed(self, group);
+    }
+
+    fn members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<usize, Error>> {
+        Backend::members(self, group).boxed()
+    }
+
+    fn connections_of<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<usize, Error>> {
+        Backend::connections_of(self, user).boxed()
+    }
+
+    fn health(&self) -> Health {
+        Backend::health(self)
+    }
+
+    fn events(&self) -> Events {
+        Backend::events(self)
     }
 
     fn sweep(&self) {
@@ -97,74 +121,80 @@ impl<B: Backend> DynBackend for B {
     }
 }
 
-/// Calls the same method of whichever backend it is, and awaits it.
-macro_rules! each_awaited {
-    ($self:ident, $method:ident($($argument:expr),*)) => {
+/// Calls the same method of whichever backend it is, and awaits it where it is to be awaited.
+macro_rules! each {
+    ($self:ident, $method:ident($($argument:expr),*) $(.$await:tt)?) => {
         match $self {
-            AnyBackend::Memory(backend) => Backend::$method(backend, $($argument),*).await,
-            AnyBackend::Custom(backend) => backend.$method($($argument),*).await,
+            AnyBackend::Memory(backend) => Backend::$method(backend, $($argument),*) $(.$await)?,
+            #[cfg(feature = "redis")]
+            AnyBackend::Redis(backend) => Backend::$method(&**backend, $($argument),*) $(.$await)?,
+            AnyBackend::Custom(backend) => backend.$method($($argument),*) $(.$await)?,
         }
     };
 }
 
 impl Backend for AnyBackend {
     fn name(&self) -> &'static str {
-        match self {
-            Self::Memory(backend) => Backend::name(backend),
-            Self::Custom(backend) => backend.name(),
-        }
+        each!(self, name())
     }
 
     async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
-        each_awaited!(self, start(sink))
+        each!(self, start(sink).await)
     }
 
     async fn stop(&self) {
-        each_awaited!(self, stop());
+        each!(self, stop().await);
     }
 
     async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
-        each_awaited!(self, subscribe(topic))
+        each!(self, subscribe(topic).await)
     }
 
     fn unsubscribe(&self, topic: Topic<'_>) {
-        match self {
-            Self::Memory(backend) => Backend::unsubscribe(backend, topic),
-            Self::Custom(backend) => backend.unsubscribe(topic),
-        }
+        each!(self, unsubscribe(topic))
     }
 
     async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
-        each_awaited!(self, publish(topic, envelope))
+        each!(self, publish(topic, envelope).await)
     }
 
     async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
-        each_awaited!(self, admit(user, limits))
+        each!(self, admit(user, limits).await)
     }
 
     fn release(&self, user: Option<&UserId>) {
-        match self {
-            Self::Memory(backend) => Backend::release(backend, user),
-            Self::Custom(backend) => backend.release(user),
-        }
+        each!(self, release(user))
     }
 
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
-        each_awaited!(self, check_rate(key, rate))
+        each!(self, check_rate(key, rate).await)
     }
 
     async fn counts(&self) -> Result<Counts, Error> {
-        each_awaited!(self, counts())
+        each!(self, counts().await)
     }
 
-    async fn health(&self) -> Result<(), Error> {
-        each_awaited!(self, health())
+    fn members_changed(&self, group: &str) {
+        each!(self, members_changed(group));
+    }
+
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        each!(self, members(group).await)
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        each!(self, connections_of(user).await)
+    }
+
+    fn health(&self) -> Health {
+        each!(self, health())
+    }
+
+    fn events(&self) -> Events {
+        each!(self, events())
     }
 
     fn sweep(&self) {
-        match self {
-            Self::Memory(backend) => Backend::sweep(backend),
-            Self::Custom(backend) => backend.sweep(),
-        }
+        each!(self, sweep())
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use super::{Backend, Counts, Envelope, Limits, Published, Refusal, Sink, Topic};
+use super::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Reports, Sink, Topic};
 use crate::config::Rate;
 use crate::error::Error;
 use crate::id::UserId;
@@ -31,6 +31,7 @@ pub struct MemoryBackend {
     /// Connections of each user that has one. An entry's lock makes check and count one step.
     users: DashMap<UserId, usize>,
     rates: KeyedLimiters,
+    reports: Reports,
 }
 
 impl MemoryBackend {
@@ -104,8 +105,22 @@ impl Backend for MemoryBackend {
         Ok(Counts { servers: 1, connections: self.total.load(Ordering::Acquire), users: self.users.len() })
     }
 
-    async fn health(&self) -> Result<(), Error> {
-        Ok(())
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        let sink = self.sink.get().and_then(Weak::upgrade);
+        Ok(sink.map_or(0, |sink| sink.local_members(Topic::Group(group))))
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        Ok(self.users.get(user).map_or(0, |count| *count))
+    }
+
+    fn health(&self) -> Health {
+        // A direct call is never interrupted, and needs no subscription.
+        self.reports.health(0, 0)
+    }
+
+    fn events(&self) -> Events {
+        self.reports.events()
     }
 
     fn sweep(&self) {

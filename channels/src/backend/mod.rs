@@ -7,16 +7,22 @@ mod any;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod conformance;
+mod health;
 mod memory;
+#[cfg(feature = "redis")]
+mod redis;
 mod topic;
 
 use std::future::Future;
 use std::sync::Weak;
 use std::time::Duration;
 
+#[cfg(feature = "redis")]
+pub use self::redis::{Publisher, RedisBackend, Tap};
 pub(crate) use any::AnyBackend;
+pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
-pub use topic::{Envelope, Topic};
+pub use topic::{Delivery, Destination, Envelope, Topic};
 
 use crate::config::Rate;
 use crate::error::Error;
@@ -31,6 +37,19 @@ pub trait Sink: Send + Sync {
     /// Concurrent calls for one topic reach all members in one order, which the sink chooses; a
     /// backend that knows the order calls one after the other.
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize;
+
+    /// The same for several messages, in their order; what goes to one connection may be written together. Takes as
+    /// many as may be handled at once, at least one, and leaves the others for another call.
+    fn deliver_all(&self, messages: &mut dyn Iterator<Item = Delivery>) -> usize {
+        messages.map(|message| self.deliver(message.to.as_topic(), &message.envelope)).sum()
+    }
+
+    /// How many members a topic has here, now.
+    fn local_members(&self, topic: Topic<'_>) -> usize;
+
+    /// There are more connections here than the servers may have together: this many, of this user or of anybody,
+    /// must go. It happens where a server was taken for dead, and others took its places.
+    fn evict(&self, user: Option<&UserId>, connections: usize);
 }
 
 /// What a publish achieved.
@@ -158,12 +177,29 @@ pub trait Backend: Send + Sync + 'static {
     /// `BACKEND_ERROR` where nobody can tell.
     fn counts(&self) -> impl Future<Output = Result<Counts, Error>> + Send;
 
-    /// Whether it works now.
+    /// The number of members that a group has here is another now. Never blocks, as `unsubscribe`; who wants to
+    /// know asks [`Sink::local_members`].
+    fn members_changed(&self, _group: &str) {}
+
+    /// How many members a group has on all servers.
     ///
     /// # Errors
     ///
-    /// `BACKEND_ERROR` with the reason.
-    fn health(&self) -> impl Future<Output = Result<(), Error>> + Send;
+    /// `BACKEND_ERROR` where nobody can tell.
+    fn members(&self, group: &str) -> impl Future<Output = Result<usize, Error>> + Send;
+
+    /// How many connections a user has on all servers.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    fn connections_of(&self, user: &UserId) -> impl Future<Output = Result<usize, Error>> + Send;
+
+    /// How it is now. [`Reports`] keeps what it needs.
+    fn health(&self) -> Health;
+
+    /// What happens to it from now on.
+    fn events(&self) -> Events;
 
     /// Forgets what is not needed any more; called by the layer every few seconds.
     fn sweep(&self) {}

@@ -17,6 +17,51 @@ pub enum Topic<'a> {
     Broadcast,
 }
 
+/// A [`Topic`] to keep.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Destination {
+    /// The members of a group.
+    Group(ByteString),
+    /// Every connection of a user.
+    User(UserId),
+    /// One connection, wherever it is.
+    Connection(ConnectionId),
+    /// Every connection.
+    Broadcast,
+}
+
+impl Destination {
+    /// The same, borrowed.
+    pub fn as_topic(&self) -> Topic<'_> {
+        match self {
+            Self::Group(name) => Topic::Group(name),
+            Self::User(user) => Topic::User(user),
+            Self::Connection(id) => Topic::Connection(*id),
+            Self::Broadcast => Topic::Broadcast,
+        }
+    }
+}
+
+impl From<Topic<'_>> for Destination {
+    fn from(topic: Topic<'_>) -> Self {
+        match topic {
+            Topic::Group(name) => Self::Group(name.into()),
+            Topic::User(user) => Self::User(user.clone()),
+            Topic::Connection(id) => Self::Connection(id),
+            Topic::Broadcast => Self::Broadcast,
+        }
+    }
+}
+
+/// A message that arrived, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// For whom.
+    pub to: Destination,
+    /// The message.
+    pub envelope: Envelope,
+}
+
 /// What a backend carries: bytes that it never reads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {

@@ -1,7 +1,7 @@
 //! Settings that are one of a few names.
 
 use super::value::Kind;
-use super::{BackendType, LogLevel, units};
+use super::{BackendType, LimitFallback, LogLevel, units};
 
 /// One of a few names.
 pub(super) struct Choice<T: 'static> {
@@ -16,6 +16,13 @@ pub(super) const BACKEND_TYPE: Choice<BackendType> = Choice {
     allowed: BackendType::ALLOWED,
     read: BackendType::find,
     show: |backend| backend.to_string(),
+};
+
+pub(super) const LIMIT_FALLBACK: Choice<LimitFallback> = Choice {
+    unit: "name, in any case",
+    allowed: LimitFallback::ALLOWED,
+    read: LimitFallback::find,
+    show: |fallback| fallback.as_str().to_owned(),
 };
 
 pub(super) const LOG_LEVEL: Choice<LogLevel> = Choice {

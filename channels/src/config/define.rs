@@ -46,7 +46,7 @@ macro_rules! settings {
                     $($doc, "\n",)*
                     "\nVariable: `", $name, "`. Unit: ", $unit, ". Default: `", $shown,
                     "`. Allowed: `", $allowed, "`.",
-                    "\n\n```\n# use channels::{BackendType, LogLevel};\n# use std::time::Duration;\n",
+                    "\n\n```\n# use channels::{BackendType, LimitFallback, LogLevel};\n# use std::time::Duration;\n",
                     "use channels::Config;\n\n",
                     "let config = Config::builder().vars([(\"", $name, "\", \"", $text,
                     "\")])?.build()?;\n",
@@ -63,7 +63,7 @@ macro_rules! settings {
                     "\nVariable: `", $name, "`. Unit: ", $unit, ". Default: `", $shown,
                     "`. Anything but `", $allowed,
                     "` is an error of [`build`](ConfigBuilder::build).",
-                    "\n\n```\n# use channels::{BackendType, LogLevel};\n# use std::time::Duration;\n",
+                    "\n\n```\n# use channels::{BackendType, LimitFallback, LogLevel};\n# use std::time::Duration;\n",
                     "use channels::Config;\n\n",
                     "let config = Config::builder().", stringify!($field), "(", $value,
                     ").build()?;\n",

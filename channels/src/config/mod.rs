@@ -14,8 +14,11 @@ mod choice;
 mod dotenv;
 mod env;
 mod error;
+mod limit_fallback;
 mod log_level;
 mod rate;
+#[cfg(feature = "redis")]
+mod redis_servers;
 mod redis_url;
 mod settings;
 #[cfg(test)]
@@ -31,8 +34,11 @@ use std::fmt;
 pub use backend_type::BackendType;
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
+pub use limit_fallback::LimitFallback;
 pub use log_level::LogLevel;
 pub use rate::Rate;
+#[cfg(feature = "redis")]
+pub(crate) use redis_servers::{Address, Login, RedisServers, Servers};
 
 use self::settings::{Settings, VARIABLES};
 

@@ -1,7 +1,19 @@
 //! The Redis URL: whether it makes sense, and how to show it without its secrets.
 
-/// The schemes that the Redis client takes.
-const SCHEMES: [&str; 7] = ["redis", "rediss", "valkey", "valkeys", "unix", "redis+unix", "valkey+unix"];
+/// The schemes of one server, which the Redis client takes, and those of several.
+const SCHEMES: [&str; 11] = [
+    "redis",
+    "rediss",
+    "valkey",
+    "valkeys",
+    "unix",
+    "redis+unix",
+    "valkey+unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+    "redis+cluster",
+    "rediss+cluster",
+];
 
 /// Stands for what is not shown.
 const HIDDEN: &str = "***";
@@ -17,7 +29,7 @@ pub(super) fn is_valid(url: &str) -> bool {
 
 #[cfg(feature = "redis")]
 fn client_takes(url: &str) -> bool {
-    redis::IntoConnectionInfo::into_connection_info(url).is_ok()
+    super::redis_servers::RedisServers::parse(url).is_some()
 }
 
 #[cfg(not(feature = "redis"))]
@@ -52,15 +64,20 @@ pub(super) fn redact(url: &str) -> String {
     }
 }
 
-/// Tells whether it is `host[:port][/path]` or `/path`, and no `user:password` without its host.
+/// Tells whether it is `host[:port][,host[:port]…][/path]` or `/path`, and no `user:password` without its host.
 fn is_address(text: &str) -> bool {
     let (authority, path) = match text.find('/') {
         Some(at) => text.split_at(at),
         None => (text, ""),
     };
-    let is_plain = |text: &str, more: &[char]| {
-        text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c) || more.contains(&c))
-    };
+    is_plain(path, &['/']) && authority.split(',').all(is_host_and_port)
+}
+
+fn is_plain(text: &str, more: &[char]) -> bool {
+    text.chars().all(|c| c.is_ascii_alphanumeric() || ".-_".contains(c) || more.contains(&c))
+}
+
+fn is_host_and_port(authority: &str) -> bool {
     let (host, port) = match authority.rsplit_once(':') {
         Some((host, port)) if !port.ends_with(']') => (host, Some(port)),
         _ => (authority, None),
@@ -69,5 +86,5 @@ fn is_address(text: &str) -> bool {
         Some(address) => is_plain(address, &[':']),
         None => is_plain(host, &[]),
     };
-    is_host && is_plain(path, &['/']) && port.is_none_or(|port| !host.is_empty() && port.parse::<u16>().is_ok())
+    is_host && port.is_none_or(|port| !host.is_empty() && port.parse::<u16>().is_ok())
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::value::{Count, Period, Rates, Size};
 use super::variable::{Field, Variable};
-use super::{BackendType, Config, ConfigBuilder, LogLevel, Rate, choice, text};
+use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Rate, choice, text};
 
 settings! {
     /// Where groups, users and the registry live.
@@ -16,19 +16,29 @@ settings! {
         documented ("name, in any case", "memory", "memory or redis"),
         example "redis" => "BackendType::Redis";
 
-    /// Where the Redis server is, if the backend is `redis`.
+    /// Where Redis is, if the backend is `redis`: one server, the Sentinels of one, or a Cluster.
     ///
     /// It may hold a password: neither `Debug` nor an error shows it, a log of this text would.
+    /// `rediss://`, `rediss+sentinel://` and `rediss+cluster://` need the feature `redis-tls`. A user and a password
+    /// before the `@` are for the servers; those of Sentinels, where they ask for any, are the query's
+    /// `sentinel_username` and `sentinel_password`.
     text redis_url: String = "redis://localhost:6379/0".to_owned(),
         "REDIS_URL" as text::REDIS_URL,
         documented ("URL", "redis://localhost:6379/0",
-            "redis://[user:password@]host[:port][/database], or rediss:// if built with TLS"),
+            "redis://[user:password@]host[:port][/database], rediss:// for TLS, redis+unix:///path, \
+             redis+sentinel://host[:port],…/master[/database] or redis+cluster://host[:port],…"),
         example "redis://cache:6379/1" => "\"redis://cache:6379/1\"";
+
+    /// Which authorities may sign the certificate of a Redis with TLS, instead of those that the system trusts.
+    text redis_tls_ca_file: String = String::new(),
+        "REDIS_TLS_CA_FILE" as text::REDIS_TLS_CA_FILE,
+        documented ("path", "none", "the path of a file of certificates in PEM, or nothing"),
+        example "/etc/ssl/redis-ca.pem" => "\"/etc/ssl/redis-ca.pem\"";
 
     /// What the names of all keys and channels in Redis start with.
     ///
-    /// Applications that share a Redis need different ones. It is never empty, so that none can
-    /// take another's keys for its own, and has no braces, which mark the hash tag of a Cluster.
+    /// Applications that share a Redis need different ones, or different databases. It is never empty, so that
+    /// none can take another's keys for its own, and has no braces, which mark the hash tag of a Cluster.
     text redis_channel_prefix: String = "ws:".to_owned(),
         "REDIS_CHANNEL_PREFIX" as text::REDIS_CHANNEL_PREFIX,
         documented ("text", "ws:", "1 to 128 bytes without braces, control characters and outer spaces"),
@@ -45,6 +55,15 @@ settings! {
         "REDIS_GROUP_EXPIRY" as Period::EXPIRY,
         documented ("seconds", "1h", "1s to 8760h"),
         example "10m" => "Duration::from_secs(600)";
+
+    /// What the limits that servers share (connections, rates by user or address) do while Redis is away.
+    ///
+    /// `local`: each server counts for itself, and all together may let in too many. `refuse`: nobody new is let in,
+    /// and what has such a rate is answered with `BACKEND_ERROR`.
+    copy redis_limit_fallback: LimitFallback = LimitFallback::Local,
+        "REDIS_LIMIT_FALLBACK" as choice::LIMIT_FALLBACK,
+        documented ("name, in any case", "local", "local or refuse"),
+        example "refuse" => "LimitFallback::Refuse";
 
     /// The time between two heartbeats of a connection.
     copy heartbeat_interval: Duration = Duration::from_secs(30),

@@ -16,9 +16,17 @@ pub(super) struct Text {
 
 pub(super) const REDIS_URL: Text = Text {
     unit: "URL",
-    allowed: "redis://[user:password@]host[:port][/database], or rediss:// if built with TLS",
+    allowed: "redis://[user:password@]host[:port][/database], rediss:// for TLS, redis+unix:///path, \
+              redis+sentinel://host[:port],…/master[/database] or redis+cluster://host[:port],…",
     allows: redis_url::is_valid,
     quote: redis_url::redact,
+};
+
+pub(super) const REDIS_TLS_CA_FILE: Text = Text {
+    unit: "path",
+    allowed: "the path of a file of certificates in PEM, or nothing",
+    allows: |text| !text.contains(char::is_control),
+    quote: str::to_owned,
 };
 
 pub(super) const REDIS_CHANNEL_PREFIX: Text = Text {

@@ -169,11 +169,13 @@ impl ConnectionRegistry {
 
     /// Takes a connection out of everything. `gone` is told each topic that has no member left, before
     /// anybody can join it again: a backend that unsubscribes there never leaves a new member deaf.
-    pub(crate) fn remove(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
+    /// `left` is told each group that it was a member of.
+    pub(crate) fn remove(&self, connection: &Connection, gone: impl Fn(Topic<'_>), left: impl Fn(&str)) {
         cork::settle();
         let groups = connection.lock_groups().take().unwrap_or_default();
         for group in groups.iter() {
             self.remove_member(connection, group, &gone);
+            left(group);
         }
         if let Some(user) = connection.user()
             && let Some(subscribers) = self.user(user)
@@ -184,6 +186,16 @@ impl ConnectionRegistry {
         self.everybody.remove_member(connection.id());
         if self.connections.remove(&connection.id()).is_some() {
             self.connection_count.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many members a topic has here.
+    pub(crate) fn members(&self, topic: Topic<'_>) -> usize {
+        match topic {
+            Topic::Group(group) => self.group_len(group),
+            Topic::User(user) => self.user(user).map_or(0, |subscribers| subscribers.len()),
+            Topic::Connection(id) => usize::from(self.connections.contains_key(&id)),
+            Topic::Broadcast => self.connection_count(),
         }
     }
 

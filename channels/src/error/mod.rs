@@ -4,6 +4,7 @@
 //! [source](Error::with_source) is logged beside the same `error_id` and never sent.
 
 mod code;
+mod delivery;
 mod http;
 mod internal;
 mod response;
@@ -14,6 +15,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use code::{Category, ErrorCode, Severity};
+pub use delivery::Delivery;
 pub use internal::OrInternal;
 pub use response::ErrorResponse;
 use uuid::Uuid;
@@ -48,6 +50,7 @@ struct Inner {
     retry_after: Option<Duration>,
     /// Only a request, which bears an `id`, is answered; anything else is dropped and counted.
     only_for_requests: bool,
+    delivery: Option<Delivery>,
     details: BTreeMap<String, Vec<String>>,
     context: ErrorContext,
     source: Option<BoxError>,
@@ -93,6 +96,7 @@ impl Error {
             retryable: code.is_retryable(),
             retry_after: None,
             only_for_requests: false,
+            delivery: None,
             details: BTreeMap::new(),
             context: ErrorContext {
                 error_id: Uuid::now_v7(),
@@ -279,6 +283,25 @@ impl Error {
             context.message_type = message_type.map(|name| name.chars().take(MAX_SHOWN_TYPE_CHARS).collect());
         }
         self
+    }
+
+    /// Says what became of the message that could not be sent in order.
+    #[must_use]
+    pub fn with_delivery(mut self, delivery: Delivery) -> Self {
+        self.0.delivery = Some(delivery);
+        self
+    }
+
+    /// What became of a message, where a send failed at the backend. What was [not sent](Delivery::NotSent) may
+    /// be sent again; who does that with what is [unknown](Delivery::Unknown) may send it twice.
+    ///
+    /// ```
+    /// # use channels::{Delivery, Error};
+    /// let error = Error::backend("not now").with_delivery(Delivery::NotSent);
+    /// assert_eq!(error.delivery(), Some(Delivery::NotSent));
+    /// ```
+    pub fn delivery(&self) -> Option<Delivery> {
+        self.0.delivery
     }
 
     /// The code.

@@ -13,9 +13,10 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
 use super::retry::retry;
-use crate::backend::{AnyBackend, Backend, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::backend::{AnyBackend, Backend, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
-use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers};
+use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers, cork};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::rate_limit::{By, Limit};
@@ -23,6 +24,10 @@ use crate::stats::{Counters, Stats};
 
 /// The longest name of a group, in bytes.
 pub const MAX_GROUP_NAME_BYTES: usize = 512;
+/// How long a join, or a new connection of a user, waits until the backend hears what is sent there.
+pub const LIVE_WITHIN: Duration = Duration::from_secs(5);
+/// How many members messages that came together are given to before others get a turn.
+const BURST: usize = 4096;
 
 /// Admits connections, keeps who is in which group, and routes messages. The typed operations are
 /// those of [`ChannelLayer`](crate::ChannelLayer); this is where they end up.
@@ -146,13 +151,14 @@ impl ConnectionManager {
         let registered = Registered { manager: Arc::clone(self), connection: connection.clone() };
         if let Some(user) = connection.user() {
             // On failure the guard is dropped, which takes the connection out again.
-            retry(|| self.backend.subscribe(Topic::User(user))).await?;
+            self.live(Topic::User(user)).await?;
         }
         Ok(registered)
     }
 
     fn unregister(&self, connection: &Connection) {
-        self.registry.remove(connection, |topic| self.backend.unsubscribe(topic));
+        let left = |group: &str| self.backend.members_changed(group);
+        self.registry.remove(connection, |topic| self.backend.unsubscribe(topic), left);
     }
 
     /// Sends a finished message to everybody of a topic.
@@ -177,13 +183,26 @@ impl ConnectionManager {
         };
         let undo = Leave { manager: self, connection, group, armed: is_new };
         // Also where it is a member already: another join may still wait for the topic to be live.
-        retry(|| self.backend.subscribe(Topic::Group(group))).await?;
+        self.live(Topic::Group(group)).await?;
         undo.disarm();
+        if is_new {
+            self.backend.members_changed(group);
+        }
         Ok(is_new)
     }
 
+    /// Waits until what is sent to a topic is heard here.
+    async fn live(&self, topic: Topic<'_>) -> Result<(), Error> {
+        let late = |_| Error::backend("The backend does not answer now.").with_component("backend");
+        tokio::time::timeout(LIVE_WITHIN, retry(|| self.backend.subscribe(topic))).await.map_err(late)?
+    }
+
     fn leave_group(&self, connection: &Connection, group: &str) -> bool {
-        self.registry.leave(connection, group, |topic| self.backend.unsubscribe(topic))
+        let was_member = self.registry.leave(connection, group, |topic| self.backend.unsubscribe(topic));
+        if was_member {
+            self.backend.members_changed(group);
+        }
+        was_member
     }
 
     /// Takes one of a limit.
@@ -231,7 +250,7 @@ fn limited(answer: Result<(), Duration>) -> Result<(), Error> {
     answer.map_err(Error::rate_limited)
 }
 
-fn check_group(group: &str) -> Result<(), Error> {
+pub(super) fn check_group(group: &str) -> Result<(), Error> {
     if group.is_empty() || group.len() > MAX_GROUP_NAME_BYTES {
         let problem = format!("a group's name has 1 to {MAX_GROUP_NAME_BYTES} bytes");
         return Err(Error::validation("group", problem));
@@ -246,6 +265,34 @@ impl Sink for ConnectionManager {
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
         self.registry.deliver(topic, &envelope.payload, envelope.except)
+    }
+
+    fn deliver_all(&self, messages: &mut dyn Iterator<Item = Delivery>) -> usize {
+        // What goes to one connection is written at once, when the cork is drawn.
+        cork::corked(|| {
+            let mut taken = 0;
+            while taken < BURST {
+                let Some(message) = messages.next() else { break };
+                // A message costs something also where nobody takes it.
+                taken += 1 + self.deliver(message.to.as_topic(), &message.envelope);
+            }
+            taken
+        })
+    }
+
+    fn local_members(&self, topic: Topic<'_>) -> usize {
+        self.registry.members(topic)
+    }
+
+    fn evict(&self, user: Option<&UserId>, connections: usize) {
+        let of = match user {
+            Some(user) => self.registry.user_connections(user),
+            None => self.registry.batches(connections).next().unwrap_or_default(),
+        };
+        for connection in of.iter().take(connections) {
+            tracing::warn!(connection = %connection.id(), "closed: others have taken its place");
+            connection.close_with(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "too many connections"));
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
 mod drain;
+#[cfg(feature = "redis")]
+mod emitter;
 mod global;
 mod heartbeat;
 mod log;
@@ -12,12 +14,18 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 pub use drain::Drained;
+#[cfg(feature = "redis")]
+pub use emitter::Emitter;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
-pub use manager::{Admission, ConnectionManager, MAX_GROUP_NAME_BYTES};
+#[cfg(feature = "redis")]
+use manager::check_group;
+pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 
-use crate::backend::{AnyBackend, Backend, Counts, Envelope, MemoryBackend, Published, Topic};
+#[cfg(feature = "redis")]
+use crate::backend::RedisBackend;
+use crate::backend::{AnyBackend, Backend, Counts, Envelope, Events, Health, MemoryBackend, Published, Topic};
 use crate::close::CloseReason;
 use crate::config::{BackendType, Config};
 use crate::connection::{ConnectionRegistry, Serializers};
@@ -92,6 +100,9 @@ impl ChannelLayerBuilder {
         let backend = match (self.backend, self.config.backend_type()) {
             (Some(backend), _) => backend,
             (None, BackendType::Memory) => AnyBackend::Memory(MemoryBackend::new()),
+            #[cfg(feature = "redis")]
+            (None, BackendType::Redis) => AnyBackend::Redis(Box::new(RedisBackend::new(&self.config))),
+            #[cfg(not(feature = "redis"))]
             (None, BackendType::Redis) => return Err(no_redis()),
         };
         let manager = ConnectionManager::new(self.config, backend, self.serializers.into());
@@ -100,8 +111,9 @@ impl ChannelLayerBuilder {
     }
 }
 
+#[cfg(not(feature = "redis"))]
 fn no_redis() -> Error {
-    Error::backend("BACKEND_TYPE=redis: this version has no Redis backend yet. Set BACKEND_TYPE=memory.")
+    Error::backend("BACKEND_TYPE=redis: this program was built without the feature `redis`. Set BACKEND_TYPE=memory.")
         .with_retryable(false)
 }
 
@@ -259,13 +271,7 @@ impl ChannelLayer {
     ) -> Result<Receipt, Error> {
         let payload = message.to_json(None)?;
         let Published { local, servers } = self.manager.publish(topic, Envelope { except, payload }).await?;
-        let members = || match topic {
-            Topic::Group(group) => self.registry().group_len(group),
-            Topic::User(user) => self.registry().user_connections(user).len(),
-            Topic::Connection(id) => usize::from(self.registry().get(id).is_some()),
-            Topic::Broadcast => self.registry().connection_count(),
-        };
-        Ok(Receipt { local: local.unwrap_or_else(members), servers })
+        Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
     /// Makes a connection of this server a member of a group; see [`Connection::join`](crate::Connection::join).
@@ -345,7 +351,68 @@ impl ChannelLayer {
         self.manager.backend.counts().await
     }
 
-    /// Whether messages can be sent now: not draining, and the backend works.
+    /// How many members a group has on all servers.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// println!("{} are in the room", layer.group_len("rust").await?);
+    /// # Ok(()) }
+    /// ```
+    pub async fn group_len(&self, group: &str) -> Result<usize, Error> {
+        self.manager.backend.members(group).await
+    }
+
+    /// How many connections a user has on all servers; none is who is not there.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer, ada: UserId) -> Result<(), channels::Error> {
+    /// let is_online = layer.user_len(&ada).await? > 0;
+    /// # Ok(()) }
+    /// ```
+    pub async fn user_len(&self, user: &UserId) -> Result<usize, Error> {
+        self.manager.backend.connections_of(user).await
+    }
+
+    /// Whether what is sent now arrives, since when, how much is heard, and what was the last interruption.
+    ///
+    /// ```
+    /// # let layer = channels::ChannelLayer::memory();
+    /// assert!(layer.health().connected);
+    /// ```
+    pub fn health(&self) -> Health {
+        self.manager.backend.health()
+    }
+
+    /// The interruptions of the backend from now on: each is told once, and its end once.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) {
+    /// use channels::backend::Event;
+    ///
+    /// let mut events = layer.events();
+    /// while let Some(event) = events.next().await {
+    ///     if let Event::Restored(interruption) = event {
+    ///         println!("what was sent since {:?} may be missing: load it again", interruption.since);
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    pub fn events(&self) -> Events {
+        self.manager.backend.events()
+    }
+
+    /// Whether messages can be sent and heard now: not draining, and the backend is connected.
     ///
     /// # Errors
     ///
@@ -353,17 +420,21 @@ impl ChannelLayer {
     ///
     /// ```
     /// # use channels::prelude::*;
-    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
-    /// # async fn example(layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
     /// // The readiness probe of a load balancer.
-    /// layer.ready().await?;
+    /// layer.ready()?;
     /// # Ok(()) }
     /// ```
-    pub async fn ready(&self) -> Result<(), Error> {
+    pub fn ready(&self) -> Result<(), Error> {
         if self.manager.is_draining() {
             return Err(Error::backend("The server is draining."));
         }
-        self.manager.backend.health().await
+        let health = self.manager.backend.health();
+        if health.connected {
+            return Ok(());
+        }
+        let reason = health.reason.unwrap_or_else(|| "it is not connected".to_owned());
+        Err(Error::backend(format!("The backend is not reachable: {reason}")))
     }
 
     /// `memory`, or the name of another backend.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use backon::{ExponentialBuilder, Retryable};
 
-use crate::error::Error;
+use crate::error::{Delivery, Error};
 
 /// The wait before the second try; doubled for each further one, with jitter.
 pub const FIRST_RETRY_AFTER: Duration = Duration::from_millis(50);
@@ -15,7 +15,8 @@ pub const MAX_RETRY_AFTER: Duration = Duration::from_secs(2);
 pub const MAX_TRIES: usize = 5;
 
 /// Repeats an operation while its error [is retryable](Error::is_retryable), at most [`MAX_TRIES`]
-/// times, with exponential backoff and jitter; an error's own `retry_after` is waited for.
+/// times, with exponential backoff and jitter; an error's own `retry_after` is waited for. A send that may have arrived
+/// ([`Delivery::Unknown`]) is not repeated.
 ///
 /// # Errors
 ///
@@ -46,7 +47,8 @@ pub async fn retry<T, F: Future<Output = Result<T, Error>>>(operation: impl FnMu
         .with_jitter();
     operation
         .retry(backoff)
-        .when(Error::is_retryable)
+        // What may have been done already is not done again without being asked.
+        .when(|error| error.is_retryable() && error.delivery() != Some(Delivery::Unknown))
         .adjust(|error, wait| wait.map(|wait| wait.max(error.retry_after().unwrap_or_default())))
         .notify(|error, wait| tracing::debug!(%error, ?wait, "trying again"))
         .await

@@ -176,7 +176,7 @@ async fn status(State(app): State<AppState>) -> Result<Response, Error> {
 
 /// 503 with the reason while draining, while the backend is not reachable, or while nothing can be stored.
 async fn ready(State(app): State<AppState>) -> Result<&'static str, Error> {
-    app.layer.ready().await?;
+    app.layer.ready()?;
     let stored = tokio::time::timeout(SEND_TIMEOUT, app.store.ping()).await;
     match stored {
         Ok(Ok(())) => Ok("ready"),

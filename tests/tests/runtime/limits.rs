@@ -61,7 +61,7 @@ async fn a_draining_server_is_503_and_says_when_to_come_back() {
     stage.layer.drain();
     let refused = stage.try_connect("ada").await.unwrap_err();
     assert_eq!((refused.status().as_u16(), refused.header("retry-after")), (503, Some("3")));
-    assert!(stage.layer.ready().await.is_err());
+    assert!(stage.layer.ready().is_err());
 }
 
 #[tokio::test(start_paused = true)]

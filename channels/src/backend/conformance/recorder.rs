@@ -129,6 +129,14 @@ impl Sink for Recorder {
         self.changed.send_replace(());
         TAKERS
     }
+
+    fn local_members(&self, _topic: Topic<'_>) -> usize {
+        TAKERS
+    }
+
+    fn evict(&self, user: Option<&UserId>, connections: usize) {
+        panic!("{connections} connections of {user:?} were to go");
+    }
 }
 
 /// A payload for a message of a panic: long ones would drown it.

@@ -109,6 +109,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "REDIS_URL",
             "REDIS_REGISTRY_EXPIRY",
             "REDIS_GROUP_EXPIRY",
+            "REDIS_LIMIT_FALLBACK",
             "WS_HEARTBEAT_INTERVAL",
             "WS_HEARTBEAT_TIMEOUT",
             "WS_MAX_MESSAGE_SIZE",

@@ -1,0 +1,190 @@
+//! From an address to a connection that has introduced itself, and knows who is at the other end.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use redis::{Cmd, Value};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use super::resp::{self, Said};
+use super::tls::Tls;
+use crate::config::{Address, Config, Login, RedisServers};
+
+/// How long a dial may take, from the look-up of the name to the answer of the server.
+pub(super) const DIAL_WITHIN: Duration = Duration::from_secs(2);
+/// What fits into a read buffer at first.
+const BUFFER_BYTES: usize = 16 * 1024;
+
+/// A socket, whatever carries it.
+pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{address}: {problem}")]
+pub(super) struct DialError {
+    pub(super) address: String,
+    pub(super) problem: String,
+    /// Whether another try may help: a wrong password stays wrong.
+    pub(super) hopeless: bool,
+}
+
+impl DialError {
+    pub(super) fn new(address: &Address, problem: impl Into<String>) -> Self {
+        Self { address: address.to_string(), problem: problem.into(), hopeless: false }
+    }
+
+    fn hopeless(mut self) -> Self {
+        self.hopeless = true;
+        self
+    }
+}
+
+/// What a server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Hello {
+    /// The number of this connection there.
+    pub(super) id: i64,
+    pub(super) major_version: u32,
+    pub(super) is_master: bool,
+}
+
+/// A connection that has introduced itself.
+pub(super) struct Dialed {
+    pub(super) stream: Box<dyn Stream>,
+    /// What was read and not looked at yet.
+    pub(super) buffer: BytesMut,
+    pub(super) address: Address,
+    pub(super) hello: Hello,
+}
+
+/// Makes connections to the servers that the configuration names.
+#[derive(Debug)]
+pub(super) struct Dialer {
+    pub(super) servers: RedisServers,
+    tls: Option<Tls>,
+    /// How our connections are called in `CLIENT LIST`.
+    name: String,
+}
+
+impl Dialer {
+    /// Reads what TLS needs.
+    ///
+    /// # Errors
+    ///
+    /// Says in words what cannot be used.
+    pub(super) fn new(config: &Config) -> Result<Self, String> {
+        let servers = RedisServers::parse(config.redis_url()).ok_or("REDIS_URL makes no sense")?;
+        let tls = if servers.tls { Some(Tls::new(config.redis_tls_ca_file())?) } else { None };
+        // Redis takes no spaces and nothing beyond ASCII in a name.
+        let plain = |c: char| if c.is_ascii_graphic() { c } else { '_' };
+        let name = format!("channels:{}", config.server_instance_id()).chars().map(plain).collect();
+        Ok(Self { servers, tls, name })
+    }
+
+    /// Connects to one address and introduces itself.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, there is no connection.
+    pub(super) async fn dial(&self, address: &Address) -> Result<Dialed, DialError> {
+        let late = |_| DialError::new(address, format!("no answer within {} s", DIAL_WITHIN.as_secs()));
+        timeout(DIAL_WITHIN, async {
+            let mut dialed = self.introduce(address, &self.servers.login).await?;
+            if self.servers.database != 0 {
+                let select = redis::cmd("SELECT").arg(self.servers.database).to_owned();
+                dialed.ask(&select).await?;
+            }
+            Ok(dialed)
+        })
+        .await
+        .map_err(late)?
+    }
+
+    /// Connects to a Sentinel, which has a login of its own and no databases.
+    pub(super) async fn dial_sentinel(&self, address: &Address, login: &Login) -> Result<Dialed, DialError> {
+        self.introduce(address, login).await
+    }
+
+    async fn introduce(&self, address: &Address, login: &Login) -> Result<Dialed, DialError> {
+        let stream = self.connect(address).await.map_err(|error| DialError::new(address, words(&error)))?;
+        let hello = Hello { id: 0, major_version: 0, is_master: false };
+        let buffer = BytesMut::with_capacity(BUFFER_BYTES);
+        let mut dialed = Dialed { stream, buffer, address: address.clone(), hello };
+        let mut cmd = redis::cmd("HELLO");
+        cmd.arg(3);
+        if let Some(password) = &login.password {
+            cmd.arg("AUTH").arg(login.username.as_deref().unwrap_or("default")).arg(password);
+        }
+        cmd.arg("SETNAME").arg(&self.name);
+        let answer = dialed.ask(&cmd).await?;
+        dialed.hello =
+            read_hello(&answer).ok_or_else(|| DialError::new(address, "HELLO was answered with nonsense"))?;
+        Ok(dialed)
+    }
+
+    async fn connect(&self, address: &Address) -> io::Result<Box<dyn Stream>> {
+        match address {
+            Address::Tcp(host, port) => {
+                let stream = TcpStream::connect((host.as_str(), *port)).await?;
+                stream.set_nodelay(true)?;
+                match &self.tls {
+                    Some(tls) => tls.connect(host, stream).await,
+                    None => Ok(Box::new(stream)),
+                }
+            }
+            Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+        }
+    }
+}
+
+impl Dialed {
+    /// One command and its answer, before the connection is used for anything else.
+    pub(super) async fn ask(&mut self, cmd: &Cmd) -> Result<Value, DialError> {
+        let failed = |address: &Address, error: &io::Error| DialError::new(address, words(error));
+        let written = self.stream.write_all(&cmd.get_packed_command()).await;
+        written.map_err(|error| failed(&self.address, &error))?;
+        loop {
+            let said = resp::take(&mut self.buffer);
+            match said.map_err(|error| DialError::new(&self.address, error.to_string()).hopeless())? {
+                Some(Said::Reply(Value::ServerError(error))) => return Err(self.refused(&error)),
+                Some(Said::Reply(value)) => return Ok(value),
+                Some(_) => {}
+                None => {
+                    let read = self.stream.read_buf(&mut self.buffer).await;
+                    if read.map_err(|error| failed(&self.address, &error))? == 0 {
+                        return Err(DialError::new(&self.address, "the connection was closed"));
+                    }
+                }
+            }
+        }
+    }
+
+    fn refused(&self, error: &redis::ServerError) -> DialError {
+        let said = format!("{} {}", error.code(), error.details().unwrap_or_default());
+        let refused = DialError::new(&self.address, format!("it said: {}", said.trim()));
+        match error.code() {
+            "WRONGPASS" | "NOAUTH" | "NOPERM" | "ERR" => refused.hopeless(),
+            _ => refused,
+        }
+    }
+}
+
+/// What the system says, without the number of the error.
+fn words(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error").next().unwrap_or_default().to_lowercase()
+}
+
+fn read_hello(answer: &Value) -> Option<Hello> {
+    let fields: std::collections::HashMap<String, Value> = redis::from_redis_value_ref(answer).ok()?;
+    let text = |name: &str| fields.get(name).and_then(|value| redis::from_redis_value_ref::<String>(value).ok());
+    Some(Hello {
+        id: redis::from_redis_value_ref(fields.get("id")?).ok()?,
+        major_version: text("version")?.split('.').next()?.parse().ok()?,
+        is_master: text("role")? == "master",
+    })
+}

@@ -1,0 +1,386 @@
+//! How many this server has of each name: connections of users, members of groups.
+//!
+//! A name's hash in Redis maps leases to numbers. This server writes only its own field, and always the whole number,
+//! so that writing it again, or after an answer that never came, changes nothing. What it wrote last is behind what
+//! it has; whatever changed is written within moments, and everything from time to time, which renews what expires.
+//!
+//! The lock of a shard is held while a number is computed and put into the pipe, so that Redis sees the numbers of
+//! a name in the order in which they were true.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::{Cmd, Value};
+use tokio::sync::{Notify, oneshot};
+
+use super::fault::Fault;
+use super::lease::Lease;
+use super::names::{Kind, PARTITIONS, Partition};
+use super::net::Net;
+use super::pipe::{Answer, answered};
+use super::script;
+
+/// How long changes gather before they are written.
+const GATHER: Duration = Duration::from_millis(20);
+/// How long what could not be written waits.
+const AGAIN_AFTER: Duration = Duration::from_millis(250);
+/// How many numbers are under way at once.
+const AT_ONCE: usize = 512;
+
+/// What this server has of one name.
+#[derive(Debug, Default)]
+struct Count {
+    /// Admitted.
+    live: usize,
+    /// Asked for, and not answered yet.
+    asked: usize,
+    /// To be written.
+    dirty: bool,
+}
+
+#[derive(Debug, Default)]
+struct Shard {
+    counts: HashMap<Arc<str>, Count>,
+    dirty: Vec<Arc<str>>,
+}
+
+impl Shard {
+    fn touch(&mut self, name: &Arc<str>) -> bool {
+        let count = self.counts.entry(Arc::clone(name)).or_default();
+        let is_new = !std::mem::replace(&mut count.dirty, true);
+        if is_new {
+            self.dirty.push(Arc::clone(name));
+        }
+        is_new
+    }
+}
+
+/// The numbers of one kind.
+pub(super) struct Ledger {
+    kind: Kind,
+    expiry: Duration,
+    shards: Vec<Mutex<Shard>>,
+    changed: Notify,
+}
+
+/// One number on its way.
+struct Written {
+    name: Arc<str>,
+    partition: Partition,
+    value: usize,
+    asked: Result<oneshot::Receiver<Answer>, Fault>,
+}
+
+/// How a number is to be written.
+#[derive(Clone, Copy)]
+enum Limit {
+    /// As it is.
+    None,
+    /// Not at all, where it would exceed the limit.
+    Whole(usize),
+    /// As much of it as the limit allows.
+    Part(usize),
+}
+
+impl Ledger {
+    pub(super) fn new(kind: Kind, expiry: Duration) -> Self {
+        let shards = (0..PARTITIONS).map(|_| Mutex::default()).collect();
+        Self { kind, expiry, shards, changed: Notify::new() }
+    }
+
+    fn lock(&self, partition: Partition) -> MutexGuard<'_, Shard> {
+        self.shards[partition.index()].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn command(&self, net: &Net, lease: &Lease, name: &str, value: usize, limit: Limit) -> Cmd {
+        let partition = Partition::of(name);
+        let own = lease.id();
+        let keys = self.keys(net, partition, name, &own);
+        let (limit, part) = match limit {
+            Limit::None => (-1, 0),
+            Limit::Whole(limit) => (i64::try_from(limit).unwrap_or(i64::MAX), 0),
+            Limit::Part(limit) => (i64::try_from(limit).unwrap_or(i64::MAX), 1),
+        };
+        let mut cmd = script::COUNT.call(&keys);
+        cmd.arg(&*own).arg(name).arg(self.entry(name)).arg(value).arg(limit).arg(part).arg(millis(self.expiry));
+        for dead in &*lease.dead() {
+            cmd.arg(&**dead);
+        }
+        cmd
+    }
+
+    fn keys(&self, net: &Net, partition: Partition, name: &str, lease: &str) -> [String; 3] {
+        [net.names.counts(self.kind, name), net.names.known(self.kind, partition), net.names.held(partition, lease)]
+    }
+
+    fn entry(&self, name: &str) -> String {
+        format!("{}:{name}", self.kind.letter())
+    }
+
+    /// The name behind an entry of this kind.
+    pub(super) fn name_of(&self, entry: &str) -> Option<String> {
+        entry.strip_prefix(self.kind.letter())?.strip_prefix(':').map(str::to_owned)
+    }
+
+    /// Takes a place for one more of a name, where all servers together have less than the limit.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] where nobody can tell; then nothing is taken.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, nothing is taken: what was written is corrected.
+    pub(super) async fn admit(&self, net: &Net, lease: &Lease, name: &str, limit: usize) -> Result<bool, Fault> {
+        let partition = Partition::of(name);
+        let name: Arc<str> = Arc::from(name);
+        let place = Asked { ledger: self, name: &name, partition, taken: false };
+        self.lock(partition).counts.entry(Arc::clone(&name)).or_default().asked += 1;
+        for _ in 0..2 {
+            net.ready(partition).await;
+            let asked = {
+                let shard = self.lock(partition);
+                let value = shard.counts.get(&name).map_or(1, |count| count.live + count.asked);
+                net.try_call(partition, &self.command(net, lease, &name, value, Limit::Whole(limit)))?
+            };
+            match answered(asked).await {
+                Ok(Value::Int(-1)) => return Ok(false),
+                Ok(_) => {
+                    place.take();
+                    return Ok(true);
+                }
+                Err(fault) if !net.recovers(partition, &fault).await => return Err(fault),
+                Err(_) => {}
+            }
+        }
+        Err(Fault::not_sent("the servers of the Cluster change"))
+    }
+
+    /// Takes a place without asking anybody, unless this server alone has as many as may be.
+    pub(super) fn admit_locally(&self, name: &str, limit: usize) -> bool {
+        let partition = Partition::of(name);
+        let name: Arc<str> = Arc::from(name);
+        let mut shard = self.lock(partition);
+        let count = shard.counts.entry(Arc::clone(&name)).or_default();
+        let is_free = count.live < limit;
+        if is_free {
+            count.live += 1;
+        }
+        shard.touch(&name);
+        drop(shard);
+        self.changed.notify_one();
+        is_free
+    }
+
+    /// Gives a place back.
+    pub(super) fn release(&self, name: &str) {
+        let name: Arc<str> = Arc::from(name);
+        let mut shard = self.lock(Partition::of(&name));
+        if let Some(count) = shard.counts.get_mut(&name) {
+            count.live = count.live.saturating_sub(1);
+        }
+        shard.touch(&name);
+        drop(shard);
+        self.changed.notify_one();
+    }
+
+    /// The number of a name has changed, and is asked for when it is written.
+    pub(super) fn touch(&self, name: &str) {
+        let partition = Partition::of(name);
+        let mut shard = self.lock(partition);
+        let name = match shard.counts.get_key_value(name) {
+            Some((name, _)) => Arc::clone(name),
+            None => Arc::from(name),
+        };
+        if shard.touch(&name) {
+            drop(shard);
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes again what lies in a partition, which also renews it.
+    pub(super) fn touch_all(&self, partition: Partition) {
+        let mut shard = self.lock(partition);
+        let names: Vec<_> = shard.counts.keys().cloned().collect();
+        for name in &names {
+            shard.touch(name);
+        }
+        drop(shard);
+        if !names.is_empty() {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Writes what changed, for ever. `current` tells the number of a name where it is not counted here.
+    pub(super) async fn keep_writing(&self, net: &Net, lease: &Lease, current: impl Fn(&str) -> Option<usize>) {
+        loop {
+            self.changed.notified().await;
+            tokio::time::sleep(GATHER).await;
+            if !self.write(net, lease, Limit::None, &current, |_, _| {}).await {
+                tokio::time::sleep(AGAIN_AFTER).await;
+                self.changed.notify_one();
+            }
+        }
+    }
+
+    /// Writes everything under a new lease, as far as the limit allows; who has too many is told.
+    pub(super) async fn write_all_anew(
+        &self,
+        net: &Net,
+        lease: &Lease,
+        limit: Option<usize>,
+        current: impl Fn(&str) -> Option<usize>,
+        too_many: impl Fn(&str, usize),
+    ) -> bool {
+        Partition::all().for_each(|partition| self.touch_all(partition));
+        self.write(net, lease, limit.map_or(Limit::None, Limit::Part), &current, too_many).await
+    }
+
+    /// Writes what is dirty; whether all of it was written.
+    async fn write(
+        &self,
+        net: &Net,
+        lease: &Lease,
+        limit: Limit,
+        current: &impl Fn(&str) -> Option<usize>,
+        too_many: impl Fn(&str, usize),
+    ) -> bool {
+        let mut done = true;
+        for partition in Partition::all() {
+            loop {
+                let written = self.write_some(partition, net, lease, limit, current);
+                if written.is_empty() {
+                    break;
+                }
+                let mut again = false;
+                for Written { name, partition, value, asked } in written {
+                    let answer = match asked {
+                        Ok(asked) => answered(asked).await,
+                        Err(fault) => Err(fault),
+                    };
+                    match answer {
+                        Ok(Value::Int(granted)) => {
+                            let granted = usize::try_from(granted).unwrap_or(0);
+                            self.forget_if_none(partition, &name);
+                            if granted < value {
+                                too_many(&name, value - granted);
+                            }
+                        }
+                        Ok(_) => {}
+                        Err(fault) => {
+                            again |= net.recovers(partition, &fault).await;
+                            self.lock(partition).touch(&name);
+                            done = false;
+                        }
+                    }
+                }
+                if !again && !done {
+                    break;
+                }
+            }
+        }
+        done
+    }
+
+    /// Puts some of what is dirty into the pipe.
+    fn write_some(
+        &self,
+        partition: Partition,
+        net: &Net,
+        lease: &Lease,
+        limit: Limit,
+        current: &impl Fn(&str) -> Option<usize>,
+    ) -> Vec<Written> {
+        let mut shard = self.lock(partition);
+        let from = shard.dirty.len().saturating_sub(AT_ONCE);
+        let names = shard.dirty.split_off(from);
+        let mut written = Vec::with_capacity(names.len());
+        for name in names {
+            let Some(count) = shard.counts.get_mut(&name) else { continue };
+            count.dirty = false;
+            if let Some(now) = current(&name) {
+                count.live = now;
+            }
+            let value = count.live + count.asked;
+            let asked = net.try_call(partition, &self.command(net, lease, &name, value, limit));
+            written.push(Written { name, partition, value, asked });
+        }
+        written
+    }
+
+    fn forget_if_none(&self, partition: Partition, name: &Arc<str>) {
+        if let Entry::Occupied(count) = self.lock(partition).counts.entry(Arc::clone(name)) {
+            let Count { live, asked, dirty } = count.get();
+            if *live == 0 && *asked == 0 && !dirty {
+                count.remove();
+            }
+        }
+    }
+
+    /// Takes what a dead server counted out of one partition's names.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] where some of it may still be there.
+    pub(super) async fn forget_lease(&self, net: &Net, lease: &str, names: &[String]) -> Result<(), Fault> {
+        for name in names {
+            let partition = Partition::of(name);
+            let mut cmd = script::COUNT.call(&self.keys(net, partition, name, lease));
+            cmd.arg(lease).arg(name).arg(self.entry(name)).arg(0).arg(-1).arg(0).arg(millis(self.expiry));
+            net.call(partition, &cmd).await?;
+        }
+        Ok(())
+    }
+
+    /// How many all servers have of a name; the dead have none.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] where nobody can tell.
+    pub(super) async fn total(&self, net: &Net, lease: &Lease, name: &str, own: usize) -> Result<usize, Fault> {
+        let all = net.call(Partition::of(name), redis::cmd("HGETALL").arg(net.names.counts(self.kind, name))).await?;
+        let all: HashMap<String, usize> = redis::from_redis_value(all).unwrap_or_default();
+        Ok(own + lease.of_others(&all))
+    }
+
+    /// How many there are of a name on this server.
+    pub(super) fn local(&self, name: &str) -> usize {
+        self.lock(Partition::of(name)).counts.get(name).map_or(0, |count| count.live)
+    }
+}
+
+/// A place that is asked for. Dropped without an answer, it is none.
+struct Asked<'a> {
+    ledger: &'a Ledger,
+    name: &'a Arc<str>,
+    partition: Partition,
+    taken: bool,
+}
+
+impl Asked<'_> {
+    fn take(mut self) {
+        self.taken = true;
+    }
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        let mut shard = self.ledger.lock(self.partition);
+        if let Some(count) = shard.counts.get_mut(self.name) {
+            count.asked = count.asked.saturating_sub(1);
+            count.live += usize::from(self.taken);
+        }
+        if !self.taken {
+            shard.touch(self.name);
+            drop(shard);
+            self.ledger.changed.notify_one();
+        }
+    }
+}
+
+/// As Redis takes expiries; never nothing.
+pub(super) fn millis(period: Duration) -> u64 {
+    u64::try_from(period.as_millis()).unwrap_or(u64::MAX).max(1)
+}

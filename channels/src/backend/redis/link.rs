@@ -1,0 +1,300 @@
+//! One connection that only listens: it asks for what is missing, and hands on what comes.
+//!
+//! Commands never share it, so that no push can be taken for an answer. What was asked is remembered in
+//! order: each channel of a command is acknowledged by a push, a command that is refused by one error.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use bytes::BytesMut;
+use redis::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::Notify;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::deliveries::{Arrived, Deliveries};
+use super::dial::{Dialed, Stream};
+use super::pipe::ANSWER_WITHIN;
+use super::resp::{self, Said};
+use super::subscriptions::{BATCH, Batch, Came, NodeId, Subscriptions};
+
+/// How long a first join waits for others to be asked for with it.
+const GATHER: Duration = Duration::from_millis(1);
+/// How long the server may be silent before it is asked for a sign of life.
+const PING_AFTER: Duration = Duration::from_millis(1000);
+/// How often silence and topics without members are looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How long a refused subscription waits before it is asked for again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How much is read at once, at most.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What a link tells of.
+pub(super) trait Hears: Send + Sync {
+    /// Everything that was live there is live again.
+    fn complete(&self);
+    /// Other servers have slots of this one; this many topics that were live are not any more.
+    fn slots_moved(&self, lost: usize);
+    /// Messages were lost, as the workers could not take them.
+    fn overflowed(&self, messages: usize);
+}
+
+/// The listening half of a server. It outlives its connections.
+#[derive(Debug)]
+pub(super) struct Link {
+    node: NodeId,
+    /// Sharded pub/sub, where a command is for one slot.
+    sharded: bool,
+    wake: Notify,
+    asked: Mutex<Asked>,
+}
+
+#[derive(Debug)]
+struct Asked {
+    commands: VecDeque<Command>,
+    heard: Instant,
+    heard_at: SystemTime,
+    /// After a refusal the same is not asked for at once.
+    not_before: Instant,
+}
+
+#[derive(Debug)]
+enum Command {
+    Subscribe { channels: Vec<Arc<str>>, left: usize },
+    Unsubscribe { channels: Vec<Arc<str>>, left: usize },
+    Ping,
+}
+
+impl Link {
+    pub(super) fn new(node: NodeId, sharded: bool) -> Self {
+        let now = Instant::now();
+        let asked = Asked { commands: VecDeque::new(), heard: now, heard_at: SystemTime::now(), not_before: now };
+        Self { node, sharded, wake: Notify::new(), asked: Mutex::new(asked) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Something is to be asked for.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// When the server was last heard.
+    pub(super) fn heard_at(&self) -> SystemTime {
+        self.lock().heard_at
+    }
+
+    /// Listens until the connection ends, and says why it did.
+    pub(super) async fn run(
+        &self,
+        dialed: Dialed,
+        subscriptions: &Subscriptions,
+        deliveries: &Deliveries,
+        hears: &dyn Hears,
+    ) -> Arc<str> {
+        {
+            let mut asked = self.lock();
+            asked.commands.clear();
+            asked.heard = Instant::now();
+            asked.heard_at = SystemTime::now();
+        }
+        let (read, write) = tokio::io::split(dialed.stream);
+        tokio::select! {
+            reason = self.read(read, dialed.buffer, subscriptions, deliveries, hears) => reason,
+            reason = self.write(write, subscriptions) => reason,
+            reason = self.watch() => reason,
+        }
+    }
+
+    async fn write(&self, mut socket: WriteHalf<Box<dyn Stream>>, subscriptions: &Subscriptions) -> Arc<str> {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut bytes = BytesMut::new();
+        loop {
+            let (mut more, mut look) = (subscriptions.is_waiting(self.node), false);
+            if !more {
+                tokio::select! {
+                    () = self.wake.notified() => more = true,
+                    _ = looks.tick() => look = true,
+                }
+            }
+            if more {
+                let not_before = self.lock().not_before;
+                sleep_until(not_before.max(Instant::now() + GATHER)).await;
+                let batches = subscriptions.next(self.node, self.sharded);
+                batches.into_iter().for_each(|batch| self.subscribe(&mut bytes, batch));
+            }
+            if look {
+                let batches = subscriptions.ended(self.node, self.sharded);
+                batches.into_iter().for_each(|batch| self.unsubscribe(&mut bytes, batch));
+                self.ping_if_silent(&mut bytes);
+            }
+            if let Err(error) = socket.write_all(&bytes).await {
+                return Arc::from(error.to_string());
+            }
+            bytes.clear();
+        }
+    }
+
+    fn subscribe(&self, bytes: &mut BytesMut, batch: Batch) {
+        command(bytes, if self.sharded { "SSUBSCRIBE" } else { "SUBSCRIBE" }, &batch.channels);
+        let left = batch.channels.len();
+        self.lock().commands.push_back(Command::Subscribe { channels: batch.channels, left });
+    }
+
+    fn unsubscribe(&self, bytes: &mut BytesMut, batch: Batch) {
+        command(bytes, if self.sharded { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" }, &batch.channels);
+        let left = batch.channels.len();
+        self.lock().commands.push_back(Command::Unsubscribe { channels: batch.channels, left });
+    }
+
+    fn ping_if_silent(&self, bytes: &mut BytesMut) {
+        let mut asked = self.lock();
+        if asked.commands.is_empty() && asked.heard.elapsed() >= PING_AFTER {
+            bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
+            asked.commands.push_back(Command::Ping);
+        }
+    }
+
+    /// Ends where the server does not even answer a ping; also while a write waits.
+    async fn watch(&self) -> Arc<str> {
+        loop {
+            sleep(LOOK_EVERY).await;
+            let silent = self.lock().heard.elapsed();
+            if silent >= PING_AFTER + ANSWER_WITHIN {
+                return Arc::from(format!("nothing was heard for {} ms", silent.as_millis()));
+            }
+        }
+    }
+
+    async fn read(
+        &self,
+        mut socket: ReadHalf<Box<dyn Stream>>,
+        mut buffer: BytesMut,
+        subscriptions: &Subscriptions,
+        deliveries: &Deliveries,
+        hears: &dyn Hears,
+    ) -> Arc<str> {
+        let mut arrived = Vec::new();
+        loop {
+            let (mut complete, mut moved, mut lost) = (false, false, 0);
+            loop {
+                let came = match resp::take(&mut buffer) {
+                    Ok(Some(Said::Message { channel, payload })) => {
+                        arrived.push(Arrived { channel, payload });
+                        continue;
+                    }
+                    Ok(Some(Said::Push(parts))) => self.pushed(&parts, subscriptions),
+                    Ok(Some(Said::Reply(value))) => self.replied(value, subscriptions),
+                    Ok(None) => break,
+                    Err(error) => return Arc::from(error.to_string()),
+                };
+                match came {
+                    Ok(Came::Complete) => complete = true,
+                    Ok(Came::Lost) => lost += 1,
+                    Ok(Came::Unasked) => moved = true,
+                    Ok(Came::Expected) => {}
+                    Err(reason) => return reason,
+                }
+            }
+            if moved || lost > 0 {
+                hears.slots_moved(lost);
+            }
+            if !arrived.is_empty() {
+                let lost = deliveries.hand_over(&mut arrived);
+                if lost > 0 {
+                    hears.overflowed(lost);
+                }
+            }
+            if complete {
+                hears.complete();
+            }
+            buffer.reserve(READ_BYTES);
+            match socket.read_buf(&mut buffer).await {
+                Ok(0) => return Arc::from("the server closed the connection"),
+                Ok(_) => {
+                    let mut asked = self.lock();
+                    asked.heard = Instant::now();
+                    asked.heard_at = SystemTime::now();
+                }
+                Err(error) => return Arc::from(error.to_string()),
+            }
+        }
+    }
+
+    /// An acknowledgement, or the end of a subscription that the server ended.
+    fn pushed(&self, parts: &[Value], subscriptions: &Subscriptions) -> Result<Came, Arc<str>> {
+        let [Value::BulkString(kind), channel, ..] = parts else { return Ok(Came::Expected) };
+        let Value::BulkString(channel) = channel else { return Ok(Came::Expected) };
+        let Ok(channel) = std::str::from_utf8(channel) else { return Ok(Came::Expected) };
+        match kind.as_slice() {
+            b"subscribe" | b"ssubscribe" => {
+                self.acknowledged(true)?;
+                Ok(subscriptions.began(self.node, channel))
+            }
+            b"unsubscribe" | b"sunsubscribe" => {
+                let came = subscriptions.stopped(self.node, channel);
+                if came == Came::Expected {
+                    self.acknowledged(false)?;
+                }
+                Ok(came)
+            }
+            _ => Ok(Came::Expected),
+        }
+    }
+
+    fn acknowledged(&self, began: bool) -> Result<(), Arc<str>> {
+        let mut asked = self.lock();
+        let left = match asked.commands.front_mut() {
+            Some(Command::Subscribe { left, .. }) if began => left,
+            Some(Command::Unsubscribe { left, .. }) if !began => left,
+            _ => return Err(Arc::from("the server acknowledged what nobody asked for")),
+        };
+        *left -= 1;
+        if *left == 0 {
+            asked.commands.pop_front();
+        }
+        Ok(())
+    }
+
+    /// The answer to a ping, or a refusal.
+    fn replied(&self, value: Value, subscriptions: &Subscriptions) -> Result<Came, Arc<str>> {
+        let command = self.lock().commands.pop_front();
+        let Value::ServerError(error) = value else {
+            let is_pong = matches!(command, Some(Command::Ping));
+            return is_pong.then_some(Came::Expected).ok_or_else(|| Arc::from("the server answered what nobody asked"));
+        };
+        tracing::debug!(code = error.code(), ?command, "a command of a link is refused");
+        let has_moved = matches!(error.code(), "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN");
+        match command {
+            Some(Command::Subscribe { channels, .. }) if has_moved => {
+                self.lock().not_before = Instant::now() + AGAIN_AFTER;
+                subscriptions.refused(self.node, &channels);
+                Ok(Came::Unasked)
+            }
+            // Where the slot is elsewhere, nothing of it is subscribed here.
+            Some(Command::Unsubscribe { channels, .. }) if has_moved => {
+                for channel in &channels {
+                    subscriptions.stopped(self.node, channel);
+                }
+                Ok(Came::Unasked)
+            }
+            _ => Err(Arc::from(format!("{} {}", error.code(), error.details().unwrap_or_default()))),
+        }
+    }
+}
+
+fn command(bytes: &mut BytesMut, name: &str, channels: &[Arc<str>]) {
+    let bulk = |bytes: &mut BytesMut, text: &str| {
+        bytes.extend_from_slice(format!("${}\r\n", text.len()).as_bytes());
+        bytes.extend_from_slice(text.as_bytes());
+        bytes.extend_from_slice(b"\r\n");
+    };
+    debug_assert!(channels.len() <= BATCH);
+    bytes.extend_from_slice(format!("*{}\r\n", channels.len() + 1).as_bytes());
+    bulk(bytes, name);
+    channels.iter().for_each(|channel| bulk(bytes, channel));
+}

@@ -1,0 +1,275 @@
+//! Several servers that share a Redis: one server of it, the master that Sentinels name, or a Cluster.
+//!
+//! | module | its one concept |
+//! |---|---|
+//! | `names`, `envelope`, `resp` | channels and keys; what servers say to each other; the protocol of Redis |
+//! | `dial`, `tls`, `topology` | connections; who is the master, who serves which slots |
+//! | `fault`, `pipe` | commands and their answers; what is known where there is none |
+//! | `subscriptions`, `link`, `deliveries` | what is wanted and what is live; one listening connection; the way to the sink |
+//! | `node`, `net` | a server with both; all of them, and who serves what |
+//! | `script`, `lease`, `ledger`, `permits`, `membership` | atomic steps; who lives; numbers by name; the total; all of it |
+//! | `publish`, `rates` | one message, one command; rates that all servers share |
+
+mod counts;
+mod deliveries;
+mod dial;
+mod envelope;
+mod fault;
+mod lease;
+mod ledger;
+mod link;
+mod membership;
+mod names;
+mod net;
+mod node;
+mod permits;
+mod pipe;
+mod publish;
+mod publisher;
+mod rates;
+mod resp;
+mod script;
+mod start;
+mod subscriptions;
+mod tls;
+mod topology;
+
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
+
+pub use publisher::{Publisher, Tap};
+use tokio::sync::oneshot;
+
+use self::fault::Fault;
+use self::membership::Membership;
+use self::net::Net;
+use self::rates::Rates;
+use super::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
+use crate::config::{Config, LimitFallback, Rate};
+use crate::error::Error;
+use crate::id::UserId;
+
+/// The backend of several servers that share a Redis. `BACKEND_TYPE=redis` makes one; nothing else changes.
+///
+/// What is promised, and what is not, is said in [the guide](crate::docs::redis).
+pub struct RedisBackend {
+    config: Config,
+    sink: Arc<OnceLock<Weak<dyn Sink>>>,
+    running: OnceLock<Running>,
+}
+
+/// What exists from the start on.
+struct Running {
+    net: Arc<Net>,
+    members: Arc<Membership>,
+    rates: Rates,
+    incarnation: u64,
+}
+
+impl RedisBackend {
+    /// Not connected yet: that is what [`Backend::start`] does.
+    pub fn new(config: &Config) -> Self {
+        Self { config: config.clone(), sink: Arc::default(), running: OnceLock::new() }
+    }
+
+    fn running(&self) -> Result<&Running, Error> {
+        self.running.get().ok_or_else(|| Error::backend("The backend has not been started."))
+    }
+
+    fn is_local(&self) -> bool {
+        self.config.redis_limit_fallback() == LimitFallback::Local
+    }
+}
+
+impl Running {
+    /// Asks for a topic and gives what to wait for, where it is not live yet.
+    fn want(&self, topic: Topic<'_>) -> Option<oneshot::Receiver<()>> {
+        let (partition, channel) = self.net.names.channel(topic);
+        want(&self.net, partition, channel)
+    }
+
+    async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Fault> {
+        let (net, members) = (&self.net, &self.members);
+        if !members.permits.take(net, &members.lease, limits.total).await? {
+            return Ok(Err(Refusal::Total));
+        }
+        let permit = Permit(Some(members));
+        if let Some(user) = user
+            && !members.users.admit(net, &members.lease, user.as_str(), limits.per_user).await?
+        {
+            return Ok(Err(Refusal::User));
+        }
+        permit.keep();
+        Ok(Ok(()))
+    }
+
+    fn admit_locally(&self, user: Option<&UserId>, limits: Limits) -> Result<(), Refusal> {
+        if !self.members.permits.take_locally(limits.total) {
+            return Err(Refusal::Total);
+        }
+        let permit = Permit(Some(&self.members));
+        if user.is_some_and(|user| !self.members.users.admit_locally(user.as_str(), limits.per_user)) {
+            return Err(Refusal::User);
+        }
+        permit.keep();
+        Ok(())
+    }
+}
+
+/// Asks for a channel; see [`Running::want`].
+fn want(net: &Net, partition: names::Partition, channel: String) -> Option<oneshot::Receiver<()>> {
+    let node = net.owner(partition);
+    let place = node.as_ref().map_or(subscriptions::NOWHERE, |node| node.id);
+    let wait = net.subscriptions.want(channel, partition, place);
+    if wait.is_some()
+        && let Some(link) = node.as_ref().and_then(|node| node.link.as_ref())
+    {
+        link.wake();
+    }
+    wait
+}
+
+/// A permit that goes back, unless it is kept.
+struct Permit<'a>(Option<&'a Membership>);
+
+impl Permit<'_> {
+    fn keep(mut self) {
+        if let Some(members) = self.0.take() {
+            members.connections_changed.notify_one();
+        }
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        if let Some(members) = self.0 {
+            members.permits.give_back();
+        }
+    }
+}
+
+impl Drop for RedisBackend {
+    fn drop(&mut self) {
+        if let Some(running) = self.running.get() {
+            running.net.abandon();
+        }
+    }
+}
+
+impl Backend for RedisBackend {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
+        let incarnation = sink.upgrade().map_or(0, |sink| sink.incarnation());
+        // Set again where the first start failed, by the same layer.
+        let _ = self.sink.set(sink);
+        let running = start::start(&self.config, &self.sink, incarnation).await?;
+        self.running.set(running).map_err(|_| Error::backend("This backend already belongs to a layer."))
+    }
+
+    async fn stop(&self) {
+        if let Some(running) = self.running.get() {
+            running.members.leave().await;
+            running.net.stop().await;
+        }
+    }
+
+    async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
+        match self.running()?.want(topic) {
+            // It fails only where the topic is not wanted any more.
+            Some(live) => live.await.map_err(|_| Error::backend("The topic was left meanwhile.").with_retryable(false)),
+            None => Ok(()),
+        }
+    }
+
+    fn unsubscribe(&self, topic: Topic<'_>) {
+        if let Some(running) = self.running.get() {
+            running.net.subscriptions.unwant(&running.net.names.channel(topic).1);
+        }
+    }
+
+    async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
+        let running = self.running()?;
+        publish::publish(&running.net, running.incarnation, topic, &envelope).await
+    }
+
+    async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
+        let running = self.running()?;
+        match running.admit(user, limits).await {
+            Ok(answer) => Ok(answer),
+            Err(fault) if self.is_local() => {
+                tracing::debug!(%fault, "a connection is admitted by what this server knows");
+                Ok(running.admit_locally(user, limits))
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    fn release(&self, user: Option<&UserId>) {
+        let Some(running) = self.running.get() else { return };
+        if let Some(user) = user {
+            running.members.users.release(user.as_str());
+        }
+        running.members.permits.give_back();
+        running.members.connections_changed.notify_one();
+    }
+
+    async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
+        let running = self.running()?;
+        match running.rates.check(&running.net, key, rate).await {
+            Ok(answer) => Ok(answer),
+            Err(fault) if self.is_local() => {
+                tracing::debug!(%fault, "a rate is checked by what this server knows");
+                Ok(running.rates.check_locally(key, rate))
+            }
+            Err(fault) => Err(fault.into()),
+        }
+    }
+
+    async fn counts(&self) -> Result<Counts, Error> {
+        Ok(self.running()?.members.counts().await?)
+    }
+
+    fn members_changed(&self, group: &str) {
+        if let Some(running) = self.running.get() {
+            running.members.groups.touch(group);
+        }
+    }
+
+    async fn members(&self, group: &str) -> Result<usize, Error> {
+        let members = &self.running()?.members;
+        let own = members.local_members(group);
+        Ok(members.groups.total(&members.net, &members.lease, group, own).await?)
+    }
+
+    async fn connections_of(&self, user: &UserId) -> Result<usize, Error> {
+        let members = &self.running()?.members;
+        let own = members.users.local(user.as_str());
+        Ok(members.users.total(&members.net, &members.lease, user.as_str(), own).await?)
+    }
+
+    fn health(&self) -> Health {
+        match self.running.get() {
+            Some(Running { net, .. }) => {
+                let (live, pending) = net.subscriptions.counts();
+                net.reports.health(live, pending)
+            }
+            None => super::Reports::not_started().health(0, 0),
+        }
+    }
+
+    fn events(&self) -> Events {
+        match self.running.get() {
+            Some(running) => running.net.reports.events(),
+            None => super::Reports::not_started().events(),
+        }
+    }
+
+    fn sweep(&self) {
+        if let Some(running) = self.running.get() {
+            running.rates.sweep();
+        }
+    }
+}

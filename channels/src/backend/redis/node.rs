@@ -1,0 +1,274 @@
+//! One server: its pipe for commands, its link for what comes, and the tasks that keep both connected.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::Value;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::dial::{DialError, Dialed};
+use super::link::{Hears, Link};
+use super::net::Net;
+use super::pipe::Pipe;
+use super::script;
+use super::subscriptions::NodeId;
+use crate::config::Address;
+
+/// The wait before the second dial; doubled for each further one, up to [`MAX_REDIAL_AFTER`]. It never gives up.
+const REDIAL_AFTER: Duration = Duration::from_millis(20);
+/// The longest wait between two dials.
+const MAX_REDIAL_AFTER: Duration = Duration::from_millis(500);
+
+/// A server of the topology.
+#[derive(Debug)]
+pub(super) struct Node {
+    pub(super) id: NodeId,
+    /// Where it is; found anew at every dial where the Sentinels know.
+    pub(super) address: Option<Address>,
+    pub(super) pipe: Pipe,
+    /// Nothing for a process that only publishes.
+    pub(super) link: Option<Link>,
+    /// It belongs to the topology no more.
+    pub(super) gone: CancellationToken,
+    /// Raised where another server is to be dialed.
+    redial: watch::Sender<u64>,
+    listening: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Where the last dial led.
+    connected_to: Option<Address>,
+    /// The process there, and the number of the pipe's connection at it.
+    process: Option<(String, i64)>,
+    problem: Option<String>,
+    interruption: Option<u64>,
+}
+
+/// Growing waits with some randomness, so that many servers do not come back at one moment.
+#[derive(Debug)]
+struct Backoff(Duration);
+
+impl Backoff {
+    fn new() -> Self {
+        Self(REDIAL_AFTER)
+    }
+
+    async fn wait(&mut self) {
+        let part = f64::from(fastrand()) / f64::from(u32::MAX);
+        tokio::time::sleep(self.0.mul_f64(0.5 + part / 2.0)).await;
+        self.0 = (self.0 * 2).min(MAX_REDIAL_AFTER);
+    }
+}
+
+/// Random enough for a wait: part of a fresh UUID.
+fn fastrand() -> u32 {
+    (uuid::Uuid::now_v7().as_u128() & 0xffff_ffff) as u32
+}
+
+impl Node {
+    pub(super) fn new(id: NodeId, address: Option<Address>, link: Option<Link>) -> Self {
+        Self {
+            id,
+            address,
+            pipe: Pipe::default(),
+            link,
+            gone: CancellationToken::new(),
+            redial: watch::Sender::new(0),
+            listening: AtomicBool::new(false),
+            state: Mutex::default(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How it is called in reports.
+    pub(super) fn name(&self) -> String {
+        let state = self.lock();
+        state.connected_to.as_ref().or(self.address.as_ref()).map_or_else(|| "redis".to_owned(), ToString::to_string)
+    }
+
+    /// Where its connections lead now.
+    pub(super) fn connected_to(&self) -> Option<Address> {
+        self.lock().connected_to.clone()
+    }
+
+    /// Why it cannot be used now, if it cannot.
+    pub(super) fn problem(&self) -> Option<String> {
+        let is_deaf = self.link.is_some() && !self.listening.load(Ordering::Acquire);
+        if !is_deaf && self.pipe.is_open() {
+            return None;
+        }
+        let lost = || self.pipe.problem().map_or_else(|| "nothing is heard".to_owned(), |reason| reason.to_string());
+        Some(self.lock().problem.clone().unwrap_or_else(lost))
+    }
+
+    /// Ends both connections; the next dial finds another server.
+    pub(super) fn dial_again(&self) {
+        self.redial.send_modify(|times| *times += 1);
+    }
+
+    fn dialed(&self, dialed: &Result<Dialed, DialError>) {
+        let mut state = self.lock();
+        match dialed {
+            Ok(dialed) => {
+                state.connected_to = Some(dialed.address.clone());
+                state.problem = None;
+            }
+            Err(error) => state.problem = Some(error.to_string()),
+        }
+    }
+
+    /// Interrupts once, until it is complete again.
+    fn interrupted(&self, net: &Net, cause: &str) {
+        let Some(link) = &self.link else { return };
+        let since = link.heard_at();
+        let name = self.name();
+        let mut state = self.lock();
+        if state.interruption.is_none() {
+            state.interruption = Some(net.reports.interrupted(name, cause, since));
+        }
+    }
+
+    /// The interruption of this node, if one is open; it is closed with it.
+    pub(super) fn take_interruption(&self) -> Option<u64> {
+        self.lock().interruption.take()
+    }
+
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.lock().interruption.is_some()
+    }
+
+    pub(super) fn is_listening(&self) -> bool {
+        self.listening.load(Ordering::Acquire)
+    }
+}
+
+/// Keeps a node's pipe connected.
+pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
+    let mut backoff = Backoff::new();
+    let mut redial = node.redial.subscribe();
+    loop {
+        redial.mark_unchanged();
+        let dialed = match net.dial(&node).await {
+            Ok(dialed) => introduce(&net, &node, dialed).await,
+            Err(error) => Err(error),
+        };
+        node.dialed(&dialed);
+        match dialed {
+            Ok(dialed) => {
+                let run = node.pipe.run(dialed);
+                let opened = async {
+                    node.pipe.opened().await;
+                    net.changed();
+                    std::future::pending::<()>().await;
+                };
+                let reason = tokio::select! {
+                    reason = run => reason,
+                    () = opened => unreachable!("it never ends"),
+                    _ = redial.changed() => Arc::from("another server is the master now"),
+                };
+                tracing::warn!(server = node.name(), %reason, "the connection for commands ended");
+                backoff = Backoff::new();
+            }
+            Err(error) => tracing::debug!(%error, "no connection for commands"),
+        }
+        net.lost_a_connection();
+        backoff.wait().await;
+    }
+}
+
+/// Learns which process it is, and ends what our last connection there may still have to say.
+async fn introduce(net: &Net, node: &Node, mut dialed: Dialed) -> Result<Dialed, DialError> {
+    let info = dialed.ask(redis::cmd("INFO").arg("server")).await;
+    let run_id = match &info {
+        Ok(info) => run_id(info).unwrap_or_default(),
+        // It may not be allowed. Then any connection may be one to another process.
+        Err(error) => {
+            tracing::debug!(%error, "cannot tell which process it is");
+            format!("unknown-{}", dialed.hello.id)
+        }
+    };
+    let before = node.lock().process.replace((run_id.clone(), dialed.hello.id));
+    match before {
+        Some((same, predecessor)) if same == run_id => {
+            // What is still in its socket is never carried out, so nothing old comes after anything new.
+            let mut kill = redis::cmd("CLIENT");
+            let killed = dialed.ask(kill.arg("KILL").arg("ID").arg(predecessor)).await;
+            tracing::debug!(?killed, "ended the connection before this one");
+        }
+        Some(_) => net.another_process(),
+        None => {}
+    }
+    for script in script::all() {
+        // Who only publishes may not be allowed to; where they are needed, the refusal comes back then.
+        let loaded = dialed.ask(&script.load()).await;
+        loaded.inspect_err(|error| tracing::debug!(%error, "cannot load a script")).ok();
+    }
+    Ok(dialed)
+}
+
+fn run_id(info: &Value) -> Option<String> {
+    let text: String = redis::from_redis_value_ref(info).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned())
+}
+
+/// Keeps a node's link connected.
+pub(super) async fn keep_link(net: Arc<Net>, node: Arc<Node>) {
+    let (Some(link), Some(deliveries)) = (&node.link, &net.deliveries) else { return };
+    let mut backoff = Backoff::new();
+    let mut redial = node.redial.subscribe();
+    let hears = Listener { net: &net, node: &node };
+    loop {
+        redial.mark_unchanged();
+        let dialed = net.dial(&node).await;
+        node.dialed(&dialed);
+        match dialed {
+            Ok(dialed) => {
+                node.listening.store(true, Ordering::Release);
+                hears.complete();
+                net.changed();
+                let reason = tokio::select! {
+                    reason = link.run(dialed, &net.subscriptions, deliveries, &hears) => reason,
+                    _ = redial.changed() => Arc::from("another server is the master now"),
+                };
+                node.listening.store(false, Ordering::Release);
+                net.subscriptions.lost(node.id);
+                node.interrupted(&net, &reason);
+                backoff = Backoff::new();
+            }
+            Err(error) => tracing::debug!(%error, "no connection to listen to"),
+        }
+        net.lost_a_connection();
+        backoff.wait().await;
+    }
+}
+
+struct Listener<'a> {
+    net: &'a Net,
+    node: &'a Node,
+}
+
+impl Hears for Listener<'_> {
+    fn complete(&self) {
+        self.net.complete(self.node);
+    }
+
+    fn slots_moved(&self, lost: usize) {
+        if lost > 0 {
+            self.node.interrupted(self.net, &format!("{lost} topics lie at another server now"));
+        }
+        self.net.look_again();
+    }
+
+    fn overflowed(&self, messages: usize) {
+        let cause = format!("{messages} messages came faster than they could be delivered");
+        let id = self.net.reports.interrupted(self.node.name(), cause, std::time::SystemTime::now());
+        self.net.reports.restored(id);
+    }
+}

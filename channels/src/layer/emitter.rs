@@ -1,0 +1,113 @@
+//! Sending from a process that is no server: a worker, a cron job, a command of the shell.
+
+use std::fmt;
+
+use super::{Receipt, check_group};
+use crate::backend::{Counts, Envelope, Health, Publisher, Topic};
+use crate::config::Config;
+use crate::error::Error;
+use crate::id::{ConnectionId, UserId};
+use crate::message::Outgoing;
+
+/// Sends to the members on all servers, from a process that is none. It needs only the Redis: it is not counted,
+/// holds no place, hears nothing and has no tasks but those of its connection.
+///
+/// ```no_run
+/// use channels::prelude::*;
+/// use channels::Emitter;
+/// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let emitter = Emitter::connect(&Config::from_env()?).await?;
+/// let receipt = emitter.send_to_group("rust", ServerMessage::Notice("the build is green".into())).await?;
+/// println!("{} servers have members there", receipt.servers.unwrap_or(0));
+/// emitter.close().await;
+/// # Ok(()) }
+/// ```
+pub struct Emitter {
+    publisher: Publisher,
+}
+
+impl Emitter {
+    /// Connects to the Redis that the configuration names, whatever its `BACKEND_TYPE`.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` that names the URL without its secrets, what was tried and what to do, within 15 s.
+    pub async fn connect(config: &Config) -> Result<Self, Error> {
+        Ok(Self { publisher: Publisher::connect(config).await? })
+    }
+
+    /// Sends to every member of a group; as [`ChannelLayer::send_to_group`](crate::ChannelLayer::send_to_group).
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR`, where [`Error::delivery`] tells whether it was sent; `VALIDATION_FAILED` for a name that is no
+    /// group's; `SYSTEM_ERROR` where the message cannot be encoded.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before it returned, the message was sent or not.
+    pub async fn send_to_group(&self, group: &str, message: impl Outgoing) -> Result<Receipt, Error> {
+        check_group(group)?;
+        self.send(Topic::Group(group), &message).await
+    }
+
+    /// Sends to every connection of a user.
+    ///
+    /// # Errors
+    ///
+    /// As [`Emitter::send_to_group`].
+    pub async fn send_to_user(&self, user: impl AsRef<str>, message: impl Outgoing) -> Result<Receipt, Error> {
+        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        self.send(Topic::User(&user), &message).await
+    }
+
+    /// Sends to one connection, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Emitter::send_to_group`].
+    pub async fn send_to_connection(&self, id: ConnectionId, message: impl Outgoing) -> Result<Receipt, Error> {
+        self.send(Topic::Connection(id), &message).await
+    }
+
+    /// Sends to every connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`Emitter::send_to_group`].
+    pub async fn broadcast(&self, message: impl Outgoing) -> Result<Receipt, Error> {
+        self.send(Topic::Broadcast, &message).await
+    }
+
+    async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {
+        let envelope = Envelope::new(message.to_json(None)?);
+        let published = self.publisher.publish(topic, &envelope).await?;
+        Ok(Receipt { local: 0, servers: published.servers })
+    }
+
+    /// What all servers have together.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    pub async fn counts(&self) -> Result<Counts, Error> {
+        self.publisher.counts().await
+    }
+
+    /// How the connection is.
+    pub fn health(&self) -> Health {
+        self.publisher.health()
+    }
+
+    /// Ends the connection, after what is under way was answered. Dropping it ends it at once.
+    pub async fn close(self) {
+        self.publisher.close().await;
+    }
+}
+
+impl fmt::Debug for Emitter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Emitter").finish_non_exhaustive()
+    }
+}
