@@ -1,0 +1,3 @@
+//! The servers and faults of the other tests do what their names say.
+
+mod server;
