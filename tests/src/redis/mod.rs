@@ -8,11 +8,13 @@ mod options;
 mod place;
 mod port;
 mod process;
+mod proxy;
 mod resp;
 mod server;
 mod wait;
 
 pub use options::RedisOptions;
+pub use proxy::{End, FaultProxy, Way};
 pub use resp::{Connection, Failure, Value};
 pub use server::RedisServer;
 pub use wait::{eventually, until};

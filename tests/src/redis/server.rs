@@ -64,7 +64,12 @@ impl RedisServer {
 
     /// `redis://…`, with user and password if there are any.
     pub fn url(&self) -> String {
-        format!("redis://{}{}", self.credentials(), self.address())
+        self.url_at(self.address())
+    }
+
+    /// [`url`](Self::url) with another address, such as that of a proxy.
+    pub fn url_at(&self, address: SocketAddr) -> String {
+        format!("redis://{}{address}", self.credentials())
     }
 
     /// `rediss://…`, of a server with [`RedisOptions::tls`].
