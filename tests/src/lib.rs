@@ -1,4 +1,4 @@
-//! What the integration tests share: a consumer, a backend of several servers in one process, faults.
+//! What the integration tests share: a consumer, a backend of several servers in one process, real Redis servers, faults.
 #![allow(missing_docs, reason = "nobody but these tests uses it")]
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
@@ -11,6 +11,7 @@ pub mod logs;
 pub mod pipe;
 pub mod probe;
 pub mod raw;
+pub mod redis;
 pub mod socket;
 pub mod transports;
 pub mod watched;

@@ -9,9 +9,12 @@ struct Tool {
     package: &'static str,
 }
 
-/// A real browser, and what drives it from a test.
-const TOOLS: [Tool; 2] =
-    [Tool { program: "chromium", package: "chromium" }, Tool { program: "chromedriver", package: "chromium-driver" }];
+/// A real browser and what drives it from a test, and the server of the Redis backend.
+const TOOLS: [Tool; 3] = [
+    Tool { program: "chromium", package: "chromium" },
+    Tool { program: "chromedriver", package: "chromium-driver" },
+    Tool { program: "redis-server", package: "redis-server" },
+];
 
 /// Installs what is missing, as root with apt.
 ///
@@ -68,6 +71,7 @@ mod tests {
     #[test]
     fn a_refusal_names_the_exact_command() {
         let all: Vec<_> = TOOLS.iter().collect();
-        assert!(refusal(&all).contains("sudo apt-get update && sudo apt-get install -y chromium chromium-driver"));
+        let command = "sudo apt-get update && sudo apt-get install -y chromium chromium-driver redis-server\n";
+        assert!(refusal(&all).contains(command));
     }
 }
