@@ -11,6 +11,7 @@ pub struct RedisOptions {
     pub(super) persistent: bool,
     pub(super) sentinel: bool,
     pub(super) cluster: bool,
+    pub(super) rewrites: bool,
     pub(super) lines: Vec<(String, String)>,
 }
 
@@ -55,6 +56,35 @@ impl RedisOptions {
         self
     }
 
+    /// A server that Sentinels watch: what they make of it stays so when it is restarted.
+    pub(super) fn watched(mut self) -> Self {
+        self.rewrites = true;
+        self.replicating()
+    }
+
+    /// A Sentinel instead of a server.
+    pub(super) fn sentinel(mut self) -> Self {
+        (self.sentinel, self.rewrites) = (true, true);
+        self
+    }
+
+    /// A node of a Cluster.
+    pub(super) fn cluster(mut self) -> Self {
+        self.cluster = true;
+        self.replicating()
+    }
+
+    /// One that may become a replica of another with the same options, and does so at once.
+    fn replicating(mut self) -> Self {
+        if let Some((name, password)) = self.user.clone() {
+            if name != "default" {
+                self = self.config("masteruser", &name);
+            }
+            self = self.config("masterauth", &quoted(&password));
+        }
+        self.config("repl-diskless-sync-delay", "0")
+    }
+
     /// Starts it and waits until it answers.
     ///
     /// # Panics
@@ -63,4 +93,9 @@ impl RedisOptions {
     pub fn start(self) -> RedisServer {
         RedisServer::with(self)
     }
+}
+
+/// As a value of `redis.conf`.
+pub(super) fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 use super::authority::Authority;
-use super::options::RedisOptions;
+use super::options::{RedisOptions, quoted};
 use super::port::Port;
 
 /// Taken for as long as the server may come back, and nobody else's.
@@ -58,8 +58,8 @@ impl Place {
     pub(super) fn prepare(&self, options: &RedisOptions) -> PathBuf {
         fs::create_dir_all(self.data()).unwrap();
         let file = self.folder.path().join("redis.conf");
-        // A Sentinel writes what it learned into its own.
-        if !(options.sentinel && file.exists()) {
+        // Sentinels write what they learned into their own and into those of their servers.
+        if !(options.rewrites && file.exists()) {
             fs::write(&file, self.configuration(options)).unwrap();
         }
         file
@@ -101,8 +101,4 @@ impl Place {
         }
         lines
     }
-}
-
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

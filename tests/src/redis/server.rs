@@ -1,10 +1,9 @@
 //! One server process.
 
-use std::fs;
-use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io, thread};
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use rustix::process::Signal;
@@ -21,8 +20,8 @@ const PROGRAM: &str = "redis-server";
 /// How often another port is tried, when somebody who knows nothing of us took the first.
 const STARTS: u32 = 5;
 
-/// Lines of the log that are shown when a server does not start.
-const TAIL: usize = 20;
+/// Lines of the log that are shown when a server does not start, or its test fails.
+const TAIL: usize = 40;
 
 /// A `redis-server` of its own on the loopback interface. Dropped, it is killed and its folder removed.
 #[derive(Debug)]
@@ -185,11 +184,25 @@ impl RedisServer {
         self.place.log()
     }
 
+    fn tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines[lines.len().saturating_sub(TAIL)..].join("\n")
+    }
+
+    pub(super) fn bus_port(&self) -> u16 {
+        self.place.bus.as_ref().expect("a node of a cluster").number()
+    }
+
+    pub(super) fn user(&self) -> Option<&(String, String)> {
+        self.options.user.as_ref()
+    }
+
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn credentials(&self) -> String {
+    pub(super) fn credentials(&self) -> String {
         let user = self.options.user.as_ref();
         user.map(|(name, password)| format!("{}:{}@", encoded(name), encoded(password))).unwrap_or_default()
     }
@@ -209,15 +222,19 @@ impl RedisServer {
         *self.process() = Some(process.map_err(|error| missing(&error))?);
         until("redis-server answers", || {
             if !self.is_running() {
-                let log = self.log();
-                let lines: Vec<_> = log.lines().collect();
-                return Some(Err(format!(
-                    "{PROGRAM} has ended:\n{}",
-                    lines[lines.len().saturating_sub(TAIL)..].join("\n")
-                )));
+                return Some(Err(format!("{PROGRAM} has ended:\n{}", self.tail())));
             }
             self.try_command(&["PING"]).is_ok().then_some(Ok(()))
         })
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill_9();
+        if thread::panicking() {
+            eprintln!("the end of the log of the server at {}:\n{}", self.address(), self.tail());
+        }
     }
 }
 

@@ -1,4 +1,6 @@
 //! The servers and faults of the other tests do what their names say.
 
+mod cluster;
 mod proxy;
+mod sentinels;
 mod server;
