@@ -117,6 +117,14 @@ impl Sink for Spoiler {
         self.to().map_or(0, |to| to.incarnation())
     }
 
+    fn local_members(&self, topic: Topic<'_>) -> usize {
+        self.to().map_or(0, |to| to.local_members(topic))
+    }
+
+    fn evict(&self, user: Option<&UserId>, connections: usize) {
+        self.to().into_iter().for_each(|to| to.evict(user, connections));
+    }
+
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
         let Some(to) = self.to() else { return 0 };
         let every_50th = self.calls.fetch_add(1, Ordering::Relaxed) % 50 == 49;

@@ -1,4 +1,5 @@
 //! The Redis backend, on real servers.
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
+mod conformance;
 mod harness;

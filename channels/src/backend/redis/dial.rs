@@ -185,6 +185,7 @@ fn read_hello(answer: &Value) -> Option<Hello> {
     Some(Hello {
         id: redis::from_redis_value_ref(fields.get("id")?).ok()?,
         major_version: text("version")?.split('.').next()?.parse().ok()?,
-        is_master: text("role")? == "master",
+        // A Sentinel has none.
+        is_master: text("role").is_some_and(|role| role == "master"),
     })
 }

@@ -57,6 +57,7 @@ pub(super) struct Net {
     map: RwLock<Arc<Map>>,
     /// Of nodes that are gone, whose topics are not live elsewhere yet.
     orphaned: Mutex<Vec<u64>>,
+    looking: Mutex<()>,
     sharded: AtomicBool,
     next_node: AtomicU64,
     look: Notify,
@@ -85,6 +86,7 @@ impl Net {
             deliveries,
             map: RwLock::new(Arc::new(Map { owners: [const { None }; PARTITIONS], nodes: Vec::new() })),
             orphaned: Mutex::default(),
+            looking: Mutex::default(),
             sharded: AtomicBool::new(false),
             next_node: AtomicU64::new(NOWHERE + 1),
             look: Notify::new(),
@@ -197,6 +199,7 @@ impl Net {
             }
         }
         new.nodes.iter().filter_map(|node| node.link.as_ref()).for_each(Link::wake);
+        self.changed();
     }
 
     fn place_slots(self: &Arc<Self>, slots: &topology::Slots) {
@@ -229,7 +232,6 @@ impl Net {
         }
         // A replica that took over may not know the last that its master did.
         self.another_process();
-        self.changed();
     }
 
     /// Connects to the server of a node.
@@ -407,6 +409,8 @@ impl Net {
 
     /// Looks whether all is well, after something changed.
     pub(super) fn changed(&self) {
+        // One looks at a time: what was seen last is what is told last.
+        let _alone = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
         let map = self.map();
         let nowhere = map.owners.iter().any(Option::is_none);
         let problem = map.nodes.iter().find_map(|node| node.problem().map(|problem| (node.name(), problem)));

@@ -121,12 +121,14 @@ impl Permits {
 
     /// Asks for a number of permits in all; who asks has the lock of those who ask.
     async fn ask(&self, net: &Net, lease: &Lease, wanted: usize, fewest: usize) -> Result<(), Fault> {
+        let unanswered = Unanswered(Some(&self.returned));
         for _ in 0..2 {
             net.ready(Partition::COMMON).await;
             let asked = net.try_call(Partition::COMMON, &self.command(net, lease, wanted, fewest))?;
             match answered(asked).await {
                 Ok(Value::Int(granted)) if granted >= 0 => {
                     self.lock().leased = usize::try_from(granted).unwrap_or(0);
+                    unanswered.answered();
                     return Ok(());
                 }
                 // The lease is gone; the next beat takes another, and then there are permits again.
@@ -165,5 +167,22 @@ impl Permits {
         }
         let state = self.lock();
         Ok(state.used.saturating_sub(state.leased))
+    }
+}
+
+/// What was asked for may have been granted without anybody here to hear it: then it is written again.
+struct Unanswered<'a>(Option<&'a Notify>);
+
+impl Unanswered<'_> {
+    fn answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        if let Some(returned) = self.0 {
+            returned.notify_one();
+        }
     }
 }
