@@ -209,7 +209,6 @@ impl Membership {
     async fn keep_telling_connections(&self) {
         loop {
             self.connections_changed.notified().await;
-            tokio::time::sleep(GATHER).await;
             // Under a lease that has been taken away it would stand there for ever.
             match self.lease.beat(&self.net, self.permits.used(), false).await {
                 Ok(_) => {}
@@ -218,6 +217,8 @@ impl Membership {
                     self.connections_changed.notify_one();
                 }
             }
+            // The first change is told at once; those that follow gather.
+            tokio::time::sleep(GATHER).await;
         }
     }
 
