@@ -14,9 +14,17 @@ pub(crate) struct Encoded<'a> {
     json: &'a [ByteString],
     /// The group it is for, where it is for one.
     group: Option<&'a str>,
-    made: Vec<(Variant, Option<Chunk>)>,
+    /// What is made already; nearly always one.
+    made: Option<Made>,
+    others: Vec<Made>,
     /// Each message by itself, once somebody needs them so.
     singles: Vec<Encoded<'a>>,
+}
+
+/// What goes to connections with this variant.
+struct Made {
+    variant: Variant,
+    chunk: Option<Chunk>,
 }
 
 impl<'a> Encoded<'a> {
@@ -25,7 +33,7 @@ impl<'a> Encoded<'a> {
     }
 
     pub(crate) fn several(json: &'a [ByteString], group: Option<&'a str>) -> Self {
-        Self { json, group, made: Vec::new(), singles: Vec::new() }
+        Self { json, group, made: None, others: Vec::new(), singles: Vec::new() }
     }
 
     pub(crate) fn group(&self) -> Option<&'a str> {
@@ -49,14 +57,18 @@ impl<'a> Encoded<'a> {
     /// What goes to a connection with this link, as one run of bytes; `None` where its encoding can express
     /// none of it.
     pub(crate) fn chunk(&mut self, link: &Link) -> Option<Chunk> {
-        if let Some((_, chunk)) = self.made.iter().find(|(variant, _)| *variant == link.variant) {
-            return chunk.clone();
+        if let Some(made) = self.made.iter().chain(&self.others).find(|made| made.variant == link.variant) {
+            return made.chunk.clone();
         }
         let chunk = match self.json {
             [json] => frame(link, json),
             several => joined(&several.iter().filter_map(|json| frame(link, json)).collect::<Vec<_>>()),
         };
-        self.made.push((link.variant, chunk.clone()));
+        let made = Made { variant: link.variant, chunk: chunk.clone() };
+        match &mut self.made {
+            None => self.made = Some(made),
+            Some(_) => self.others.push(made),
+        }
         chunk
     }
 }

@@ -277,7 +277,10 @@ impl ConnectionRegistry {
     /// Gives a message to a topic's local members; how many took it, or will.
     pub(crate) fn deliver(&self, topic: Topic<'_>, json: &ByteString, except: Option<ConnectionId>) -> usize {
         let (members, group) = match topic {
-            Topic::Group(group) => (self.group(group), Some(group)),
+            Topic::Group(group) => match self.groups.get(group) {
+                Some(entry) => (Some(Arc::clone(entry.value())), Some(Arc::clone(entry.key()))),
+                None => (None, None),
+            },
             Topic::User(user) => (self.user(user), None),
             Topic::Broadcast => (Some(Arc::clone(&self.everybody)), None),
             Topic::Connection(id) => {

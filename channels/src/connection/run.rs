@@ -12,6 +12,7 @@ const RUN_BYTES: usize = 64 * 1024;
 /// How many messages a run may gather: fewer than any sensible outbox holds.
 const RUN_MESSAGES: usize = 64;
 
+#[derive(Default)]
 pub(super) struct Run {
     group: Option<Arc<str>>,
     pub(super) except: Option<ConnectionId>,
@@ -20,8 +21,17 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(group: Option<&str>, json: &ByteString, except: Option<ConnectionId>) -> Self {
-        Self { group: group.map(Arc::from), except, json: vec![json.clone()], bytes: json.len() }
+    /// Begins anew: nothing of the one before is left but its memory.
+    pub(super) fn begin(&mut self, group: Option<Arc<str>>, json: &ByteString, except: Option<ConnectionId>) {
+        (self.group, self.except, self.bytes) = (group, except, json.len());
+        self.json.clear();
+        self.json.push(json.clone());
+    }
+
+    /// Lets go of what it held.
+    pub(super) fn end(&mut self) {
+        self.group = None;
+        self.json.clear();
     }
 
     /// Whether it took one more.

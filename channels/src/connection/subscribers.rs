@@ -1,7 +1,7 @@
 //! The local members of one topic.
 
 use std::hash::{Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytestring::ByteString;
 use indexmap::Equivalent;
@@ -36,8 +36,10 @@ struct Members {
 
 impl Members {
     fn give_out(&mut self) {
-        if let Some(run) = self.held.take() {
+        if let Some(mut run) = self.held.take() {
             self.push(&mut run.message(), run.except);
+            run.end();
+            cork::keep(run);
         }
     }
 
@@ -129,12 +131,12 @@ impl Subscribers {
     }
 
     /// Keeps a message until [`Subscribers::give_out`], which the caller sees to; how many it is for.
-    pub(super) fn hold(&self, group: Option<&str>, json: &ByteString, except: Option<ConnectionId>) -> usize {
+    pub(super) fn hold(&self, group: Option<Arc<str>>, json: &ByteString, except: Option<ConnectionId>) -> usize {
         let mut members = self.lock();
         let joined = members.held.as_mut().is_some_and(|run| run.add(json, except));
         if !joined {
             members.give_out();
-            members.held = Some(Box::new(Run::new(group, json, except)));
+            members.held.insert(cork::spare_run()).begin(group, json, except);
         }
         members.len_without(except)
     }
