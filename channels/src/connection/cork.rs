@@ -12,12 +12,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use bytestring::ByteString;
-
+use super::Connection;
+use super::encoded::Ready;
 use super::run::Run;
 use super::subscribers::Subscribers;
 use super::wire::Tally;
-use super::{Connection, Encoded};
 use crate::id::ConnectionId;
 
 /// How many connections are written to before others get a turn.
@@ -119,19 +118,18 @@ pub(super) fn keep(run: Box<Run>) {
 pub(super) fn deliver(
     members: Arc<Subscribers>,
     group: Option<Arc<str>>,
-    json: &ByteString,
+    message: Ready,
     except: Option<ConnectionId>,
 ) -> usize {
     if !is_on() {
-        let mut message = Encoded::several(std::slice::from_ref(json), group.as_deref());
-        return corked(|| members.deliver(&mut message, except));
+        return corked(|| members.deliver(group.as_deref(), message, except));
     }
     let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
     if with(|cork| cork.held.as_ref().is_some_and(is_same)) == Some(true) {
-        return members.hold(group, json, except);
+        return members.hold(group, message, except);
     }
     settle();
-    let there = members.hold(group, json, except);
+    let there = members.hold(group, message, except);
     with(|cork| cork.held = Some(members));
     there
 }

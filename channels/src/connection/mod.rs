@@ -14,6 +14,7 @@ mod subscribers;
 mod sync;
 mod told;
 mod traffic;
+mod variants;
 mod wire;
 
 use std::fmt;

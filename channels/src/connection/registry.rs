@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use dashmap::DashMap;
 use futures_util::{StreamExt, stream};
 
+use super::encoded::Ready;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
 use crate::backend::Topic;
@@ -286,10 +287,11 @@ impl ConnectionRegistry {
             Topic::Connection(id) => {
                 cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
-                return connection.map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(json))));
+                return connection
+                    .map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(&Ready::new(json)))));
             }
         };
-        members.map_or(0, |members| cork::deliver(members, group, json, except))
+        members.map_or(0, |members| cork::deliver(members, group, Ready::new(json), except))
     }
 }
 

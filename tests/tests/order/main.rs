@@ -3,5 +3,7 @@
 
 mod bursts;
 mod crowd;
+mod encoding;
+
 mod full;
 mod script;
