@@ -8,6 +8,7 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, poll};
@@ -90,6 +91,10 @@ impl<C: Consumer> Session<C> {
                 let left = match poll_fn(|cx| next(&mut inbox, cx)).await {
                     Next::Arrived(arrival) => self.take(arrival),
                     Next::NoRoom => Ok(Left::Room),
+                    Next::Lost => match last_words(&mut inbox).await {
+                        Some(arrival) => self.take(arrival),
+                        None => return CloseReason::lost(),
+                    },
                     Next::End(reason) => return reason,
                 };
                 let step = match left {
@@ -187,6 +192,8 @@ enum Next {
     Arrived(Arrival),
     /// What the client sent last has not been answered yet.
     NoRoom,
+    /// A write failed, and nothing is there to be read just now.
+    Lost,
     End(CloseReason),
 }
 
@@ -203,8 +210,20 @@ fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll
     match inbox.poll_next(cx) {
         Poll::Ready(Some(arrival)) => Poll::Ready(Next::Arrived(arrival)),
         Poll::Ready(None) => Poll::Ready(Next::End(CloseReason::lost())),
-        Poll::Pending => inbox.connection().poll_close_asked(cx).map(Next::End),
+        Poll::Pending => inbox.connection().poll_close_asked(cx).map(|reason| match reason.closed_by() {
+            ClosedBy::Lost => Next::Lost,
+            _ => Next::End(reason),
+        }),
     }
+}
+
+/// How long a socket is read on that cannot be written to: what its client said before, or its end, is there already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What is still to be read where a write failed. It is often known before the runtime has looked at the socket.
+fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Option<Arrival>> {
+    let read = poll_fn(|cx| inbox.poll_next(cx));
+    async move { tokio::time::timeout(LAST_WORDS, read).await.unwrap_or(None) }.boxed()
 }
 
 /// Waits until there is room. Meanwhile control frames are read.

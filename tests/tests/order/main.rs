@@ -4,6 +4,7 @@
 mod bursts;
 mod crowd;
 mod encoding;
+mod ending;
 
 mod full;
 mod script;
