@@ -5,6 +5,7 @@ use channels::{Error, MAX_GROUP_NAME_BYTES};
 
 use crate::app::AppState;
 use crate::clock::now;
+use crate::entering::Entering;
 use crate::messages::*;
 use crate::store::{NewFile, Room, Store};
 use crate::{files, refusal, rooms};
@@ -124,6 +125,7 @@ impl Chat {
         }
         let saved = store.save_private(self.user.as_str(), target.as_str(), &message.text.0, now());
         let saved = saved.await.or_internal()?;
+        let id = saved.id;
         let posted = PrivatePosted {
             from_user_id: saved.from_user_id,
             from_username: saved.from_username,
@@ -138,7 +140,10 @@ impl Chat {
             text: posted.text.clone(),
             timestamp: posted.timestamp,
         };
-        layer.send_to_user(&target, ServerMessage::from(posted)).await?;
+        if let Err(error) = layer.send_to_user(&target, ServerMessage::from(posted)).await {
+            store.delete_private(id).await.or_internal()?;
+            return Err(error);
+        }
         Ok(sent)
     }
 
@@ -154,8 +159,9 @@ impl Chat {
         State(store): State<Store>,
     ) -> Result<(), Error> {
         let RoomName(name) = join.room;
+        let entering = Entering::begin(&conn, &layer, &name).await?;
         let (room, _created) = store.ensure_room(&name, self.user.as_str(), true, now()).await.or_internal()?;
-        self.enter(room, &conn, &answer, &layer, &store).await
+        self.enter(room, entering, &answer, &layer, &store).await
     }
 
     #[on("create_room")]
@@ -169,15 +175,24 @@ impl Chat {
         State(store): State<Store>,
     ) -> Result<(), Error> {
         let RoomName(name) = create.room_name;
+        if store.room(&name).await.or_internal()?.is_some_and(|room| !room.is_public) {
+            return Err(refusal::private_room(&name));
+        }
+        let entering = Entering::begin(&conn, &layer, &name).await?;
         let ensured = store.ensure_room(&name, self.user.as_str(), create.is_public, now());
         let (room, created) = ensured.await.or_internal()?;
+        // Somebody may have made it meanwhile.
         if !created && !room.is_public {
             return Err(refusal::private_room(&name));
         }
         if created {
-            conn.send(ServerMessage::from(RoomCreated { room: name, is_public: room.is_public, timestamp: now() }))?;
+            conn.send(ServerMessage::from(RoomCreated {
+                room: name.clone(),
+                is_public: room.is_public,
+                timestamp: now(),
+            }))?;
         }
-        self.enter(room, &conn, &answer, &layer, &store).await
+        self.enter(room, entering, &answer, &layer, &store).await
     }
 
     #[on("leave_room")]
@@ -194,12 +209,14 @@ impl Chat {
         self.member_of(&conn, &room)?;
         // Another connection of the user may still be in the room; then the user still is.
         let mine = layer.registry().user_connections(&self.user);
-        if !mine.iter().any(|other| other.id() != conn.id() && other.is_in(&room)) {
+        let is_in_by_another = mine.iter().any(|other| other.id() != conn.id() && other.is_in(&room));
+        // Where their connections to other servers are, nobody here knows.
+        if !is_in_by_another && !rooms::is_elsewhere(&layer, &self.user, mine.len()).await {
             store.remove_member(&room, self.user.as_str()).await.or_internal()?;
         }
         conn.leave(&room);
         answer.send(ServerMessage::from(RoomLeft { room: room.clone(), timestamp: now() }))?;
-        layer.send_to_group(&room, ServerMessage::UserLeftRoom(self.presence(&room))).await?;
+        self.announce(&layer, &room, ServerMessage::UserLeftRoom).await;
         Ok(())
     }
 
@@ -292,28 +309,35 @@ impl Chat {
         }
     }
 
-    /// Joins a room: who joins is told first, then everybody in it.
+    /// Who joins is told first, then everybody in the room.
     async fn enter(
         &self,
         room: Room,
-        conn: &Connection,
+        entering: Entering<'_>,
         answer: &Answer,
         layer: &ChannelLayer,
         store: &Store,
     ) -> Result<(), Error> {
         let name = room.name.clone();
-        if !conn.join(&name).await? {
-            return Err(refusal::already_in(&name));
-        }
-        if let Err(error) = store.add_member(&name, self.user.as_str()).await {
-            // Who is told that it failed must not be in the room all the same.
-            conn.leave(&name);
-            return Err(Error::internal(error));
-        }
+        store.add_member(&name, self.user.as_str()).await.or_internal()?;
+        let (conn, user_count) = entering.keep();
         conn.send(ServerMessage::from(RoomJoined { room: name.clone(), timestamp: now() }))?;
-        answer.send(ServerMessage::from(rooms::info(layer, room)))?;
-        layer.send_to_group(&name, ServerMessage::UserJoinedRoom(self.presence(&name))).await?;
+        answer.send(ServerMessage::from(RoomInfo {
+            room: room.name,
+            user_count,
+            created_by: room.created_by,
+            is_public: room.is_public,
+            timestamp: now(),
+        }))?;
+        self.announce(layer, &name, ServerMessage::UserJoinedRoom).await;
         Ok(())
+    }
+
+    /// Tells a room what has happened. Where it cannot be told now, it has happened all the same.
+    async fn announce(&self, layer: &ChannelLayer, room: &str, message: fn(Presence) -> ServerMessage) {
+        if let Err(error) = layer.send_to_group(room, message(self.presence(room))).await {
+            tracing::warn!(%error, room, "the room could not be told");
+        }
     }
 
     /// Typing in a room that one is not in is no mistake worth an error: one may just have left it.

@@ -9,14 +9,14 @@ use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use channels::{Error, OrInternal, Outgoing, Receipt, UserId};
+use channels::{ChannelLayer, Error, OrInternal, Outgoing, Receipt, UserId};
 use garde::Validate;
 use serde_json::{Map, Value, json};
 
 use crate::app::AppState;
 use crate::clock::now;
-use crate::files;
 use crate::messages::{BackgroundUpdate, Notice, Posted, RoomName, ServerMessage};
+use crate::{files, rooms};
 
 /// How long a request waits for the backend before it is answered 503.
 const SEND_TIMEOUT: Duration = Duration::from_secs(4);
@@ -150,7 +150,10 @@ fn update_message(update: BackgroundUpdate) -> impl Outgoing {
     ServerMessage::from(update)
 }
 
-async fn status(State(app): State<AppState>) -> Result<Response, Error> {
+/// The numbers of this server, and of all where there may be others. Also while the backend is away: whoever asks for
+/// the status wants to see something then.
+async fn status(State(app): State<AppState>, parameters: Parameters) -> Result<Response, Error> {
+    let parameters = parameters.map_err(|error| Error::validation("query", error.body_text()))?;
     let stats = app.layer.stats();
     let mut status = json!({
         "status": "active",
@@ -166,12 +169,27 @@ async fn status(State(app): State<AppState>) -> Result<Response, Error> {
         "bytes_out": stats.bytes_out,
         "errors": stats.errors_total(),
     });
-    if app.layer.backend_name() == "redis" {
-        let counts = app.layer.counts().await?;
-        status["cluster"] =
-            json!({ "servers": counts.servers, "connections": counts.connections, "users": counts.users });
+    if rooms::is_shared(&app.layer) {
+        let asked = tokio::time::timeout(SEND_TIMEOUT, cluster(&app.layer, parameters.get("group"))).await;
+        status["cluster"] = asked.ok().and_then(Result::ok).unwrap_or(Value::Null);
     }
     Ok(axum::Json(status).into_response())
+}
+
+/// What all servers have together, and in one group.
+async fn cluster(layer: &ChannelLayer, group: Option<&String>) -> Result<Value, Error> {
+    let members = async {
+        match group {
+            Some(group) => layer.group_len(group).await.map(Some),
+            None => Ok(None),
+        }
+    };
+    let (counts, members) = tokio::try_join!(layer.counts(), members)?;
+    let mut cluster = json!({ "servers": counts.servers, "connections": counts.connections, "users": counts.users });
+    if let Some(members) = members {
+        cluster["members"] = members.into();
+    }
+    Ok(cluster)
 }
 
 /// 503 with the reason while draining, while the backend is not reachable, or while nothing can be stored.

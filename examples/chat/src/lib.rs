@@ -7,6 +7,7 @@ pub mod app;
 mod background;
 mod clock;
 mod consumer;
+mod entering;
 mod files;
 mod http;
 mod messages;

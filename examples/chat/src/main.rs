@@ -8,13 +8,17 @@ use channels::Config;
 use chat::{App, DEFAULT_DATABASE_URL, StartError};
 use tracing_subscriber::EnvFilter;
 
+/// The exit code of a chat that does not start, or failed.
+const FAILURE: i32 = 1;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run().await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("{error}");
-            ExitCode::FAILURE
+            // The runtime would wait for the look-up of a name that nobody answers.
+            std::process::exit(FAILURE);
         }
     }
 }

@@ -217,11 +217,12 @@ impl Ledger {
     pub(super) async fn keep_writing(&self, net: &Net, lease: &Lease, current: impl Fn(&str) -> Option<usize>) {
         loop {
             self.changed.notified().await;
-            tokio::time::sleep(GATHER).await;
             if !self.write(net, lease, Limit::None, &current, |_, _| {}).await {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 self.changed.notify_one();
             }
+            // The first change is written at once, so that others see it soon; those that follow gather.
+            tokio::time::sleep(GATHER).await;
         }
     }
 

@@ -88,30 +88,32 @@ impl Running {
         want(&self.net, partition, channel)
     }
 
+    /// The user first, as who is refused as a user takes no place, not even for a moment.
     async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Fault> {
         let (net, members) = (&self.net, &self.members);
-        if !members.permits.take(net, &members.lease, limits.total).await? {
-            return Ok(Err(Refusal::Total));
-        }
-        let permit = Permit(Some(members));
         if let Some(user) = user
             && !members.users.admit(net, &members.lease, user.as_str(), limits.per_user).await?
         {
             return Ok(Err(Refusal::User));
         }
-        permit.keep();
+        let of_user = OfUser { members, user };
+        if !members.permits.take(net, &members.lease, limits.total).await? {
+            return Ok(Err(Refusal::Total));
+        }
+        of_user.keep();
         Ok(Ok(()))
     }
 
     fn admit_locally(&self, user: Option<&UserId>, limits: Limits) -> Result<(), Refusal> {
-        if !self.members.permits.take_locally(limits.total) {
-            return Err(Refusal::Total);
-        }
-        let permit = Permit(Some(&self.members));
-        if user.is_some_and(|user| !self.members.users.admit_locally(user.as_str(), limits.per_user)) {
+        let members = &self.members;
+        if user.is_some_and(|user| !members.users.admit_locally(user.as_str(), limits.per_user)) {
             return Err(Refusal::User);
         }
-        permit.keep();
+        let of_user = OfUser { members, user };
+        if !members.permits.take_locally(limits.total) {
+            return Err(Refusal::Total);
+        }
+        of_user.keep();
         Ok(())
     }
 }
@@ -129,21 +131,23 @@ fn want(net: &Net, partition: names::Partition, channel: String) -> Option<onesh
     wait
 }
 
-/// A permit that goes back, unless it is kept.
-struct Permit<'a>(Option<&'a Membership>);
+/// A place of a user that goes back, unless there is one among all for it.
+struct OfUser<'a> {
+    members: &'a Membership,
+    user: Option<&'a UserId>,
+}
 
-impl Permit<'_> {
+impl OfUser<'_> {
     fn keep(mut self) {
-        if let Some(members) = self.0.take() {
-            members.connections_changed.notify_one();
-        }
+        self.user = None;
+        self.members.connections_changed.notify_one();
     }
 }
 
-impl Drop for Permit<'_> {
+impl Drop for OfUser<'_> {
     fn drop(&mut self) {
-        if let Some(members) = self.0 {
-            members.permits.give_back();
+        if let Some(user) = self.user {
+            self.members.users.release(user.as_str());
         }
     }
 }

@@ -98,11 +98,21 @@ async fn open(net: &Arc<Net>) -> Result<(), DialError> {
 /// What the person at the keyboard reads.
 fn told(net: &Net, problem: &str) -> Error {
     let url = &net.dialer.servers.shown;
-    let text = format!(
-        "Redis cannot be used: REDIS_URL={url}: {problem}. Start Redis there, or set REDIS_URL to where it is; \
-         BACKEND_TYPE=memory needs none."
-    );
+    let advice = advice(problem);
+    let text = format!("Redis cannot be used: REDIS_URL={url}: {problem}. {advice}; BACKEND_TYPE=memory needs none.");
     Error::backend(text).with_retryable(false).with_component("redis")
+}
+
+/// What to do about it.
+fn advice(problem: &str) -> &'static str {
+    let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
+    if is_about(&["WRONGPASS", "NOAUTH"]) {
+        "Write the user and the password into REDIS_URL, as redis://user:password@host"
+    } else if is_about(&["replica"]) {
+        "Name the master in REDIS_URL, or the Sentinels that know it, as redis+sentinel://host/master"
+    } else {
+        "Start Redis there, or set REDIS_URL to where it is"
+    }
 }
 
 /// Ends what was begun, where it came to nothing.

@@ -100,6 +100,16 @@ impl Store {
         })
         .await
     }
+
+    /// Removes a private message, as if it had never been; says whether it was there.
+    pub(crate) async fn delete_private(&self, id: i64) -> Result<bool, StoreError> {
+        const SQL: &str = "DELETE FROM private_messages WHERE id = ?1";
+        self.write(move |db| {
+            let deleted = db.prepare_cached(SQL)?.execute(params![id])?;
+            Ok::<_, rusqlite::Error>(deleted > 0)
+        })
+        .await
+    }
 }
 
 /// The user's name, which for an unknown user is their id.

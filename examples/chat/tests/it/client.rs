@@ -11,13 +11,17 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 
 use super::server::PATIENCE;
 
+#[derive(Debug)]
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 /// What the server answered instead of the upgrade.
 pub async fn refused(address: &str, path: &str) -> u16 {
-    let error = open(address, path, None).await.expect_err("refused");
+    status(open(address, path, None).await.expect_err("refused"))
+}
+
+fn status(error: Error) -> u16 {
     match error {
         Error::Http(response) => response.status().as_u16(),
         other => panic!("{other}"),
@@ -44,6 +48,14 @@ impl Client {
         let welcome = client.next().await;
         assert_eq!(welcome["type"], "welcome", "{welcome}");
         client
+    }
+
+    /// Connects, or tells what the server answered instead.
+    pub async fn try_connect(address: &str, user: &str) -> Result<Self, u16> {
+        let socket = open(address, &format!("/ws/{user}"), None).await.map_err(status)?;
+        let mut client = Self { socket };
+        client.expect("welcome").await;
+        Ok(client)
     }
 
     pub async fn connect_with(address: &str, user: &str, protocol: &str) -> Self {
@@ -100,14 +112,19 @@ impl Client {
         }
     }
 
-    /// The code of the next error.
-    pub async fn refusal(&mut self) -> String {
+    /// The data of the next error, whatever comes before.
+    pub async fn until_error(&mut self) -> Value {
         loop {
-            let message = self.next().await;
+            let mut message = self.next().await;
             if message["type"] == "error" {
-                return message["data"]["error_code"].as_str().unwrap().to_owned();
+                return message["data"].take();
             }
         }
+    }
+
+    /// The code of the next error.
+    pub async fn refusal(&mut self) -> String {
+        self.until_error().await["error_code"].as_str().unwrap().to_owned()
     }
 
     pub async fn join(&mut self, room: &str) {

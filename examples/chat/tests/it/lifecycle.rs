@@ -58,8 +58,6 @@ async fn what_is_wrong_is_said_in_one_message_and_ends_with_1() {
     let (code, said) = fails(&[("DATABASE_URL", "postgres://x")]).await;
     assert_eq!(code, Some(1));
     assert!(said.contains("postgres://x") && said.contains("sqlite://"), "{said}");
-    let (code, said) = fails(&[("BACKEND_TYPE", "redis")]).await;
-    assert_eq!((code, said.contains("no Redis backend")), (Some(1), true), "{said}");
     let (server, _folder) = Server::start().await;
     let port = server.address.rsplit(':').next().unwrap();
     let (code, said) = fails(&[("PORT", port)]).await;
