@@ -229,8 +229,11 @@ impl Net {
         if displaced > 0 {
             self.topics_moved("cluster", displaced);
         }
-        // A replica that took over may not know the last that its master did.
-        self.another_process();
+        // A replica that took over may not know the last that its master did. A slot that moves alone brings its keys.
+        let now = self.map();
+        if old.nodes.iter().any(|old| !now.nodes.iter().any(|node| node.id == old.id)) {
+            self.another_process();
+        }
     }
 
     /// Connects to the server of a node.
