@@ -48,10 +48,12 @@ tests! {
     sentinel_master_killed
     sentinel_failover
     cluster_slots_move
+    cluster_slots_gossiped
     cluster_node_replaced
     cluster_node_back
     server_killed
     server_paused
     servers_come_and_go
     limits_hold
+    limits_forgotten
 }

@@ -1,5 +1,6 @@
 //! Compares what was sent, what came and what was reported with what is promised.
 
+mod connections;
 mod failures;
 mod interruptions;
 mod losses;
@@ -116,6 +117,7 @@ pub fn check(pages: &Pages, circumstances: &Circumstances) -> Findings {
         ..Findings::default()
     };
     order::check(pages, &mut findings.violations);
+    connections::check(pages, circumstances, &mut findings.violations);
     failures::check(pages, circumstances, &mut findings);
     for (server, reported) in &circumstances.reported {
         interruptions::check(*server, reported, &mut findings.violations);

@@ -55,12 +55,14 @@ pub const ALL: &[Fault] = &[
     fault!("sentinel_master_killed", topologies::master_killed),
     fault!("sentinel_failover", topologies::failover),
     fault!("cluster_slots_move", topologies::slots_move),
+    fault!("cluster_slots_gossiped", topologies::slots_gossiped),
     fault!("cluster_node_replaced", topologies::node_replaced),
     fault!("cluster_node_back", topologies::node_back),
     fault!("server_killed", servers::killed),
     fault!("server_paused", servers::paused),
     fault!("servers_come_and_go", servers::come_and_go),
     fault!("limits_hold", servers::limits),
+    fault!("limits_forgotten", servers::limits_forgotten),
 ];
 
 /// Two servers at the same Redis.

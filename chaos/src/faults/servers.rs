@@ -82,6 +82,11 @@ pub(super) async fn limits(fault: &'static str, setting: &Setting) -> Report {
     limited(fault, setting, redis).await
 }
 
+/// The same, and Redis has forgotten who has which places.
+pub(super) async fn limits_forgotten(fault: &'static str, setting: &Setting) -> Report {
+    limited(fault, setting, block_in_place(RedisServer::start)).await
+}
+
 async fn limited(fault: &'static str, setting: &Setting, redis: RedisServer) -> Report {
     /// Beside the crowd and its publishers.
     const PLACES: usize = 10;

@@ -62,6 +62,23 @@ pub(super) async fn slots_move(fault: &'static str, setting: &Setting) -> Report
     run.finish().await
 }
 
+/// Only the new node is told that it has the slots; the others hear of it from each other.
+pub(super) async fn slots_gossiped(fault: &'static str, setting: &Setting) -> Report {
+    let cluster = block_in_place(RedisCluster::start);
+    let mut run = Run::start(setting, fault, &two(cluster.url())).await;
+    run.begins();
+    for slot in block_in_place(|| busy_slots(&cluster, 0)).into_iter().take(A_FEW) {
+        block_in_place(|| cluster.begin_migration(slot, 0, 1));
+        block_in_place(|| cluster.move_keys(slot, 0, 1));
+        let id = block_in_place(|| cluster.nodes()[1].command(&["CLUSTER", "MYID"])).text();
+        block_in_place(|| cluster.nodes()[1].command(&["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &id]));
+        block_on(cluster.owner_after(slot, 0));
+        sleep(AGAIN_AFTER).await;
+    }
+    run.is_back();
+    run.finish().await
+}
+
 fn busy_slots(cluster: &RedisCluster, node: usize) -> Vec<u16> {
     let channels = cluster.nodes()[node].command(&["PUBSUB", "SHARDCHANNELS"]);
     let mut slots: Vec<_> = channels.list().iter().map(|channel| cluster.slot(&channel.text())).collect();
