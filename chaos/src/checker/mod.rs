@@ -6,6 +6,8 @@ mod interruptions;
 mod losses;
 mod order;
 mod places;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
