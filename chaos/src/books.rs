@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use crate::clock::{At, now};
 use crate::wire::{Outcome, Stamp, Target};
 
+/// How a connection ended that its client closed.
+pub const BY_CLIENT: &str = "by the client";
+
 /// One published message.
 #[derive(Clone, Debug)]
 pub struct Sent {

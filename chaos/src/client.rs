@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
-use crate::books::Books;
+use crate::books::{BY_CLIENT, Books};
 use crate::clock::now;
 use crate::wire::{Group, Joined, Outcome, Publish, Published, Stamp, Target, Welcome};
 
@@ -150,14 +150,14 @@ impl Client {
 
     /// Ends it.
     pub async fn close(mut self) {
-        self.books.close(self.number, "by the client");
+        self.books.close(self.number, BY_CLIENT);
         let _ = self.sink.send(Message::Close(None)).await;
     }
 }
 
 impl Drop for Client {
     fn drop(&mut self) {
-        self.books.close(self.number, "by the client");
+        self.books.close(self.number, BY_CLIENT);
         self.reading.abort();
     }
 }

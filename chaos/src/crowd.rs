@@ -18,6 +18,12 @@ const PUBLISHERS: usize = 3;
 /// A pause of who comes and goes.
 const STAYS: Duration = Duration::from_millis(300);
 
+/// How many go where members change.
+const GO: usize = 8;
+
+/// How many come.
+const COME: usize = 5;
+
 /// How much of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
@@ -29,6 +35,13 @@ pub struct Size {
     pub per_second: usize,
     /// How many bytes each message weighs.
     pub padding: usize,
+}
+
+impl Size {
+    /// How many connections that is, at so many servers.
+    pub fn connections(self, servers: usize) -> usize {
+        self.members + servers * (PUBLISHERS + 1)
+    }
 }
 
 impl Default for Size {
@@ -52,6 +65,15 @@ fn group(size: Size, number: usize) -> String {
     format!("g{}", number % size.groups)
 }
 
+async fn member(books: &Books, size: Size, servers: &[SocketAddr], number: usize) -> Client {
+    let at = number % servers.len();
+    let mut client = Client::open(books, at, servers[at], &format!("u{}", number / 2)).await.unwrap();
+    for place in [number, number * 3 + 1] {
+        client.join(&group(size, place)).await.unwrap();
+    }
+    client
+}
+
 impl Crowd {
     /// Opens all connections and begins to publish.
     ///
@@ -59,16 +81,7 @@ impl Crowd {
     ///
     /// If a server refuses.
     pub async fn start(books: &Books, size: Size, servers: &[SocketAddr]) -> Self {
-        let member = async |number: usize| {
-            let at = number % servers.len();
-            let user = format!("u{}", number / 2);
-            let mut client = Client::open(books, at, servers[at], &user).await.unwrap();
-            for place in [number, number * 3 + 1] {
-                client.join(&group(size, place)).await.unwrap();
-            }
-            client
-        };
-        let members = join_all((0..size.members).map(member)).await;
+        let members = join_all((0..size.members).map(|number| member(books, size, servers, number))).await;
         let mut crowd =
             Self { size, books: books.clone(), members, publishers: Vec::new(), stop: watch::Sender::new(false) };
         for (at, server) in servers.iter().enumerate() {
@@ -90,6 +103,16 @@ impl Crowd {
         }
         let client = Client::open(&self.books, at, server, &format!("c{at}")).await.unwrap();
         self.publishers.push(tokio::spawn(come_and_go(client, self.size, at, self.stop.subscribe())));
+    }
+
+    /// The first members go, and some others come.
+    pub async fn change(&mut self, servers: &[SocketAddr]) {
+        for client in self.members.drain(..GO) {
+            client.close().await;
+        }
+        for number in 0..COME {
+            self.members.push(member(&self.books, self.size, servers, self.size.members + number).await);
+        }
     }
 
     /// Nothing more is published when this returns, and what was is answered.

@@ -16,6 +16,7 @@ pub mod faults;
 pub mod http;
 pub mod report;
 pub mod run;
+pub mod rush;
 mod server;
 pub mod servers;
 pub mod told;

@@ -8,14 +8,17 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use crate::books::Books;
-use crate::checker::{Circumstances, Findings, NOTICED_WITHIN, check};
-use crate::clock::{At, now, seconds};
+use crate::checker::{Circumstances, Findings, Limits, NOTICED_WITHIN, check};
+use crate::client::Client;
+use crate::clock::{At, millis, now, seconds};
 use crate::crowd::{Crowd, Size};
 use crate::http;
 use crate::report::Report;
+use crate::rush::Rush;
 use crate::servers::{Server, Settings};
 use crate::told::{Reported, Status};
 use crate::watch::Watch;
+use crate::wire::{Outcome, Target};
 
 /// How often it is looked whether something is so.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -171,6 +174,67 @@ impl Run {
         self.crowd.publish_at(self.slots.len() - 1, address, self.slots.len()).await;
     }
 
+    /// These servers must not notice anything.
+    pub fn is_undisturbed(&mut self, servers: &[usize]) {
+        self.circumstances.undisturbed.extend(servers);
+    }
+
+    /// Messages are on their way for so much longer.
+    pub fn slows(&mut self, by: Duration) {
+        self.circumstances.slower = millis(by);
+    }
+
+    /// There may not be more connections at once than this, of a user and in all.
+    pub fn limits(&mut self, per_user: usize, total: usize) {
+        self.circumstances.limits = Some(Limits { per_user, total });
+    }
+
+    /// Some members go, and others come.
+    pub async fn members_change(&mut self) {
+        let addresses: Vec<_> = self.slots.iter().map(|slot| slot.server.address).collect();
+        self.crowd.change(&addresses).await;
+    }
+
+    /// What the server calls the connection of a member there.
+    pub fn a_connection_at(&self, server: usize) -> String {
+        let pages = self.books.pages();
+        let client = pages.clients.iter().find(|client| client.server == server && client.closed.is_none());
+        client.expect("a client there").connection.clone()
+    }
+
+    /// One more publisher, which publishes only what it is told to.
+    pub async fn publisher_at(&self, server: usize) -> Publisher {
+        let client = Client::open(&self.books, server, self.address(server), "told").await.unwrap();
+        Publisher { client, number: self.books.publisher() }
+    }
+
+    /// Waits until a user is let in at a server.
+    pub async fn place_within(&self, server: usize, user: &str, within: Duration) -> Option<Client> {
+        let deadline = Instant::now() + within;
+        while Instant::now() < deadline {
+            if let Ok(client) = Client::open(&self.books, server, self.address(server), user).await {
+                return Some(client);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        None
+    }
+
+    /// Many who want to be connected as these users, here and there.
+    pub fn rush<const N: usize>(&self, users: [&'static str; N]) -> Rush {
+        let servers: Vec<_> = self.slots.iter().map(|slot| slot.server.address).collect();
+        Rush::start(&self.books, &servers, &users)
+    }
+
+    /// What a server tells of itself.
+    ///
+    /// # Errors
+    ///
+    /// In words.
+    pub async fn status(&self, server: usize) -> Result<Status, String> {
+        http::told(self.address(server), "/status").await
+    }
+
     /// Notes what breaks a promise.
     pub fn complain(&mut self, promise: &'static str, what: impl FnOnce() -> String) {
         self.findings.violations.add(promise, what);
@@ -228,33 +292,52 @@ impl Run {
 
     /// What each server counts has to become what there is.
     async fn counts_agree(&mut self) {
+        self.totals_agree("counts agree", AGREES_WITHIN).await;
         let deadline = Instant::now() + AGREES_WITHIN;
-        loop {
-            match self.wrong_count().await {
-                None => return,
-                Some(wrong) if Instant::now() > deadline => return self.complain("counts agree", || wrong),
-                Some(_) => sleep(LOOK_EVERY).await,
+        while let Some(wrong) = self.wrong_group().await {
+            if Instant::now() > deadline {
+                return self.complain("counts agree", || wrong);
             }
+            sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn wrong_count(&self) -> Option<String> {
-        let (connections, users, groups) = self.real_counts();
-        let servers = self.living().count();
-        for (number, slot) in self.living() {
-            let address = slot.server.address;
-            let status: Status = match http::told(address, "/status").await {
-                Ok(status) => status,
-                Err(problem) => return Some(problem),
-            };
-            if (status.servers, status.connections, status.users) != (servers, connections, users) {
-                return Some(format!(
-                    "server {number} says {status:?}; there are {servers} servers, {connections} connections, {users} users"
-                ));
+    /// What the servers count together has to become what there is, without the members of groups.
+    pub async fn totals_agree(&mut self, promise: &'static str, within: Duration) {
+        let deadline = Instant::now() + within;
+        while let Some(wrong) = self.wrong_total().await {
+            if Instant::now() > deadline {
+                return self.complain(promise, || wrong);
             }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn wrong_total(&self) -> Option<String> {
+        let servers = self.living().count();
+        for (number, _) in self.living() {
+            let told = self.status(number).await;
+            // Counted afterwards: those who are rushing are different ones all the time.
+            let (connections, users, _) = self.real_counts();
+            match told {
+                Ok(Status { servers: a, connections: b, users: c, .. })
+                    if (a, b, c) == (servers, connections, users) => {}
+                told => {
+                    return Some(format!(
+                        "server {number} says {told:?}; there are {servers} servers, {connections} connections, {users} users"
+                    ));
+                }
+            }
+        }
+        None
+    }
+
+    async fn wrong_group(&self) -> Option<String> {
+        let (.., groups) = self.real_counts();
+        for (number, slot) in self.living() {
             for group in self.crowd.groups() {
                 let real = groups.get(&group).copied().unwrap_or(0);
-                match http::told::<usize>(address, &format!("/groups/{group}")).await {
+                match http::told::<usize>(slot.server.address, &format!("/groups/{group}")).await {
                     Ok(told) if told == real => {}
                     other => return Some(format!("server {number} says {other:?} of {group}, which has {real}")),
                 }
@@ -280,6 +363,20 @@ impl Run {
     }
 }
 
+/// Publishes what it is told to.
+#[derive(Debug)]
+pub struct Publisher {
+    client: Client,
+    number: u32,
+}
+
+impl Publisher {
+    /// Publishes one message.
+    pub async fn publish(&mut self, to: Target, padding: usize) -> Option<Outcome> {
+        self.client.publish(self.number, to, padding).await
+    }
+}
+
 async fn slot(settings: &Settings) -> Slot {
     let server = Server::start(settings).await;
     let watch = Watch::start(server.address);
@@ -300,6 +397,14 @@ fn readiness(
             findings
                 .violations
                 .add("R4 red within 5 s", || format!("server {server} was lost at {from} and turned red at {red:?}"));
+        }
+    }
+    for server in &circumstances.undisturbed {
+        let red = slots.get(server).and_then(|slot| slot.watch.first(false, 0));
+        if let Some(at) = red {
+            findings
+                .violations
+                .add("who is not concerned is undisturbed", || format!("server {server} was red at {at}"));
         }
     }
     let back = circumstances.back?;

@@ -6,6 +6,7 @@
 mod advisories;
 mod audit;
 mod bench;
+mod chaos;
 mod ci;
 mod command;
 mod features;
@@ -32,6 +33,7 @@ usage: cargo xtask <command>
                    a short benchmark
   audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
   load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options
+  chaos [options]  every fault of several servers and their Redis, under load; `cargo xtask chaos --help` tells the options
   bench [options]  the library beside servers without it, in release; `cargo xtask bench --help` tells the options";
 
 /// A command line that makes no sense.
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         (Some("ci"), true) => ci::run(),
         (Some("audit"), true) => audit::run(),
         (Some("load"), _) => load::run(&rest),
+        (Some("chaos"), _) => chaos::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         _ => {
             eprintln!("{USAGE}");

@@ -47,7 +47,7 @@ pub struct Interruption {
     pub server: String,
     /// What was noticed.
     pub cause: String,
-    /// When something was last heard.
+    /// What was sent before has been heard.
     pub since: SystemTime,
     /// From when on everything is heard again; nothing, while it lasts.
     pub until: Option<SystemTime>,
@@ -177,7 +177,7 @@ impl Reports {
         self.lock().foreign += 1;
     }
 
-    /// Messages may be lost, since something was last heard; gives the id for [`Reports::restored`].
+    /// Messages may be lost that were sent since then; gives the id for [`Reports::restored`].
     pub fn interrupted(&self, server: impl Into<String>, cause: impl Into<String>, since: SystemTime) -> u64 {
         let mut state = self.lock();
         let id = state.next_id;

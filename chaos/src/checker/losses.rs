@@ -7,7 +7,7 @@ use crate::books::{Client, Pages, Sent};
 use crate::clock::At;
 use crate::wire::{Outcome, Stamp, Target};
 
-/// How late a busy server reads what it has: what it heard last, it may have been sent this much earlier.
+/// How late what was taken is handed to a member that is about to leave.
 const READ_WITHIN: At = 250;
 
 /// What a connection that ends may lose of what was on its way.
@@ -24,7 +24,7 @@ pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut
             let stamp = Stamp { publisher: u32::try_from(publisher).unwrap(), number: u32::try_from(number).unwrap() };
             for client in audience.of(&sent.to) {
                 let log = &pages.clients[client];
-                if received[client].contains(&stamp) || !should_have_come(log, sent) {
+                if received[client].contains(&stamp) || !should_have_come(log, sent, circumstances.slower) {
                     continue;
                 }
                 if circumstances.back.is_some_and(|back| sent.at >= back) {
@@ -78,12 +78,14 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// Whether it was there, and a member, from before the message was sent until after it was taken.
-fn should_have_come(client: &Client, sent: &Sent) -> bool {
+/// Whether it was there, and a member, from before the message was sent until it should have come.
+fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
+    let by = sent.until().saturating_add(READ_WITHIN + slower);
     let was_member = match &sent.to {
-        Target::Group(group) => client.groups.get(group).is_some_and(|stays| {
-            stays.iter().any(|stay| stay.from <= sent.at && stay.to.is_none_or(|to| to >= sent.until() + READ_WITHIN))
-        }),
+        Target::Group(group) => client
+            .groups
+            .get(group)
+            .is_some_and(|stays| stays.iter().any(|stay| stay.from <= sent.at && stay.to.is_none_or(|to| to >= by))),
         _ => true,
     };
     // Who had already ended could get nothing.
@@ -91,9 +93,9 @@ fn should_have_come(client: &Client, sent: &Sent) -> bool {
 }
 
 fn is_excused(windows: &[Window], sent: &Sent) -> bool {
-    windows.iter().any(|(since, until)| sent.at <= *until && sent.until() + READ_WITHIN >= *since)
+    windows.iter().any(|(since, until)| sent.at <= *until && sent.until() >= *since)
 }
 
 fn was_closed(client: &Client, sent: &Sent) -> bool {
-    client.closed.as_ref().is_some_and(|(at, _)| *at <= sent.until() + CLOSED_WITHIN)
+    client.closed.as_ref().is_some_and(|(at, _)| *at <= sent.until().saturating_add(CLOSED_WITHIN))
 }

@@ -1,9 +1,11 @@
 //! Compares what was sent, what came and what was reported with what is promised.
 
+mod connections;
 mod failures;
 mod interruptions;
 mod losses;
 mod order;
+mod places;
 
 use std::collections::BTreeMap;
 
@@ -22,6 +24,15 @@ pub const NOTICED_WITHIN: At = 5_000;
 /// How many violations of one kind are told.
 const TOLD: usize = 5;
 
+/// How many connections there may be at once.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of one user.
+    pub per_user: usize,
+    /// Of everybody.
+    pub total: usize,
+}
+
 /// What happened to the servers of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Circumstances {
@@ -31,6 +42,12 @@ pub struct Circumstances {
     pub gone: BTreeMap<usize, At>,
     /// Servers that stood still: nothing is promised of how fast those answer.
     pub paused: Vec<usize>,
+    /// Servers that must not have noticed anything.
+    pub undisturbed: Vec<usize>,
+    /// How much longer than usual messages are on their way.
+    pub slower: At,
+    /// How many connections there may be.
+    pub limits: Option<Limits>,
     /// When the fault began; nothing where there was no fault.
     pub lost: Option<At>,
     /// When the fault was healed; nothing where there was no fault.
@@ -100,9 +117,18 @@ pub fn check(pages: &Pages, circumstances: &Circumstances) -> Findings {
         ..Findings::default()
     };
     order::check(pages, &mut findings.violations);
+    connections::check(pages, circumstances, &mut findings.violations);
     failures::check(pages, circumstances, &mut findings);
     for (server, reported) in &circumstances.reported {
         interruptions::check(*server, reported, &mut findings.violations);
+        if circumstances.undisturbed.contains(server) {
+            for one in reported {
+                findings.violations.add("who is not concerned is undisturbed", || format!("server {server}: {one:?}"));
+            }
+        }
+    }
+    if let Some(limits) = circumstances.limits {
+        places::check(pages, limits, &mut findings.violations);
     }
     losses::check(pages, circumstances, &mut findings);
     findings

@@ -1,6 +1,9 @@
 //! What can happen.
 
+mod network;
 mod redis;
+mod servers;
+mod topologies;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,7 +36,39 @@ macro_rules! fault {
 }
 
 /// All of them.
-pub const ALL: &[Fault] = &[fault!("redis_killed", redis::killed)];
+pub const ALL: &[Fault] = &[
+    fault!("redis_killed", redis::killed),
+    fault!("redis_killed_for_long", redis::killed_for_long),
+    fault!("redis_back_empty", redis::back_empty),
+    fault!("redis_stalled", redis::stalled),
+    fault!("redis_reconnects_twice", redis::reconnects_twice),
+    fault!("redis_scripts_flushed", redis::scripts_flushed),
+    fault!("redis_memory_full", redis::memory_full),
+    fault!("network_blackhole", network::blackhole),
+    fault!("network_cannot_speak", network::cannot_speak),
+    fault!("network_cannot_hear", network::cannot_hear),
+    fault!("network_refused", network::refused),
+    fault!("network_resets", network::resets),
+    fault!("network_half_closed", network::half_closed),
+    fault!("network_slow", network::slow),
+    fault!("network_output_buffer", network::output_buffer),
+    fault!("sentinel_master_killed", topologies::master_killed),
+    fault!("sentinel_failover", topologies::failover),
+    fault!("cluster_slots_move", topologies::slots_move),
+    fault!("cluster_slots_gossiped", topologies::slots_gossiped),
+    fault!("cluster_node_replaced", topologies::node_replaced),
+    fault!("cluster_node_back", topologies::node_back),
+    fault!("server_killed", servers::killed),
+    fault!("server_paused", servers::paused),
+    fault!("servers_come_and_go", servers::come_and_go),
+    fault!("limits_hold", servers::limits),
+    fault!("limits_forgotten", servers::limits_forgotten),
+];
+
+/// Two servers at the same Redis.
+fn two(url: String) -> [String; 2] {
+    [url.clone(), url]
+}
 
 /// The fault of this name.
 pub fn named(name: &str) -> Option<Fault> {

@@ -237,3 +237,38 @@ async fn a_full_redis_still_carries_messages_and_takes_places_back() {
     redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
     let _again = connected(&there, "ada").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_on_its_way_for_long_lies_within_the_interruption() {
+    const MESSAGES: u32 = 100;
+    const EVERY: Duration = Duration::from_millis(10);
+    let redis = RedisServer::start();
+    let proxy = FaultProxy::start(redis.address()).await;
+    let names = config(&redis.url());
+    let here = server(&names.clone().redis_url(redis.url_at(proxy.address())).build().unwrap()).await;
+    let there = server(&names.build().unwrap()).await;
+    let mut ada = member(&here, "ada", "rust").await;
+    let mut events = here.layer.events();
+    proxy.delay(Way::ToClient, EVERY * MESSAGES / 2);
+    let mut sent = Vec::new();
+    for number in 0..MESSAGES {
+        sent.push(SystemTime::now());
+        there.layer.send_to_group("rust", said(&number.to_string())).await.unwrap();
+        tokio::time::sleep(EVERY).await;
+    }
+    proxy.reset();
+    proxy.pass();
+    let Event::Interrupted(begun) = next(&mut events).await else { panic!("another event") };
+    assert!(matches!(next(&mut events).await, Event::Restored(_)));
+    there.layer.send_to_group("rust", said("last")).await.unwrap();
+    let mut first_lost = 0;
+    while heard(&mut ada).await != "last" {
+        first_lost += 1;
+    }
+    assert!((1..MESSAGES as usize).contains(&first_lost), "some came, and some were lost: {first_lost}");
+    assert!(
+        begun.since <= sent[first_lost],
+        "the first was lost {:?} before",
+        begun.since.duration_since(sent[first_lost])
+    );
+}

@@ -1,10 +1,10 @@
 //! Servers that change their roles: Sentinels and a Cluster.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use channels::backend::Event;
 use channels_tests::probe::{Stage, Text};
-use channels_tests::redis::{RedisCluster, Sentinels, eventually};
+use channels_tests::redis::{RedisCluster, RedisServer, Sentinels, eventually};
 
 use crate::servers::{config, heard, member, say, two_servers};
 
@@ -64,14 +64,44 @@ async fn a_slot_that_moves_is_followed() {
         .collect();
     let slot = redis.slot(&channels[0]);
     let owner = redis.owner(slot);
+    let moved = SystemTime::now();
     redis.migrate_slot(slot, owner, (owner + 1) % 3);
     for (group, (ada, bob)) in groups.iter().zip(&mut pairs) {
         until_both_hear(ada, bob, group).await;
     }
     green([&here, &there]).await;
-    assert!(matches!(events.next().await, Some(Event::Interrupted(_))));
+    let Some(Event::Interrupted(begun)) = events.next().await else { panic!("another event") };
+    assert!(begun.since <= moved, "others may have published there before we were told");
     assert!(matches!(events.next().await, Some(Event::Restored(_))));
     assert_eq!(here.layer.group_len("group-0").await.unwrap(), 2);
+}
+
+/// The leases of all servers, by the nodes that have slots.
+fn leases(redis: &RedisCluster) -> Vec<String> {
+    let keys = |node: &RedisServer| node.command(&["KEYS", "*servers"]).list().to_vec();
+    let mut leases: Vec<String> = (redis.nodes().iter())
+        .flat_map(|node| keys(node).into_iter().map(move |key| node.command(&["HKEYS", &key.text()])))
+        .flat_map(|leases| leases.list().iter().map(|lease| lease.text()).collect::<Vec<_>>())
+        .collect();
+    leases.sort();
+    leases
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slot_that_moves_costs_no_lease() {
+    let redis = RedisCluster::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let (mut ada, mut bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    let before = leases(&redis);
+    assert_eq!(before.len(), 2);
+    let channels = redis.nodes().iter().map(|node| node.command(&["PUBSUB", "SHARDCHANNELS", "*g:rust"]));
+    let channel = channels.flat_map(|channels| channels.list().to_vec()).next().unwrap().text();
+    let slot = redis.slot(&channel);
+    let owner = redis.owner(slot);
+    redis.migrate_slot(slot, owner, (owner + 1) % 3);
+    until_both_hear(&mut ada, &mut bob, "rust").await;
+    green([&here, &there]).await;
+    assert_eq!(leases(&redis), before);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -21,8 +21,8 @@ use super::subscriptions::{BATCH, Batch, Came, NodeId, Subscriptions};
 
 /// How long a first join waits for others to be asked for with it.
 const GATHER: Duration = Duration::from_millis(1);
-/// How long the server may be silent before it is asked for a sign of life.
-const PING_AFTER: Duration = Duration::from_millis(1000);
+/// How often the server is asked for a sign of life.
+const PING_EVERY: Duration = Duration::from_millis(1000);
 /// How often silence and topics without members are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// How long a refused subscription waits before it is asked for again.
@@ -54,7 +54,9 @@ pub(super) struct Link {
 struct Asked {
     commands: VecDeque<Command>,
     heard: Instant,
-    heard_at: SystemTime,
+    /// When the last ping that was answered left: what was published before has come.
+    complete_until: SystemTime,
+    pinged: Instant,
     /// After a refusal the same is not asked for at once.
     not_before: Instant,
 }
@@ -63,13 +65,19 @@ struct Asked {
 enum Command {
     Subscribe { channels: Vec<Arc<str>>, left: usize },
     Unsubscribe { channels: Vec<Arc<str>>, left: usize },
-    Ping,
+    Ping { at: SystemTime },
 }
 
 impl Link {
     pub(super) fn new(node: NodeId, sharded: bool) -> Self {
         let now = Instant::now();
-        let asked = Asked { commands: VecDeque::new(), heard: now, heard_at: SystemTime::now(), not_before: now };
+        let asked = Asked {
+            commands: VecDeque::new(),
+            heard: now,
+            complete_until: SystemTime::now(),
+            pinged: now,
+            not_before: now,
+        };
         Self { node, sharded, wake: Notify::new(), asked: Mutex::new(asked) }
     }
 
@@ -82,9 +90,10 @@ impl Link {
         self.wake.notify_one();
     }
 
-    /// When the server was last heard.
-    pub(super) fn heard_at(&self) -> SystemTime {
-        self.lock().heard_at
+    /// What was published before has been heard, whatever became of the connection. That something was heard later proves
+    /// nothing: it may have been on its way for long.
+    pub(super) fn complete_until(&self) -> SystemTime {
+        self.lock().complete_until
     }
 
     /// Listens until the connection ends, and says why it did.
@@ -99,7 +108,8 @@ impl Link {
             let mut asked = self.lock();
             asked.commands.clear();
             asked.heard = Instant::now();
-            asked.heard_at = SystemTime::now();
+            asked.pinged = asked.heard;
+            asked.complete_until = SystemTime::now();
         }
         tokio::select! {
             reason = self.read(dialed.read, dialed.buffer, subscriptions, deliveries, hears) => reason,
@@ -129,7 +139,7 @@ impl Link {
             if look {
                 let batches = subscriptions.ended(self.node, self.sharded);
                 batches.into_iter().for_each(|batch| self.unsubscribe(&mut bytes, batch));
-                self.ping_if_silent(&mut bytes);
+                self.ping(&mut bytes);
             }
             let written = async {
                 socket.write_all(&bytes).await?;
@@ -155,11 +165,14 @@ impl Link {
         self.lock().commands.push_back(Command::Unsubscribe { channels: batch.channels, left });
     }
 
-    fn ping_if_silent(&self, bytes: &mut BytesMut) {
+    /// Asks for a sign of life, one at a time, also while others give it: its answer says what has come.
+    fn ping(&self, bytes: &mut BytesMut) {
         let mut asked = self.lock();
-        if asked.commands.is_empty() && asked.heard.elapsed() >= PING_AFTER {
+        let waits = asked.commands.iter().any(|command| matches!(command, Command::Ping { .. }));
+        if !waits && asked.pinged.elapsed() >= PING_EVERY {
             bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
-            asked.commands.push_back(Command::Ping);
+            asked.pinged = Instant::now();
+            asked.commands.push_back(Command::Ping { at: SystemTime::now() });
         }
     }
 
@@ -168,7 +181,7 @@ impl Link {
         loop {
             sleep(LOOK_EVERY).await;
             let silent = self.lock().heard.elapsed();
-            if silent >= PING_AFTER + ANSWER_WITHIN {
+            if silent >= PING_EVERY + ANSWER_WITHIN {
                 return Arc::from(format!("nothing was heard for {} ms", silent.as_millis()));
             }
         }
@@ -225,11 +238,7 @@ impl Link {
             buffer.reserve(READ_BYTES);
             match socket.read_buf(&mut buffer).await {
                 Ok(0) => return Arc::from("the server closed the connection"),
-                Ok(_) => {
-                    let mut asked = self.lock();
-                    asked.heard = Instant::now();
-                    asked.heard_at = SystemTime::now();
-                }
+                Ok(_) => self.lock().heard = Instant::now(),
                 Err(error) => return Arc::from(error.to_string()),
             }
         }
@@ -272,11 +281,16 @@ impl Link {
 
     /// The answer to a ping, or a refusal.
     fn replied(&self, value: Value, subscriptions: &Subscriptions) -> Result<Came, Arc<str>> {
-        let command = self.lock().commands.pop_front();
+        let mut asked = self.lock();
+        let command = asked.commands.pop_front();
         let Value::ServerError(error) = value else {
-            let is_pong = matches!(command, Some(Command::Ping));
-            return is_pong.then_some(Came::Expected).ok_or_else(|| Arc::from("the server answered what nobody asked"));
+            let Some(Command::Ping { at }) = command else {
+                return Err(Arc::from("the server answered what nobody asked"));
+            };
+            asked.complete_until = at;
+            return Ok(Came::Expected);
         };
+        drop(asked);
         tracing::debug!(code = error.code(), ?command, "a command of a link is refused");
         let has_moved = matches!(error.code(), "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN");
         match command {

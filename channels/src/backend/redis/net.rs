@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::BytesMut;
 use redis::Cmd;
@@ -58,6 +58,8 @@ pub(super) struct Net {
     /// Interruptions that end when all topics are live, wherever they are now.
     moving: Mutex<Vec<u64>>,
     looking: Mutex<()>,
+    /// When the map was last as we have it, by the word of a node: a slot may have moved since.
+    confirmed: Mutex<SystemTime>,
     sharded: AtomicBool,
     next_node: AtomicU64,
     look: Notify,
@@ -87,6 +89,7 @@ impl Net {
             map: RwLock::new(Arc::new(Map { owners: [const { None }; PARTITIONS], nodes: Vec::new() })),
             moving: Mutex::default(),
             looking: Mutex::default(),
+            confirmed: Mutex::new(SystemTime::now()),
             sharded: AtomicBool::new(false),
             next_node: AtomicU64::new(NOWHERE + 1),
             look: Notify::new(),
@@ -115,11 +118,12 @@ impl Net {
                 master
             }
             Servers::Cluster(seeds) => {
+                let as_of = SystemTime::now();
                 let slots = topology::any_slots(&self.dialer, seeds).await?;
                 let first = slots.iter().flatten().next().cloned().unwrap_or_else(|| seeds[0].clone());
                 let probe = self.dialer.dial(&first).await?;
                 self.sharded.store(probe.hello.major_version >= SHARDED_SINCE, Ordering::Relaxed);
-                self.place_slots(&slots);
+                self.place_slots(&slots, as_of);
                 probe
             }
         };
@@ -179,7 +183,9 @@ impl Net {
     }
 
     /// Gives the partitions to nodes, and what is subscribed with them.
-    fn place(&self, owner: impl Fn(Partition) -> Option<Arc<Node>>) {
+    ///
+    /// How many topics were live until now, and are to be asked for elsewhere.
+    fn place(&self, owner: impl Fn(Partition) -> Option<Arc<Node>>) -> usize {
         let owners: [Option<Arc<Node>>; PARTITIONS] =
             std::array::from_fn(|index| owner(Partition(u8::try_from(index).unwrap_or_default())));
         let mut nodes: Vec<Arc<Node>> = Vec::new();
@@ -190,7 +196,9 @@ impl Net {
         }
         let new = Arc::new(Map { owners, nodes });
         let old = std::mem::replace(&mut *self.map.write().unwrap_or_else(PoisonError::into_inner), Arc::clone(&new));
-        self.subscriptions.moved(|partition| new.owners[partition.index()].as_ref().map_or(NOWHERE, |node| node.id));
+        let moved = self
+            .subscriptions
+            .moved(|partition| new.owners[partition.index()].as_ref().map_or(NOWHERE, |node| node.id));
         for node in old.nodes.iter().filter(|old| !new.nodes.iter().any(|new| new.id == old.id)) {
             node.gone.cancel();
             self.subscriptions.forget(node.id);
@@ -200,12 +208,15 @@ impl Net {
         }
         new.nodes.iter().filter_map(|node| node.link.as_ref()).for_each(Link::wake);
         self.changed();
+        moved
     }
 
-    fn place_slots(self: &Arc<Self>, slots: &topology::Slots) {
+    /// Who serves what, as it was told after a moment.
+    fn place_slots(self: &Arc<Self>, slots: &topology::Slots, as_of: SystemTime) {
         let old = self.map();
         let address_of = |node: &Option<Arc<Node>>| node.as_ref().and_then(|node| node.address.clone());
         if old.owners.iter().map(address_of).eq(slots.iter().cloned()) {
+            *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
             return;
         }
         let mut known: Vec<Arc<Node>> = old.nodes.clone();
@@ -219,18 +230,20 @@ impl Net {
         };
         let owners: Vec<Option<Arc<Node>>> = slots.iter().map(|slot| slot.as_ref().map(&mut of)).collect();
         let is_first = old.nodes.is_empty();
-        let displaced_before = self.subscriptions.displaced();
-        self.place(|partition| owners[partition.index()].clone());
+        let moved = self.place(|partition| owners[partition.index()].clone());
+        if moved > 0 && !is_first {
+            self.topics_moved("cluster", moved);
+        }
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
         if is_first {
             return;
         }
         tracing::info!(nodes = self.map().nodes.len(), "slots have other servers now");
-        let displaced = self.subscriptions.displaced().saturating_sub(displaced_before);
-        if displaced > 0 {
-            self.topics_moved("cluster", displaced);
+        // A replica that took over may not know the last that its master did. A slot that moves alone brings its keys.
+        let now = self.map();
+        if old.nodes.iter().any(|old| !now.nodes.iter().any(|node| node.id == old.id)) {
+            self.another_process();
         }
-        // A replica that took over may not know the last that its master did.
-        self.another_process();
     }
 
     /// Connects to the server of a node.
@@ -280,16 +293,17 @@ impl Net {
 
     async fn look_at_slots(self: &Arc<Self>, seeds: &[Address]) {
         let nodes = self.map().nodes.clone();
+        let as_of = SystemTime::now();
         for node in nodes.iter().filter(|node| node.pipe.is_open()) {
             let answer = node.pipe.call(redis::cmd("CLUSTER").arg("SLOTS")).await;
             let slots =
                 answer.ok().zip(node.address.as_ref()).and_then(|(answer, from)| topology::read_slots(&answer, from));
             if let Some(slots) = slots.filter(|slots| slots.iter().any(Option::is_some)) {
-                return self.place_slots(&slots);
+                return self.place_slots(&slots, as_of);
             }
         }
         match topology::any_slots(&self.dialer, seeds).await {
-            Ok(slots) => self.place_slots(&slots),
+            Ok(slots) => self.place_slots(&slots, as_of),
             Err(error) => tracing::debug!(%error, "no node of the Cluster tells who serves what"),
         }
     }
@@ -431,7 +445,17 @@ impl Net {
         let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         if moving.is_empty() {
             let cause = format!("{topics} topics lie at another server now");
-            moving.push(self.reports.interrupted(server, cause, std::time::SystemTime::now()));
+            // Who else had heard of it already has published there.
+            let since = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
+            moving.push(self.reports.interrupted(server, cause, since));
+        }
+        self.settle(&mut moving);
+    }
+
+    /// Ends what was interrupted by topics that moved, where all are live; they may be before it was told.
+    fn settle(&self, moving: &mut Vec<u64>) {
+        if self.subscriptions.displaced() == 0 {
+            moving.drain(..).for_each(|id| self.reports.restored(id));
         }
     }
 
@@ -441,8 +465,8 @@ impl Net {
             node.take_interruption().into_iter().for_each(|id| self.reports.restored(id));
         }
         let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
-        if !moving.is_empty() && self.subscriptions.displaced() == 0 {
-            moving.drain(..).for_each(|id| self.reports.restored(id));
+        if !moving.is_empty() {
+            self.settle(&mut moving);
         }
     }
 

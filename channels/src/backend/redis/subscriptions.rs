@@ -300,12 +300,12 @@ impl Subscriptions {
         self.requeue(|entry| (entry.node == node).then_some(node))
     }
 
-    /// Partitions have other servers now. What moved is asked for there; how many of them were live.
+    /// Partitions have other servers now. What moved is asked for there; how many of them somebody misses.
     pub(super) fn moved(&self, owner: impl Fn(Partition) -> NodeId) -> usize {
         self.requeue(|entry| Some(owner(entry.partition)).filter(|now| *now != entry.node))
     }
 
-    /// Puts what belongs to a server (again) into its queue, as not subscribed; how many were live and wanted.
+    /// Puts what belongs to a server (again) into its queue, as not subscribed; how many somebody misses now.
     fn requeue(&self, place: impl Fn(&Entry) -> Option<NodeId>) -> usize {
         let mut state = self.lock();
         let affected: Vec<(Arc<str>, NodeId)> =
@@ -315,7 +315,8 @@ impl Subscriptions {
             let queued = state.change(&name, |entry| {
                 let was_queued = entry.stage == Stage::Queued && entry.node == node;
                 entry.node = node;
-                were_live += usize::from(entry.displace());
+                let was_missed = entry.displaced;
+                were_live += usize::from(entry.displace() || was_missed);
                 was_queued
             });
             if queued == Some(false) {
@@ -474,7 +475,7 @@ mod tests {
         all.next(NODE, true);
         all.began(NODE, "a");
         assert_eq!(all.stopped(NODE, "a"), Came::Lost);
-        assert_eq!(all.moved(|_| OTHER), 0);
+        assert_eq!(all.moved(|_| OTHER), 1, "it is missed still");
         assert!(all.next(NODE, true).is_empty());
         assert_eq!(all.displaced_at(OTHER), 1);
         assert_eq!(names(&all.next(OTHER, true)), ["a"]);
