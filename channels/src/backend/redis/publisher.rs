@@ -106,13 +106,19 @@ impl Tap {
         let cell = Arc::new(OnceLock::from(weak));
         let net = start::connected(config, Some(&cell)).await?;
         let tap = Self { net, received, sink };
-        for topic in topics {
+        let wants = topics.iter().filter_map(|topic| {
             let (partition, channel) = tap.net.names.channel(*topic);
-            if let Some(live) = want(&tap.net, partition, channel) {
-                let gone = |_| Error::from(Fault::not_sent("a subscription was given up"));
-                live.await.map_err(gone)?;
+            want(&tap.net, partition, channel)
+        });
+        // All are asked for before the first is waited for.
+        let wants: Vec<_> = wants.collect();
+        let all_live = async {
+            for live in wants {
+                live.await.map_err(|_| Fault::not_sent("a subscription was given up"))?;
             }
-        }
+            Ok(())
+        };
+        start::is_ready(&tap.net, all_live).await?;
         Ok(tap)
     }
 
