@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::net::Net;
 use super::{Fault, counts, publish, start, want};
-use crate::backend::{Counts, Delivery, Envelope, Health, Published, Sink, Topic};
+use crate::backend::{Counts, Delivery, Envelope, Events, Health, Published, Sink, Topic};
 use crate::config::Config;
 use crate::error::Error;
 use crate::id::UserId;
@@ -134,6 +134,11 @@ impl Tap {
     /// How many messages came faster than they were received, and were missed.
     pub fn missed(&self) -> u64 {
         self.sink.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The interruptions from now on, in which messages may have been missed.
+    pub fn events(&self) -> Events {
+        self.net.reports.events()
     }
 
     /// How the connection is.

@@ -84,6 +84,8 @@ pub(super) async fn connected(config: &Config, sink: Option<&SinkCell>) -> Resul
         match timeout_at(began + GIVES_UP_AFTER, open(&net)).await {
             Ok(Ok(())) => {
                 abandoned.keep();
+                // Who looks at the health now sees it connected.
+                net.changed();
                 return Ok(net);
             }
             Ok(Err(DialError { address, problem, hopeless })) => {
