@@ -12,11 +12,11 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use bytestring::ByteString;
-
+use super::Connection;
+use super::encoded::Ready;
+use super::run::Run;
 use super::subscribers::Subscribers;
 use super::wire::Tally;
-use super::{Connection, Encoded};
 use crate::id::ConnectionId;
 
 /// How many connections are written to before others get a turn.
@@ -35,11 +35,13 @@ struct Cork {
     due: Vec<Connection>,
     /// An emptied one, to be used again.
     spare: Vec<Connection>,
+    /// A run that was given out, to be used again.
+    spare_run: Option<Box<Run>>,
 }
 
 impl Cork {
     const fn new() -> Self {
-        Self { on: false, held: None, due: Vec::new(), spare: Vec::new() }
+        Self { on: false, held: None, due: Vec::new(), spare: Vec::new(), spare_run: None }
     }
 }
 
@@ -102,32 +104,43 @@ pub(crate) fn settle() {
     }
 }
 
+/// A run to be filled.
+pub(super) fn spare_run() -> Box<Run> {
+    with(|cork| cork.spare_run.take()).flatten().unwrap_or_default()
+}
+
+/// Keeps the memory of a run that was given out.
+pub(super) fn keep(run: Box<Run>) {
+    with(|cork| cork.spare_run = Some(run));
+}
+
 /// A message for the members of a topic: how many took it, or where it is held back, how many there are.
 pub(super) fn deliver(
     members: Arc<Subscribers>,
-    group: Option<&str>,
-    json: &ByteString,
+    group: Option<Arc<str>>,
+    message: Ready,
     except: Option<ConnectionId>,
 ) -> usize {
     if !is_on() {
-        return corked(|| members.deliver(&mut Encoded::several(std::slice::from_ref(json), group), except));
+        return corked(|| members.deliver(group.as_deref(), message, except));
     }
     let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
     if with(|cork| cork.held.as_ref().is_some_and(is_same)) == Some(true) {
-        return members.hold(group, json, except);
+        return members.hold(group, message, except);
     }
     settle();
-    let there = members.hold(group, json, except);
+    let there = members.hold(group, message, except);
     with(|cork| cork.held = Some(members));
     there
 }
 
 /// Writes to everybody who is due: the first slice here, others by a task that lets others go on between slices.
 pub(crate) fn flush() {
-    if with(|cork| cork.held.is_none() && cork.due.is_empty()) != Some(false) {
-        return;
+    match with(|cork| (cork.held.take(), cork.due.is_empty())) {
+        None | Some((None, true)) => return,
+        Some((None, false)) => {}
+        Some((Some(members), _)) => members.give_out(),
     }
-    settle();
     let due = with(|cork| {
         let spare = std::mem::take(&mut cork.spare);
         std::mem::replace(&mut cork.due, spare)

@@ -1,6 +1,7 @@
-//! Messages on their way to many: each variant of the wire is made once, when it is first needed.
+//! Messages on their way to many: each variant of the wire is made once.
 
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -9,23 +10,64 @@ use super::link::{Link, Variant};
 use crate::message::Frame;
 use crate::websocket::{Chunk, OpCode, compress, data};
 
-/// Finished JSON, one message or several that follow one another.
+/// Finished JSON, and what was made of it before anybody's lock was taken.
+pub(crate) struct Ready {
+    json: ByteString,
+    made: Vec<Made>,
+}
+
+impl Ready {
+    pub(crate) fn new(json: &ByteString) -> Self {
+        Self { json: json.clone(), made: Vec::new() }
+    }
+
+    pub(super) fn size(&self) -> usize {
+        self.json.len()
+    }
+
+    pub(super) fn is_made_for(&self, variant: Variant) -> bool {
+        self.made.iter().any(|made| made.variant == variant)
+    }
+
+    /// Makes it for connections with these links; that takes as long as it is large.
+    pub(super) fn make(&mut self, links: &[Arc<Link>]) {
+        let made = links.iter().map(|link| Made { variant: link.variant, chunk: frame(link, &self.json) });
+        self.made.extend(made);
+    }
+
+    fn chunk(&self, link: &Link) -> Option<Chunk> {
+        match self.made.iter().find(|made| made.variant == link.variant) {
+            Some(made) => made.chunk.clone(),
+            None => frame(link, &self.json),
+        }
+    }
+}
+
+/// One message or several that follow one another.
 pub(crate) struct Encoded<'a> {
-    json: &'a [ByteString],
+    messages: &'a [Ready],
     /// The group it is for, where it is for one.
     group: Option<&'a str>,
-    made: Vec<(Variant, Option<Chunk>)>,
+    /// What is made already; nearly always one.
+    made: Option<Made>,
+    others: Vec<Made>,
     /// Each message by itself, once somebody needs them so.
     singles: Vec<Encoded<'a>>,
 }
 
+/// What goes to connections with this variant.
+struct Made {
+    variant: Variant,
+    chunk: Option<Chunk>,
+}
+
 impl<'a> Encoded<'a> {
-    pub(crate) fn one(json: &'a ByteString) -> Self {
-        Self::several(std::slice::from_ref(json), None)
+    pub(crate) fn one(message: &'a Ready) -> Self {
+        Self::several(std::slice::from_ref(message), None)
     }
 
-    pub(crate) fn several(json: &'a [ByteString], group: Option<&'a str>) -> Self {
-        Self { json, group, made: Vec::new(), singles: Vec::new() }
+    pub(crate) fn several(messages: &'a [Ready], group: Option<&'a str>) -> Self {
+        Self { messages, group, made: None, others: Vec::new(), singles: Vec::new() }
     }
 
     pub(crate) fn group(&self) -> Option<&'a str> {
@@ -34,14 +76,14 @@ impl<'a> Encoded<'a> {
 
     /// How many messages it is.
     pub(crate) fn len(&self) -> usize {
-        self.json.len()
+        self.messages.len()
     }
 
     /// Each message by itself; also made once for all.
     pub(crate) fn each(&mut self) -> impl Iterator<Item = &mut Encoded<'a>> {
         if self.singles.is_empty() {
             let group = self.group;
-            self.singles = self.json.chunks(1).map(|json| Encoded::several(json, group)).collect();
+            self.singles = self.messages.chunks(1).map(|one| Encoded::several(one, group)).collect();
         }
         self.singles.iter_mut()
     }
@@ -49,14 +91,18 @@ impl<'a> Encoded<'a> {
     /// What goes to a connection with this link, as one run of bytes; `None` where its encoding can express
     /// none of it.
     pub(crate) fn chunk(&mut self, link: &Link) -> Option<Chunk> {
-        if let Some((_, chunk)) = self.made.iter().find(|(variant, _)| *variant == link.variant) {
-            return chunk.clone();
+        if let Some(made) = self.made.iter().chain(&self.others).find(|made| made.variant == link.variant) {
+            return made.chunk.clone();
         }
-        let chunk = match self.json {
-            [json] => frame(link, json),
-            several => joined(&several.iter().filter_map(|json| frame(link, json)).collect::<Vec<_>>()),
+        let chunk = match self.messages {
+            [one] => one.chunk(link),
+            several => joined(&several.iter().filter_map(|one| one.chunk(link)).collect::<Vec<_>>()),
         };
-        self.made.push((link.variant, chunk.clone()));
+        let made = Made { variant: link.variant, chunk: chunk.clone() };
+        match &mut self.made {
+            None => self.made = Some(made),
+            Some(_) => self.others.push(made),
+        }
         chunk
     }
 }

@@ -13,6 +13,8 @@ mod small_set;
 mod subscribers;
 mod sync;
 mod told;
+mod traffic;
+mod variants;
 mod wire;
 
 use std::fmt;
@@ -36,6 +38,7 @@ use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
 
 use self::small_set::SmallSet;
+use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
@@ -90,15 +93,9 @@ struct Inner {
     unfinished_since: AtomicU64,
     /// A handler runs: the client counts as alive under the handler's own time-out.
     handling: AtomicBool,
-    counters: ConnectionCounters,
-}
-
-#[derive(Default)]
-struct ConnectionCounters {
-    messages_in: AtomicU64,
-    messages_out: AtomicU64,
-    bytes_in: AtomicU64,
-    bytes_out: AtomicU64,
+    /// That time is up.
+    late: AtomicBool,
+    received: Traffic,
 }
 
 impl Connection {
@@ -119,7 +116,8 @@ impl Connection {
             last_inbound: AtomicU64::new(0),
             unfinished_since: AtomicU64::new(0),
             handling: AtomicBool::new(false),
-            counters: ConnectionCounters::default(),
+            late: AtomicBool::new(false),
+            received: Traffic::default(),
         }))
     }
 
@@ -333,14 +331,9 @@ impl Connection {
 
     /// Messages and bytes so far.
     pub fn counters(&self) -> ConnectionStats {
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let counters = &self.0.counters;
-        ConnectionStats {
-            messages_in: read(&counters.messages_in),
-            messages_out: read(&counters.messages_out),
-            bytes_in: read(&counters.bytes_in),
-            bytes_out: read(&counters.bytes_out),
-        }
+        let (messages_in, bytes_in) = self.0.received.so_far();
+        let (messages_out, bytes_out) = self.0.outbox.sent().so_far();
+        ConnectionStats { messages_in, messages_out, bytes_in, bytes_out }
     }
 
     /// How long nothing has been heard of the client.
@@ -389,9 +382,9 @@ impl Connection {
         Some(self.age().saturating_sub(Duration::from_millis(since)))
     }
 
+    /// Counts a message; called by the session's task only.
     pub(crate) fn received(&self, bytes: usize) {
-        self.0.counters.messages_in.fetch_add(1, Ordering::Relaxed);
-        self.0.counters.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.0.received.add(1, bytes);
         self.0.link.counters.received(bytes);
     }
 
@@ -400,6 +393,15 @@ impl Connection {
         if !handling {
             self.heard(Instant::now());
         }
+    }
+
+    /// The handler that runs has had its time.
+    pub(crate) fn set_late(&self, late: bool) {
+        self.0.late.store(late, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        self.0.late.load(Ordering::Relaxed)
     }
 
     pub(crate) fn is_handling(&self) -> bool {

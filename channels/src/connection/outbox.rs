@@ -14,6 +14,7 @@ use super::lane::{Cargo, Lane, Progress};
 use super::link::Link;
 use super::queue::Queue;
 use super::told::{Dropped, dropped_frames};
+use super::traffic::Traffic;
 use super::wire::{Tally, Wire};
 use crate::close::CloseReason;
 use crate::websocket::{Chunk, OpCode, close_frame, control};
@@ -223,6 +224,13 @@ impl Waiting {
         self.extra = None;
     }
 
+    /// Whether half of it is free.
+    fn has_room(&self) -> bool {
+        let limits = self.link.outbox;
+        let half = self.messages <= limits.messages / 2 && self.bytes <= limits.bytes / 2;
+        half || self.queue.is_empty() || self.closed
+    }
+
     fn extra(&mut self) -> &mut Extra {
         self.extra.get_or_insert_default()
     }
@@ -274,6 +282,11 @@ pub(crate) struct Outbox {
     ready: Notify,
     /// Something was written: there may be room, or it was the last.
     written: Notify,
+    /// What was written. Whoever writes counts, and one does at a time.
+    sent: Traffic,
+    /// Set under the lock where half of it is full, unset under the lock where it is not; so whoever sees that it is
+    /// not set needs no lock to know of room.
+    crowded: AtomicBool,
     /// Somebody waits for `written`. Set before it looks under the lock, and looked at after the lock was
     /// held for what was written: so one of the two sees the other.
     asked: AtomicBool,
@@ -293,7 +306,14 @@ impl Outbox {
             closed: false,
             overflowed: false,
         };
-        Self { lane: Lane::new(waiting), ready: Notify::new(), written: Notify::new(), asked: AtomicBool::new(false) }
+        Self {
+            lane: Lane::new(waiting),
+            ready: Notify::new(),
+            written: Notify::new(),
+            sent: Traffic::default(),
+            crowded: AtomicBool::new(false),
+            asked: AtomicBool::new(false),
+        }
     }
 
     /// From now on what is pushed is written to this socket by whoever the lane calls.
@@ -303,7 +323,13 @@ impl Outbox {
 
     /// Changes what waits; whether the caller has to see to it that it is written.
     fn change<R>(&self, change: impl FnOnce(&mut Waiting) -> R) -> (R, bool) {
-        let looked = |waiting: &mut Waiting| (change(waiting), matches!(waiting.exit, Exit::Pulled));
+        let looked = |waiting: &mut Waiting| {
+            let result = change(waiting);
+            if !waiting.has_room() {
+                self.crowded.store(true, Ordering::Relaxed);
+            }
+            (result, matches!(waiting.exit, Exit::Pulled))
+        };
         let ((result, pulled), called) = self.lane.change(looked);
         if called && pulled {
             self.ready.notify_one();
@@ -389,16 +415,28 @@ impl Outbox {
 
     /// Writes what waits, unless somebody else is at it; a batch that the socket does not take now is handed back.
     pub(super) fn write(&self, tally: &mut Tally) -> Option<Batch> {
-        let blocked = self.lane.write(|batch| batch.write(tally));
+        let blocked = self.lane.write(|batch| self.step(batch, tally));
         self.tell_written();
         blocked
     }
 
     /// Goes on with a batch that was handed back.
     pub(super) fn resume(&self, batch: Batch, tally: &mut Tally) -> Option<Batch> {
-        let blocked = self.lane.resume(batch, |batch| batch.write(tally));
+        let blocked = self.lane.resume(batch, |batch| self.step(batch, tally));
         self.tell_written();
         blocked
+    }
+
+    fn step(&self, batch: &mut Batch, tally: &mut Tally) -> Progress {
+        let (messages, payload) = (tally.messages, tally.payload);
+        let progress = batch.write(tally);
+        self.sent.add(tally.messages - messages, tally.payload - payload);
+        progress
+    }
+
+    /// What was written so far.
+    pub(super) fn sent(&self) -> &Traffic {
+        &self.sent
     }
 
     fn tell_written(&self) {
@@ -435,10 +473,13 @@ impl Outbox {
     }
 
     pub(crate) fn has_room(&self) -> bool {
+        if !self.crowded.load(Ordering::Relaxed) {
+            return true;
+        }
         self.lane.look(|waiting| {
-            let limits = waiting.link.outbox;
-            let half = waiting.messages <= limits.messages / 2 && waiting.bytes <= limits.bytes / 2;
-            half || waiting.queue.is_empty() || waiting.closed
+            let has_room = waiting.has_room();
+            self.crowded.store(!has_room, Ordering::Relaxed);
+            has_room
         })
     }
 

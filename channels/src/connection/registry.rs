@@ -8,6 +8,7 @@ use bytestring::ByteString;
 use dashmap::DashMap;
 use futures_util::{StreamExt, stream};
 
+use super::encoded::Ready;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
 use crate::backend::Topic;
@@ -289,16 +290,20 @@ impl ConnectionRegistry {
     /// Gives a message to a topic's local members; how many took it, or will.
     pub(crate) fn deliver(&self, topic: Topic<'_>, json: &ByteString, except: Option<ConnectionId>) -> usize {
         let (members, group) = match topic {
-            Topic::Group(group) => (self.group(group), Some(group)),
+            Topic::Group(group) => match self.groups.get(group) {
+                Some(entry) => (Some(Arc::clone(entry.value())), Some(Arc::clone(entry.key()))),
+                None => (None, None),
+            },
             Topic::User(user) => (self.user(user), None),
             Topic::Broadcast => (Some(Arc::clone(&self.everybody)), None),
             Topic::Connection(id) => {
                 cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
-                return connection.map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(json))));
+                return connection
+                    .map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(&Ready::new(json)))));
             }
         };
-        members.map_or(0, |members| cork::deliver(members, group, json, except))
+        members.map_or(0, |members| cork::deliver(members, group, Ready::new(json), except))
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use bytestring::ByteString;
-
 use super::Encoded;
+use super::encoded::Ready;
 use crate::id::ConnectionId;
 
 /// How much a run may gather.
@@ -12,30 +11,40 @@ const RUN_BYTES: usize = 64 * 1024;
 /// How many messages a run may gather: fewer than any sensible outbox holds.
 const RUN_MESSAGES: usize = 64;
 
+#[derive(Default)]
 pub(super) struct Run {
     group: Option<Arc<str>>,
     pub(super) except: Option<ConnectionId>,
-    json: Vec<ByteString>,
+    messages: Vec<Ready>,
     bytes: usize,
 }
 
 impl Run {
-    pub(super) fn new(group: Option<&str>, json: &ByteString, except: Option<ConnectionId>) -> Self {
-        Self { group: group.map(Arc::from), except, json: vec![json.clone()], bytes: json.len() }
+    /// Begins anew: nothing of the one before is left but its memory.
+    pub(super) fn begin(&mut self, group: Option<Arc<str>>, message: Ready, except: Option<ConnectionId>) {
+        (self.group, self.except, self.bytes) = (group, except, message.size());
+        self.messages.clear();
+        self.messages.push(message);
     }
 
-    /// Whether it took one more.
-    pub(super) fn add(&mut self, json: &ByteString, except: Option<ConnectionId>) -> bool {
-        let fits = self.json.len() < RUN_MESSAGES && self.bytes + json.len() <= RUN_BYTES;
-        let added = fits && self.except == except;
-        if added {
-            self.json.push(json.clone());
-            self.bytes += json.len();
+    /// Lets go of what it held.
+    pub(super) fn end(&mut self) {
+        self.group = None;
+        self.messages.clear();
+    }
+
+    /// Takes one more, or gives it back.
+    pub(super) fn add(&mut self, message: Ready, except: Option<ConnectionId>) -> Result<(), Ready> {
+        let bytes = self.bytes + message.size();
+        if self.messages.len() >= RUN_MESSAGES || bytes > RUN_BYTES || self.except != except {
+            return Err(message);
         }
-        added
+        self.messages.push(message);
+        self.bytes = bytes;
+        Ok(())
     }
 
     pub(super) fn message(&self) -> Encoded<'_> {
-        Encoded::several(&self.json, self.group.as_deref())
+        Encoded::several(&self.messages, self.group.as_deref())
     }
 }

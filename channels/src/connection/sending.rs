@@ -1,7 +1,5 @@
 //! What a connection is sent: pushed by whoever sends it, and written by whoever is called to.
 
-use std::sync::atomic::Ordering;
-
 use bytes::Bytes;
 
 use super::outbox::{Pushed, Share};
@@ -105,17 +103,19 @@ impl Connection {
         }
     }
 
-    /// Takes note of what a transport has written that took it from the outbox.
-    pub(crate) fn written(&self, tally: Tally) {
+    /// Takes note of what a transport has written that took it from the outbox, and has it still.
+    pub(crate) fn written_by_transport(&self, tally: Tally) {
+        self.0.outbox.sent().add(tally.messages, tally.payload);
+        self.written(tally);
+    }
+
+    fn written(&self, tally: Tally) {
         let mut all = Tally::default();
         self.settled(tally, &mut all);
         self.0.link.counters.sent(all.messages, all.payload);
     }
 
     fn settled(&self, tally: Tally, all: &mut Tally) {
-        let counters = &self.0.counters;
-        counters.messages_out.fetch_add(tally.messages as u64, Ordering::Relaxed);
-        counters.bytes_out.fetch_add(tally.payload as u64, Ordering::Relaxed);
         all.messages += tally.messages;
         all.payload += tally.payload;
         if tally.broken {

@@ -1,13 +1,14 @@
 //! The local members of one topic.
 
 use std::hash::{Hash, Hasher};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytestring::ByteString;
 use indexmap::Equivalent;
 
+use super::encoded::Ready;
 use super::run::Run;
 use super::small_set::SmallSet;
+use super::variants::Variants;
 use super::{Connection, Encoded, cork};
 use crate::id::ConnectionId;
 
@@ -32,12 +33,15 @@ struct Members {
     gone: bool,
     /// Sends of bursts that have not ended.
     held: Option<Box<Run>>,
+    variants: Variants,
 }
 
 impl Members {
     fn give_out(&mut self) {
-        if let Some(run) = self.held.take() {
+        if let Some(mut run) = self.held.take() {
             self.push(&mut run.message(), run.except);
+            run.end();
+            cork::keep(run);
         }
     }
 
@@ -54,7 +58,17 @@ impl Members {
         if self.gone {
             return Inserted::Gone;
         }
-        if self.all.insert(Member(connection.clone())) { Inserted::New } else { Inserted::Already }
+        if !self.all.insert(Member(connection.clone())) {
+            return Inserted::Already;
+        }
+        self.variants.add(&connection.0.link);
+        Inserted::New
+    }
+
+    fn remove(&mut self, connection: ConnectionId) {
+        if let Some(Member(connection)) = self.all.remove(&connection) {
+            self.variants.remove(connection.link());
+        }
     }
 }
 
@@ -93,6 +107,20 @@ impl Subscribers {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The lock, when all is made of a message that its members need. Compressing takes as long as a message is large, so
+    /// nobody is kept waiting for it; who joins meanwhile with a variant of its own makes it begin again.
+    fn lock_for(&self, message: &mut Ready) -> MutexGuard<'_, Members> {
+        loop {
+            let members = self.lock();
+            let missing = members.variants.missing(message);
+            if missing.is_empty() {
+                return members;
+            }
+            drop(members);
+            message.make(&missing);
+        }
+    }
+
     /// Changes who is a member, after what was sent before. Whoever is due to be written to is written to after
     /// the lock.
     fn change<T>(&self, change: impl FnOnce(&mut Members) -> T) -> T {
@@ -109,32 +137,35 @@ impl Subscribers {
 
     /// Removes a member of a topic that is always there.
     pub(super) fn remove_member(&self, connection: ConnectionId) {
-        self.change(|members| members.all.remove(&connection));
+        self.change(|members| members.remove(connection));
     }
 
     /// Removes a member of a topic that exists only while it has one; whether it is gone now.
     pub(super) fn remove(&self, connection: ConnectionId) -> bool {
         self.change(|members| {
-            members.all.remove(&connection);
+            members.remove(connection);
             members.gone |= members.all.is_empty();
             members.gone
         })
     }
 
     /// Gives a message to every member but one; how many took it.
-    pub(super) fn deliver(&self, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> usize {
-        let mut members = self.lock();
+    pub(super) fn deliver(&self, group: Option<&str>, mut message: Ready, except: Option<ConnectionId>) -> usize {
+        let mut members = self.lock_for(&mut message);
         members.give_out();
-        members.push(message, except)
+        members.push(&mut Encoded::several(std::slice::from_ref(&message), group), except)
     }
 
     /// Keeps a message until [`Subscribers::give_out`], which the caller sees to; how many it is for.
-    pub(super) fn hold(&self, group: Option<&str>, json: &ByteString, except: Option<ConnectionId>) -> usize {
-        let mut members = self.lock();
-        let joined = members.held.as_mut().is_some_and(|run| run.add(json, except));
-        if !joined {
+    pub(super) fn hold(&self, group: Option<Arc<str>>, mut message: Ready, except: Option<ConnectionId>) -> usize {
+        let mut members = self.lock_for(&mut message);
+        let left = match &mut members.held {
+            Some(run) => run.add(message, except),
+            None => Err(message),
+        };
+        if let Err(message) = left {
             members.give_out();
-            members.held = Some(Box::new(Run::new(group, json, except)));
+            members.held.insert(cork::spare_run()).begin(group, message, except);
         }
         members.len_without(except)
     }

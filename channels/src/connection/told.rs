@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::encoded::Encoded;
+use super::encoded::{Encoded, Ready};
 use super::link::Link;
 use crate::message::control_frame;
 use crate::websocket::Chunk;
@@ -30,7 +30,7 @@ pub(super) fn dropped_frames(link: &Link, dropped: Dropped) -> impl Iterator<Ite
     }
     dropped.0.into_iter().filter(|_| link.extras).filter_map(|(group, count)| {
         let json = control_frame(link.layout, "$dropped", Some(&Told { count, group }), None).ok()?;
-        let mut chunk = Encoded::one(&json).chunk(link)?;
+        let mut chunk = Encoded::one(&Ready::new(&json)).chunk(link)?;
         // It is about messages, and none of them.
         chunk.messages = 0;
         Some(chunk)

@@ -97,7 +97,7 @@ impl Wire {
         if let Queue::One(chunk) = queue {
             return self.try_write(&chunk.bytes);
         }
-        GATHERED.with_borrow_mut(|gathered| {
+        let together = |gathered: &mut Vec<u8>| {
             gathered.clear();
             for chunk in queue.iter().take_while(|chunk| chunk.bytes.len() < GATHER_BELOW) {
                 gathered.extend_from_slice(&chunk.bytes);
@@ -106,7 +106,10 @@ impl Wire {
                 }
             }
             self.try_write(gathered)
-        })
+        };
+        let shared = GATHERED.try_with(|gathered| together(&mut gathered.borrow_mut()));
+        // A thread that ends has none left.
+        shared.unwrap_or_else(|_| together(&mut Vec::new()))
     }
 }
 

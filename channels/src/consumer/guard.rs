@@ -13,14 +13,27 @@ use tokio::time::{Instant, Sleep};
 use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::layer::ChannelLayer;
 
 /// How long a hook may take.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Deadlines {
     /// While the client is there.
-    pub(super) handler: Duration,
+    handler: Duration,
     /// After it has left, or is about to be closed; for everything that it sent before, together.
-    pub(super) leaving: Duration,
+    leaving: Duration,
+}
+
+impl Deadlines {
+    pub(super) fn of(layer: &ChannelLayer) -> Self {
+        let config = layer.config();
+        Self { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
+    }
+}
+
+/// What a hook fails with whose time is up.
+pub(super) fn late() -> Result<(), Error> {
+    Err(Error::timeout("This took too long.").with_component("consumer"))
 }
 
 /// A panic of a hook, as an error whose words stay in the log.
@@ -45,19 +58,19 @@ pub(super) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T
     outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
 }
 
-/// Runs a hook, [`caught`], to its end or its deadline, and reads on meanwhile.
+/// Runs a hook, [`caught`], to its end or its deadline, and reads on meanwhile; `None` where its time is up.
 ///
 /// While it waits, control frames are read and messages queued; the connection counts as alive. When
 /// the client leaves or this server closes, the hook gets `leaving` to finish.
-pub(super) async fn attend<R: Source>(
+pub(super) async fn attend<R: Source, T>(
     inbox: &mut Inbox<'_, R>,
     connection: &Connection,
     deadlines: Deadlines,
-    mut work: Pin<&mut impl Future<Output = Result<(), Error>>>,
-) -> Result<(), Error> {
+    mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Option<T> {
     // Most hooks are done at their first poll: no timer for them.
     if let Poll::Ready(outcome) = poll!(work.as_mut()) {
-        return outcome;
+        return Some(outcome);
     }
     connection.set_handling(true);
     let mut deadline = pin!(tokio::time::sleep(deadlines.handler));
@@ -69,8 +82,8 @@ pub(super) async fn attend<R: Source>(
         }
         tokio::select! {
             biased;
-            outcome = &mut work => break outcome,
-            () = &mut deadline => break Err(Error::timeout("This took too long.").with_component("consumer")),
+            outcome = &mut work => break Some(outcome),
+            () = &mut deadline => break None,
             _ = connection.close_asked(), if !leaving => {
                 leaving = true;
                 shorten(deadline.as_mut(), Instant::now() + deadlines.leaving);

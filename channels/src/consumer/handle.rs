@@ -1,40 +1,54 @@
 //! One message's way to its handler, and what is told of it.
 
 use std::pin::pin;
+use std::task::{self, Poll, Waker};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{attend, caught, caught_now};
+use super::guard::{Deadlines, attend, caught, caught_now, late};
 use super::inbox::{Inbox, Source};
 use super::session::{Session, Step};
 use crate::close::CloseReason;
-use crate::connection::Connection;
 use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
-use crate::layer::ChannelLayer;
-use crate::message::{Frame, Message, ReplySink, control_frame, expired, undecodable, unexpected_binary};
-use crate::middleware::{Next, Terminal};
+use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
 
-/// What is left to be done that may wait.
+/// What is left to be done.
 pub(super) enum Left {
     Nothing,
+    /// Answers have to be taken before the next frame is read.
+    Room,
+    /// Its handler may wait.
+    Message(Message),
+    Other(Waiting),
+}
+
+/// What may wait, and happens rarely or once.
+pub(super) enum Waiting {
     Connect,
     Raw(Frame),
-    Message(Message),
-    /// An error has to be answered, of a message with this name.
-    Failed(Error, Request, Option<ByteString>),
+    Failed(Box<Failed>),
+}
+
+/// An error that has to be answered, of a message with this name.
+pub(super) struct Failed {
+    pub(super) error: Error,
+    pub(super) request: Request,
+    pub(super) name: Option<ByteString>,
 }
 
 impl Left {
     fn failed(error: Error) -> Self {
-        Self::Failed(error, Request::default(), None)
+        Self::of_message(error, Request::default(), None)
+    }
+
+    fn of_message(error: Error, request: Request, name: Option<ByteString>) -> Self {
+        Self::Other(Waiting::Failed(Box::new(Failed { error, request, name })))
     }
 }
 
@@ -82,7 +96,7 @@ impl<C: Consumer> Session<C> {
             Frame::Binary(data) => (Frame::Binary(Bytes::copy_from_slice(&data)), C::BINARY_IS_READY),
         };
         if !is_ready {
-            return Left::Raw(frame);
+            return Left::Other(Waiting::Raw(frame));
         }
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
@@ -95,7 +109,7 @@ impl<C: Consumer> Session<C> {
             answers.succeeded()
         });
         match outcome {
-            None => Left::Raw(frame),
+            None => Left::Other(Waiting::Raw(frame)),
             Some(Ok(())) => Left::Nothing,
             Some(Err(error)) => Left::failed(error),
         }
@@ -104,11 +118,11 @@ impl<C: Consumer> Session<C> {
     fn envelope(&mut self, json: ByteString, at: Instant) -> Left {
         let message = match Message::read(json, C::LAYOUT, at) {
             Ok(message) => message,
-            Err(rejected) => return Left::Failed(rejected.error, Request::refused(rejected.re), None),
+            Err(rejected) => return Left::of_message(rejected.error, Request::refused(rejected.re), None),
         };
         if message.is_expired() {
             self.layer.manager().counters.expired();
-            return Left::Failed(expired(), Request::of(&message), Some(message.shared_name()));
+            return Left::of_message(expired(), Request::of(&message), Some(message.shared_name()));
         }
         if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
             return Left::Nothing;
@@ -133,35 +147,32 @@ impl<C: Consumer> Session<C> {
             Some(Err(error)) => {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);
-                Left::Failed(error, request, Some(message.shared_name()))
+                Left::of_message(error, request, Some(message.shared_name()))
             }
         }
     }
 
-    /// What may wait: a hook or handler to its end, then what is told of it.
-    pub(super) async fn handle<R: Source>(&mut self, left: Left, inbox: &mut Inbox<'_, R>) -> Step {
-        match left {
-            Left::Nothing => Ok(()),
-            Left::Connect => {
+    /// A hook to its end, then what is told of it.
+    pub(super) async fn handle<R: Source>(&mut self, waiting: Waiting, inbox: &mut Inbox<'_, R>) -> Step {
+        match waiting {
+            Waiting::Connect => {
                 // A connection whose beginning failed is none, unless the error says otherwise.
                 let outcome = self.connect(inbox).await.map_err(Error::closing_unless_told);
                 self.settle(inbox, outcome, Request::default(), None).await
             }
-            Left::Raw(frame) => {
+            Waiting::Raw(frame) => {
                 let outcome = self.raw(frame, inbox).await;
                 self.settle(inbox, outcome, Request::default(), None).await
             }
-            Left::Message(message) => {
-                let (request, name) = (Request::of(&message), message.shared_name());
-                let outcome = self.message(message, request.clone(), inbox).await;
-                self.settle(inbox, outcome, request, Some(&name)).await
+            Waiting::Failed(failed) => {
+                let Failed { error, request, name } = *failed;
+                self.settle(inbox, Err(error), request, name.as_deref()).await
             }
-            Left::Failed(error, request, name) => self.settle(inbox, Err(error), request, name.as_deref()).await,
         }
     }
 
     async fn connect<R: Source>(&mut self, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
-        let deadlines = self.deadlines();
+        let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
@@ -169,11 +180,11 @@ impl<C: Consumer> Session<C> {
             consumer.connected(&cx, &mut answers).await?;
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await
+        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
     }
 
     async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
-        let deadlines = self.deadlines();
+        let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
@@ -184,35 +195,7 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await
-    }
-
-    async fn message<R: Source>(
-        &mut self,
-        message: Message,
-        request: Request,
-        inbox: &mut Inbox<'_, R>,
-    ) -> Result<(), Error> {
-        let deadlines = self.deadlines();
-        let Self { consumer, connection, layer, state, middleware } = self;
-        let mut answers = Answers::to(connection, C::LAYOUT, request);
-        let outcome = if middleware.is_empty() {
-            let work = pin!(caught(async {
-                let cx = Context::new(connection, layer, state, &message);
-                consumer.message(&cx, &mut answers).await?;
-                answers.succeeded()
-            }));
-            attend(inbox, connection, deadlines, work).await
-        } else {
-            let work = caught(async {
-                let mut end = End { consumer, connection, layer, state, answers: &mut answers };
-                Next::new(middleware, &mut end, connection, layer).run(message).await?;
-                answers.succeeded()
-            });
-            attend(inbox, connection, deadlines, Box::pin(work).as_mut()).await
-        };
-        // A reply that was held back goes out before the error, which bears the `re`.
-        if outcome.is_err() { answers.release().and(outcome) } else { outcome }
+        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
     }
 
     /// The framework's own messages; whether it was one.
@@ -263,13 +246,13 @@ impl<C: Consumer> Session<C> {
         if error.is_only_for_requests() && !request.is_owed_an_answer() {
             return;
         }
-        let deadlines = self.deadlines();
+        let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let mut hook = Box::pin(caught(consumer.failed(error, &cx, &mut answers)));
-            let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await;
+            let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await.unwrap_or_else(late);
             drop(hook);
             match outcome {
                 Ok(()) => answers.succeeded(),
@@ -287,24 +270,11 @@ impl<C: Consumer> Session<C> {
 /// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened
 /// yet, and all of it is done again with time.
 fn now(work: impl Future<Output = Result<(), Error>>) -> Option<Result<(), Error>> {
-    caught_now(|| work.now_or_never().transpose()).transpose()
-}
-
-/// The consumer behind its middleware.
-struct End<'a, C: Consumer> {
-    consumer: &'a mut C,
-    connection: &'a Connection,
-    layer: &'a ChannelLayer,
-    state: &'a C::State,
-    answers: &'a mut dyn ReplySink<C::Outgoing>,
-}
-
-impl<C: Consumer> Terminal for End<'_, C> {
-    fn handle(&mut self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
-        async move {
-            let cx = Context::new(self.connection, self.layer, self.state, &message);
-            self.consumer.message(&cx, self.answers).await
-        }
-        .boxed()
-    }
+    let mut work = pin!(work);
+    // Polled where it lies: it may be large, and every move would copy it.
+    caught_now(|| match work.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => outcome.map(Some),
+        Poll::Pending => Ok(None),
+    })
+    .transpose()
 }

@@ -3,6 +3,7 @@
 mod answer;
 mod guard;
 mod handle;
+mod handling;
 mod hooks;
 mod inbox;
 mod session;

@@ -8,12 +8,13 @@ use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{self, Poll};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, poll};
 
-use super::guard::{Deadlines, caught, panicked};
-use super::handle::Left;
+use super::guard::{caught, panicked};
+use super::handle::{Left, Waiting};
 use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
@@ -35,13 +36,6 @@ pub(crate) struct Session<C: Consumer> {
 
 /// What the session goes on with: nothing special, or its end.
 pub(super) type Step = Result<(), CloseReason>;
-
-/// What became of a frame.
-enum Taken<'a> {
-    Handled,
-    Waits(BoxFuture<'a, Step>),
-    End(CloseReason),
-}
 
 impl<C: Consumer> Session<C> {
     /// Runs until the connection ends, then `#[disconnect]`, then leaves everything. The outbox is
@@ -84,7 +78,7 @@ impl<C: Consumer> Session<C> {
     fn live<'a>(&'a mut self, from: &'a mut impl Source) -> impl Future<Output = CloseReason> + Send + 'a {
         async move {
             let mut inbox = Inbox::new(from, self.connection.clone());
-            if let Err(reason) = self.until_the_deadline(Left::Connect, &mut inbox).await {
+            if let Err(reason) = self.until_the_deadline(Waiting::Connect, &mut inbox).await {
                 return reason;
             }
             self.connection.set_state(ConnectionState::Connected);
@@ -94,53 +88,65 @@ impl<C: Consumer> Session<C> {
                 // Frames that are there already are read without the runtime's having a say: whoever sends
                 // thousands of them must not keep everybody else from being written to.
                 tokio::task::coop::consume_budget().await;
-                let work = match poll_fn(|cx| next(&mut inbox, cx)).await {
-                    Next::Arrived(arrival) => self.take(arrival, &mut inbox),
-                    Next::NoRoom => Taken::Waits(room(&mut inbox)),
+                let left = match poll_fn(|cx| next(&mut inbox, cx)).await {
+                    Next::Arrived(arrival) => self.take(arrival),
+                    Next::NoRoom => Ok(Left::Room),
+                    Next::Lost => match last_words(&mut inbox).await {
+                        Some(arrival) => self.take(arrival),
+                        None => return CloseReason::lost(),
+                    },
                     Next::End(reason) => return reason,
                 };
-                match work {
-                    Taken::Handled => {}
-                    Taken::End(reason) => return reason,
-                    Taken::Waits(work) => {
-                        if let Err(reason) = work.await {
-                            return reason;
+                let step = match left {
+                    Ok(Left::Nothing) => Ok(()),
+                    Ok(Left::Message(message)) => {
+                        let outcome = {
+                            let mut handling = self.handling(message);
+                            match poll!(handling.work.as_mut()) {
+                                Poll::Ready(outcome) => Ok(outcome),
+                                Poll::Pending => handling.attended(&mut inbox).await,
+                            }
+                        };
+                        match outcome {
+                            Ok(Ok(())) => Ok(()),
+                            Ok(Err(failed)) => self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await,
+                            Err(reason) => Err(reason),
                         }
                     }
+                    Ok(Left::Room) => room(&mut inbox).await,
+                    Ok(Left::Other(waiting)) => self.until_the_deadline(waiting, &mut inbox).await,
+                    Err(reason) => Err(reason),
+                };
+                if let Err(reason) = step {
+                    return reason;
                 }
             }
         }
     }
 
-    /// Handles a frame at once, or boxes what is left of it. No `async fn`: what it has in hand would count to what
-    /// an idle connection holds.
-    fn take<'a, R: Source>(&'a mut self, arrival: Arrival, inbox: &'a mut Inbox<'_, R>) -> Taken<'a> {
-        let left = match arrival.received {
-            Received::Text(text) => self.text(text, arrival.at),
-            Received::Binary(data) => self.binary(data, arrival.at),
-            Received::Alive => Left::Nothing,
-            Received::Closed(frame) => return Taken::End(CloseReason::client(frame)),
-            Received::Broken(reason) => return Taken::End(reason),
-        };
-        match left {
-            Left::Nothing => Taken::Handled,
-            left => Taken::Waits(self.until_the_deadline(left, inbox)),
+    /// Handles a frame at once, or says what is left of it.
+    fn take(&mut self, arrival: Arrival) -> Result<Left, CloseReason> {
+        match arrival.received {
+            Received::Text(text) => Ok(self.text(text, arrival.at)),
+            Received::Binary(data) => Ok(self.binary(data, arrival.at)),
+            Received::Alive => Ok(Left::Nothing),
+            Received::Closed(frame) => Err(CloseReason::client(frame)),
+            Received::Broken(reason) => Err(reason),
         }
     }
 
-    /// At the drain's deadline a handler is dropped where it is.
-    fn until_the_deadline<'a, R: Source>(&'a mut self, left: Left, inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+    /// At the drain's deadline a hook is dropped where it is.
+    fn until_the_deadline<'a, R: Source>(
+        &'a mut self,
+        waiting: Waiting,
+        inbox: &'a mut Inbox<'_, R>,
+    ) -> BoxFuture<'a, Step> {
         async move {
             let manager = Arc::clone(self.layer.manager());
-            let handled = manager.deadline.run_until_cancelled(self.handle(left, inbox)).await;
-            handled.unwrap_or_else(|| Err(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts")))
+            let handled = manager.deadline.run_until_cancelled(self.handle(waiting, inbox)).await;
+            handled.unwrap_or_else(|| Err(restarting()))
         }
         .boxed()
-    }
-
-    pub(super) fn deadlines(&self) -> Deadlines {
-        let config = self.layer.config();
-        Deadlines { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
     }
 
     fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
@@ -171,6 +177,11 @@ impl<C: Consumer> Session<C> {
     }
 }
 
+/// Why a handler or hook is given up at the drain's deadline.
+pub(super) fn restarting() -> CloseReason {
+    CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts")
+}
+
 /// Boxed, as all that happens once in a connection's life.
 fn register<'a>(layer: &'a ChannelLayer, connection: &'a Connection) -> BoxFuture<'a, Result<Registered, Error>> {
     layer.manager().register(connection).boxed()
@@ -181,6 +192,8 @@ enum Next {
     Arrived(Arrival),
     /// What the client sent last has not been answered yet.
     NoRoom,
+    /// A write failed, and nothing is there to be read just now.
+    Lost,
     End(CloseReason),
 }
 
@@ -197,8 +210,20 @@ fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll
     match inbox.poll_next(cx) {
         Poll::Ready(Some(arrival)) => Poll::Ready(Next::Arrived(arrival)),
         Poll::Ready(None) => Poll::Ready(Next::End(CloseReason::lost())),
-        Poll::Pending => inbox.connection().poll_close_asked(cx).map(Next::End),
+        Poll::Pending => inbox.connection().poll_close_asked(cx).map(|reason| match reason.closed_by() {
+            ClosedBy::Lost => Next::Lost,
+            _ => Next::End(reason),
+        }),
     }
+}
+
+/// How long a socket is read on that cannot be written to: what its client said before, or its end, is there already.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// What is still to be read where a write failed. It is often known before the runtime has looked at the socket.
+fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Option<Arrival>> {
+    let read = poll_fn(|cx| inbox.poll_next(cx));
+    async move { tokio::time::timeout(LAST_WORDS, read).await.unwrap_or(None) }.boxed()
 }
 
 /// Waits until there is room. Meanwhile control frames are read.

@@ -10,7 +10,7 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
-use super::{Answered, Layout, Message, Priority, RequestId, Ttl, slice};
+use super::{Answered, Instead, Layout, Message, Part, Priority, RequestId, Ttl};
 use crate::error::{Error, ErrorCode};
 
 /// An envelope that was refused, and the `id` to answer where one was readable.
@@ -49,16 +49,21 @@ pub(super) fn decode(json: ByteString, layout: Layout, received_at: Instant) -> 
     if members.id.is_some() && re.is_none() {
         return Err(refused(malformed("`id` is a string of at most 64 bytes or an integer.")));
     }
-    let name = read_name(&json, members.tag, layout).map_err(refused)?;
+    let (name, instead) = read_name(&json, members.tag, layout).map_err(refused)?;
     let (metadata, ttl, priority) = read_extras(&members).map_err(refused)?;
     let data = match layout.content() {
-        Some(_) => members.content.map_or_else(ByteString::new, |raw| slice(&json, raw.get())),
-        None => json.clone(),
+        Some(_) => members.content.map_or(0..0, |raw| part(&json, raw.get())),
+        None => 0..json.len(),
     };
-    let metadata = metadata.map_or_else(ByteString::new, |raw| slice(&json, raw));
-    let size = json.len();
+    let metadata = metadata.map_or(0..0, |raw| part(&json, raw));
     let answered = Answered::of(re.as_ref());
-    Ok(Message { name, data, id: re, answered, metadata, ttl, priority, received_at, size })
+    Ok(Message { frame: json, name, data, metadata, id: re, answered, ttl, priority, received_at, instead })
+}
+
+/// Where a piece of the frame stands in it.
+fn part(frame: &str, piece: &str) -> Part {
+    let start = piece.as_ptr() as usize - frame.as_ptr() as usize;
+    start..start + piece.len()
 }
 
 fn find_members<'a>(json: &'a str, layout: Layout) -> Result<Members<'a>, serde_json::Error> {
@@ -76,7 +81,8 @@ fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
     Error::new(ErrorCode::InvalidMessageFormat, message)
 }
 
-fn read_name(json: &ByteString, tag: Option<&RawValue>, layout: Layout) -> Result<ByteString, Error> {
+/// Where the name stands; if it has escapes, what it is without them.
+fn read_name(json: &str, tag: Option<&RawValue>, layout: Layout) -> Result<(Part, Option<Box<Instead>>), Error> {
     let Some(raw) = tag else {
         let message = format!("The message has no `{}`.", layout.tag());
         return Err(Error::new(ErrorCode::MissingMessageType, message));
@@ -86,9 +92,10 @@ fn read_name(json: &ByteString, tag: Option<&RawValue>, layout: Layout) -> Resul
         return Err(malformed(format!("`{}` is a string.", layout.tag())));
     };
     if !inner.contains('\\') {
-        return Ok(slice(json, inner));
+        return Ok((part(json, inner), None));
     }
-    serde_json::from_str::<String>(raw).map(ByteString::from).map_err(|error| no_json(&error))
+    let name = serde_json::from_str::<String>(raw).map_err(|error| no_json(&error))?;
+    Ok((part(json, inner), Some(Box::new(Instead { name: Some(name.into()), data: None }))))
 }
 
 type Extras<'a> = (Option<&'a str>, Option<Ttl>, Priority);
@@ -270,7 +277,7 @@ mod tests {
         let frame = ByteString::from(r#"{"data": {"n": [1, 2]}, "type": "a", "x": 1}"#);
         let message = decode(frame.clone(), Layout::DEFAULT, Instant::now()).unwrap();
         assert_eq!(message.data(), r#"{"n": [1, 2]}"#);
-        let (frame, data) = (frame.as_bytes().as_ptr_range(), message.data.as_bytes().as_ptr());
+        let (frame, data) = (frame.as_bytes().as_ptr_range(), message.data().as_ptr());
         assert!(frame.contains(&data), "copied");
     }
 

@@ -13,6 +13,7 @@ mod reply;
 mod request_id;
 mod serializer;
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -69,16 +70,27 @@ pub enum Priority {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Message {
-    name: ByteString,
+    frame: ByteString,
+    name: Part,
     /// Empty where the member is absent.
-    data: ByteString,
+    data: Part,
+    metadata: Part,
     id: Option<RequestId>,
     answered: Answered,
-    metadata: ByteString,
     ttl: Option<Ttl>,
     priority: Priority,
     received_at: Instant,
-    size: usize,
+    instead: Option<Box<Instead>>,
+}
+
+/// Where something stands in the frame.
+type Part = Range<usize>;
+
+/// What takes the place of what stands in the frame.
+#[derive(Clone, Debug, Default)]
+struct Instead {
+    name: Option<ByteString>,
+    data: Option<ByteString>,
 }
 
 /// Whether a request has had its one answer; every copy of the message shares it.
@@ -125,17 +137,24 @@ impl Message {
 
     /// Its name: what stands under `type`.
     pub fn name(&self) -> &str {
-        &self.name
+        let instead = self.instead.as_ref().and_then(|instead| instead.name.as_deref());
+        instead.unwrap_or_else(|| self.part(&self.name))
     }
 
     /// The same, without a copy.
     pub(crate) fn shared_name(&self) -> ByteString {
-        self.name.clone()
+        let instead = self.instead.as_ref().and_then(|instead| instead.name.clone());
+        instead.unwrap_or_else(|| self.frame.slice_ref(self.part(&self.name)))
     }
 
     /// Its payload, as JSON; empty where there is none.
     pub fn data(&self) -> &str {
-        &self.data
+        let instead = self.instead.as_ref().and_then(|instead| instead.data.as_deref());
+        instead.unwrap_or_else(|| self.part(&self.data))
+    }
+
+    fn part(&self, part: &Part) -> &str {
+        &self.frame[part.clone()]
     }
 
     /// Parses the payload.
@@ -145,7 +164,7 @@ impl Message {
     /// `VALIDATION_FAILED` with the field in `details`; `INVALID_JSON` for text that cannot be, such
     /// as half of a surrogate pair.
     pub fn payload<P: DeserializeOwned>(&self) -> Result<P, Error> {
-        decode::payload(&self.data)
+        decode::payload(self.data())
     }
 
     /// The request's id, where the client wants exactly one answer.
@@ -159,7 +178,7 @@ impl Message {
 
     /// What the client put into `metadata`: a JSON object, or nothing.
     pub fn metadata(&self) -> Option<&str> {
-        (!self.metadata.is_empty()).then_some(&*self.metadata)
+        (!self.metadata.is_empty()).then(|| self.part(&self.metadata))
     }
 
     /// How urgent the client says it is.
@@ -174,7 +193,7 @@ impl Message {
 
     /// The size of its frame in bytes.
     pub fn size(&self) -> usize {
-        self.size
+        self.frame.len()
     }
 
     /// Whether its `ttl_seconds`, counted from its receipt, have passed; 0 or less at once.
@@ -189,7 +208,7 @@ impl Message {
     /// The same message under another name, for middleware that translates.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<ByteString>) -> Self {
-        self.name = name.into();
+        self.instead.get_or_insert_default().name = Some(name.into());
         self
     }
 
@@ -199,14 +218,10 @@ impl Message {
     ///
     /// `SYSTEM_ERROR` where the payload does not serialize.
     pub fn with_payload<P: Serialize>(mut self, payload: &P) -> Result<Self, Error> {
-        self.data = serde_json::to_string(payload).map_err(Error::internal)?.into();
+        let data = serde_json::to_string(payload).map_err(Error::internal)?;
+        self.instead.get_or_insert_default().data = Some(data.into());
         Ok(self)
     }
-}
-
-/// A part of a frame as a string of its own, without a copy.
-fn slice(whole: &ByteString, part: &str) -> ByteString {
-    whole.slice_ref(part)
 }
 
 /// The error for a frame of a kind that a consumer does not take.

@@ -87,7 +87,8 @@ pub fn write_envelope<P: Serialize + ?Sized>(
     re: Option<&RequestId>,
 ) -> Result<ByteString, Error> {
     // Taken out while it is written to: a `Serialize` may send something itself.
-    let mut json = SCRATCH.take();
+    // A thread that ends has none left.
+    let mut json = SCRATCH.try_with(Cell::take).unwrap_or_default();
     json.clear();
     let written = match layout.content() {
         Some(content) => Nested { tag: layout.tag(), content, name, payload, re }
@@ -98,7 +99,7 @@ pub fn write_envelope<P: Serialize + ?Sized>(
     // serde_json writes UTF-8; the check costs less than an `unsafe` would need to be argued for.
     let finished = ByteString::try_from(Bytes::copy_from_slice(&json)).map_err(Error::internal);
     if json.capacity() <= SCRATCH_BYTES {
-        SCRATCH.set(json);
+        let _ = SCRATCH.try_with(|scratch| scratch.set(json));
     }
     written.map_err(|error| Error::internal(error).with_component("encode"))?;
     finished

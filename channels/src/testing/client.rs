@@ -313,8 +313,8 @@ impl Reader {
                 bytes.extend_from_slice(&chunk.bytes);
                 batch.next_written(&mut tally);
             }
+            self.connection.written_by_transport(tally);
             self.connection.outbox().done(batch);
-            self.connection.written(tally);
             while let Some(event) = self.decoder.decode(&mut bytes).expect("the server breaks the protocol") {
                 if self.take(event).await.is_break() {
                     return;

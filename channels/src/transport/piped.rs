@@ -40,7 +40,7 @@ impl Given<'_> {
             to.flush().await
         };
         let outcome = written.await;
-        self.connection.written(tally);
+        self.connection.written_by_transport(tally);
         outcome
     }
 }

@@ -251,7 +251,8 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, CloseReason> {
 /// A frame that is all there: its payload, unmasked where it stands.
 fn whole(input: &mut BytesMut, header: Header) -> BytesMut {
     input.advance(header.bytes);
-    let mut payload = input.split_to(header.len);
+    // A part of what is shared costs a count of its own; most often there is one frame, and it is all.
+    let mut payload = if input.len() == header.len { std::mem::take(input) } else { input.split_to(header.len) };
     unmask(&mut payload, header.mask);
     payload
 }

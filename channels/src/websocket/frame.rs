@@ -37,8 +37,6 @@ pub(super) const FIN: u8 = 0x80;
 pub(super) const RSV1: u8 = 0x40;
 /// The longest payload of a control frame.
 pub(super) const MAX_CONTROL_BYTES: usize = 125;
-/// The longest header of a frame without a mask.
-const MAX_HEADER_BYTES: usize = 10;
 /// The second byte of a frame whose length follows in two bytes.
 pub(super) const LENGTH_IN_2: u8 = 126;
 /// The second byte of a frame whose length follows in eight bytes.
@@ -56,7 +54,8 @@ pub(crate) struct Chunk {
 
 /// A data message as a chunk of its own.
 pub(crate) fn data(opcode: OpCode, payload: &[u8], compressed: bool) -> Chunk {
-    let mut bytes = BytesMut::with_capacity(MAX_HEADER_BYTES + payload.len());
+    // Memory that is full needs no second allocation to be shared by one.
+    let mut bytes = BytesMut::with_capacity(header_bytes(payload.len()) + payload.len());
     put(&mut bytes, FIN | if compressed { RSV1 } else { 0 } | opcode as u8, payload);
     Chunk { bytes: bytes.freeze(), messages: 1, payload: payload.len() }
 }
@@ -67,6 +66,15 @@ pub(crate) fn control(opcode: OpCode, payload: &[u8]) -> Chunk {
     let mut bytes = BytesMut::with_capacity(2 + payload.len());
     put(&mut bytes, FIN | opcode as u8, payload);
     Chunk { bytes: bytes.freeze(), messages: 0, payload: 0 }
+}
+
+/// The size of a header without a mask.
+fn header_bytes(payload: usize) -> usize {
+    match payload {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "each arm has looked at the length")]
@@ -92,7 +100,11 @@ mod tests {
 
     #[test]
     fn the_length_stands_in_the_shortest_form() {
-        let head = |len: usize| data(OpCode::Binary, &vec![0; len], false).bytes[..].to_vec();
+        let head = |len: usize| {
+            let frame = data(OpCode::Binary, &vec![0; len], false).bytes;
+            assert_eq!(frame.len(), header_bytes(len) + len);
+            frame.to_vec()
+        };
         assert_eq!(head(0), [0x82, 0]);
         assert_eq!(head(125)[..2], [0x82, 125]);
         assert_eq!(head(126)[..4], [0x82, 126, 0, 126]);

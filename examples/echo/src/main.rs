@@ -1,12 +1,15 @@
 //! The smallest consumer: `/ws` sends each frame back as it came.
 //!
-//! `HOST` = 127.0.0.1, `PORT` = 9001, and every variable of `channels::Config`.
+//! `HOST` = 127.0.0.1, `PORT` = 9001, and every variable of `channels::Config`; `WS_MAX_MESSAGE_SIZE` is 16 MiB unless it
+//! says otherwise, which is the largest message of the usual conformance suite.
 
 use std::env;
 use std::error::Error;
 
 use axum::Router;
 use channels::prelude::*;
+
+const MAX_MESSAGE_SIZE: usize = 16 << 20;
 
 #[derive(Default)]
 struct Echo;
@@ -26,7 +29,7 @@ impl Echo {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let layer = ChannelLayer::connect(Config::from_env()?).await?;
+    let layer = ChannelLayer::connect(Config::builder().max_message_size(MAX_MESSAGE_SIZE).env()?.build()?).await?;
     let app = Router::new().route("/ws", layer.serve::<Echo>().into_route());
 
     let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());

@@ -19,6 +19,7 @@ mod wait;
 
 pub use cluster::{NODES, RedisCluster};
 pub use options::RedisOptions;
+pub use process::Process;
 pub use proxy::{End, FaultProxy, Way};
 pub use resp::{Connection, Failure, Value};
 pub use sentinels::{MASTER, Sentinels};

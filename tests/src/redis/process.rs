@@ -1,6 +1,6 @@
 //! A process that ends with the test, however that ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::{env, io, thread};
@@ -11,15 +11,20 @@ use super::wait::until;
 
 /// A child. Dropped, it is killed and reaped.
 #[derive(Debug)]
-pub(super) struct Process(Child);
+pub struct Process(Child);
 
 /// What is to be started, and who wants to know.
 type Order = (Command, mpsc::Sender<io::Result<Child>>);
 
 impl Process {
-    /// Starts `program`. On Linux the kernel kills it when this process ends, be it by SIGKILL.
-    pub(super) fn start(program: &str, configure: impl FnOnce(&mut Command)) -> io::Result<Self> {
-        let program = find(program)?;
+    /// Starts a program, by its name on the search path or by an absolute path. On Linux the kernel kills it when this
+    /// process ends, be it by SIGKILL.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it cannot be started.
+    pub fn start(program: impl AsRef<Path>, configure: impl FnOnce(&mut Command)) -> io::Result<Self> {
+        let program = find(program.as_ref())?;
         let mut command = if ends_with_us() {
             let mut command = Command::new("setpriv");
             command.args(["--pdeathsig", "KILL", "--"]).arg(program);
@@ -34,30 +39,31 @@ impl Process {
         started.recv().map_err(io::Error::other)?.map(Self)
     }
 
-    pub(super) fn id(&self) -> u32 {
+    /// Its number.
+    pub fn id(&self) -> u32 {
         self.0.id()
     }
 
     /// Whether it has ended; then it is reaped.
-    pub(super) fn has_ended(&mut self) -> bool {
+    pub fn has_ended(&mut self) -> bool {
         self.0.try_wait().unwrap().is_some()
     }
 
     /// Sends a signal. The id cannot be another's: only this value reaps it.
-    pub(super) fn signal(&mut self, signal: Signal) {
+    pub fn signal(&mut self, signal: Signal) {
         assert!(!self.has_ended(), "the process has ended already");
         kill_process(self.pid(), signal).unwrap();
     }
 
     /// Sends SIGSTOP and waits until it stands.
-    pub(super) fn stop(&mut self) {
+    pub fn stop(&mut self) {
         self.signal(Signal::STOP);
         let pid = self.pid();
         until("a process stops", || waitid(WaitId::Pid(pid), WaitIdOptions::STOPPED | WaitIdOptions::NOHANG).unwrap());
     }
 
     /// Sends SIGTERM and waits for its end.
-    pub(super) fn terminate(mut self) {
+    pub fn terminate(mut self) {
         self.signal(Signal::TERM);
         until("a process ends", || self.has_ended().then_some(()));
     }
@@ -91,7 +97,8 @@ fn starter() -> mpsc::Sender<Order> {
     starter.clone()
 }
 
-fn find(program: &str) -> io::Result<PathBuf> {
+fn find(program: &Path) -> io::Result<PathBuf> {
+    // A folder joined with an absolute path is that path.
     let path = env::var_os("PATH").unwrap_or_default();
     let found = env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
     found.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "not on the search path"))

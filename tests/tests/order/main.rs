@@ -3,5 +3,8 @@
 
 mod bursts;
 mod crowd;
+mod encoding;
+mod ending;
+
 mod full;
 mod script;

@@ -2,4 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
 mod conformance;
+mod elsewhere;
+mod foreign;
 mod harness;
+mod outage;
+mod servers;
+mod several;
+mod start;
+mod topology;

@@ -164,3 +164,29 @@ async fn an_encoder_that_panics_costs_its_client_the_message_and_nobody_anything
     drop((ada, bob));
     stage.empty().await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_without_a_socket_is_compressed_for_like_any_other() {
+    let config = Config::builder().compression(true).compression_min_bytes(64).build().unwrap();
+    let stage = Stage::with(World { groups: vec!["all"], ..World::default() }, config);
+    let offer = ("sec-websocket-extensions", "permessage-deflate; server_max_window_bits=10");
+    let mut ada = stage.connecting("ada").header(offer.0, offer.1).await.unwrap();
+    let mut packed = stage.connecting("bob").header(offer.0, offer.1).protocol("channels.v1.msgpack").await.unwrap();
+    let mut plain = stage.connect("eve").await;
+    for client in [&ada, &packed, &plain] {
+        client.joined("all").await;
+    }
+    let text = "again and ".repeat(10_000);
+    for from_a_handler in [false, true] {
+        if from_a_handler {
+            plain.send("say", &json!({"group": "all", "text": text})).await;
+        } else {
+            stage.layer.send_to_group("all", ServerMessage::Said(Text { text: text.clone() })).await.unwrap();
+        }
+        assert_eq!(ada.recv::<Text>().await.text, text);
+        assert_eq!(plain.recv::<Text>().await.text, text);
+        assert_eq!(next_msgpack(&mut packed).await["data"]["text"], *text);
+    }
+    let (compressed, whole) = (ada.connection().counters().bytes_out, plain.connection().counters().bytes_out);
+    assert!(whole > 200_000 && compressed < whole / 10, "{compressed} bytes, {whole} without compression");
+}

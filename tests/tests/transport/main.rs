@@ -4,6 +4,8 @@
 mod half_way;
 mod http2;
 mod listener;
+mod lost;
+mod outlived;
 mod tcp;
 mod tls;
 mod unix;

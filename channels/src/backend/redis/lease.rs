@@ -6,7 +6,7 @@
 //! know less, takes a new lease and writes everything anew.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::Value;
@@ -32,9 +32,18 @@ pub(super) struct Lease {
     id: RwLock<Arc<str>>,
     /// Whose numbers count for nothing.
     dead: RwLock<Arc<[Arc<str>]>>,
+    /// Our own before this one, until nothing is left of them; some of the dead.
+    former: Mutex<Vec<Former>>,
     peers: Mutex<Peers>,
     expiry: Duration,
     every: Duration,
+}
+
+#[derive(Debug)]
+struct Former {
+    lease: Arc<str>,
+    /// It was taken away; before, nobody else cleans up.
+    condemned: bool,
 }
 
 #[derive(Debug, Default)]
@@ -83,6 +92,7 @@ impl Lease {
         Self {
             id: RwLock::new(new_id()),
             dead: RwLock::new(Arc::from([])),
+            former: Mutex::default(),
             peers: Mutex::default(),
             expiry,
             every: BEAT_EVERY.min(shortest / 3),
@@ -103,16 +113,27 @@ impl Lease {
     }
 
     fn bury(&self, dead: impl IntoIterator<Item = String>) {
-        let all: HashSet<Arc<str>> = dead.into_iter().map(Arc::from).collect();
+        let former = self.former();
+        let all: HashSet<Arc<str>> = dead.into_iter().map(Arc::from).chain(former).collect();
         *self.dead.write().unwrap_or_else(PoisonError::into_inner) = all.into_iter().collect();
     }
 
     /// Another lease; the one before is dead at once.
     pub(super) fn renew(&self) -> Arc<str> {
         let old = std::mem::replace(&mut *self.id.write().unwrap_or_else(PoisonError::into_inner), new_id());
+        self.lock_former().push(Former { lease: Arc::clone(&old), condemned: false });
         let before = self.dead();
-        self.bury(before.iter().chain([&old]).map(ToString::to_string));
+        self.bury(before.iter().map(ToString::to_string));
         old
+    }
+
+    /// Our own leases before this one, of which something may be left.
+    pub(super) fn former(&self) -> Vec<Arc<str>> {
+        self.lock_former().iter().map(|former| Arc::clone(&former.lease)).collect()
+    }
+
+    fn lock_former(&self) -> MutexGuard<'_, Vec<Former>> {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn keys(net: &Net) -> [String; 4] {
@@ -133,6 +154,9 @@ impl Lease {
         let (beats, condemned): (HashMap<String, u64>, Vec<String>) =
             redis::from_redis_value(answer).map_err(|error| Fault::not_sent(error.to_string()))?;
         let dead = self.peers.lock().unwrap_or_else(PoisonError::into_inner).observe(&own, &beats, self.every);
+        // Somebody else may have cleaned up after a lease of ours.
+        let is_left = |former: &Former| !former.condemned || condemned.iter().any(|lease| **lease == *former.lease);
+        self.lock_former().retain(is_left);
         self.bury(dead.iter().map(|(lease, _)| lease.clone()).chain(condemned.iter().cloned()));
         Ok(Beat::Lives { dead, condemned })
     }
@@ -145,7 +169,12 @@ impl Lease {
     pub(super) async fn condemn(&self, net: &Net, lease: &str, beat: Option<u64>) -> Result<bool, Fault> {
         let mut cmd = script::CONDEMN.call(&Self::keys(net));
         cmd.arg(lease).arg(beat.map_or_else(String::new, |beat| beat.to_string())).arg(millis(self.expiry));
-        Ok(net.call(Partition::COMMON, &cmd).await? == Value::Int(1))
+        let did = net.call(Partition::COMMON, &cmd).await? == Value::Int(1);
+        self.lock_former()
+            .iter_mut()
+            .filter(|former| *former.lease == *lease)
+            .for_each(|former| former.condemned = true);
+        Ok(did)
     }
 
     /// Whether this server is the one that cleans up after another now.
@@ -166,6 +195,7 @@ impl Lease {
     ///
     /// [`Fault`] where it still stands there.
     pub(super) async fn cleaned(&self, net: &Net, lease: &str) -> Result<(), Fault> {
+        self.lock_former().retain(|former| *former.lease != *lease);
         let mut forget = redis::cmd("SREM");
         forget.arg(net.names.common("condemned")).arg(lease);
         net.call(Partition::COMMON, &forget).await?;
@@ -199,6 +229,16 @@ mod tests {
         }
         let dead = peers.observe("own", &beats(&[("own", 1), ("lives", 5), ("still", 7)]), BEAT_EVERY);
         assert_eq!(dead, [("still".to_owned(), 7)]);
+    }
+
+    #[test]
+    fn a_lease_of_before_is_dead_whatever_others_say() {
+        let lease = Lease::new(Duration::from_secs(3600), Duration::from_secs(3600));
+        let first = lease.renew();
+        let second = lease.renew();
+        lease.bury(["other".to_owned()]);
+        let dead = lease.dead();
+        assert!(dead.len() == 3 && dead.contains(&first) && dead.contains(&second) && !dead.contains(&lease.id()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -174,7 +174,7 @@ impl Membership {
         let old = self.lease.renew();
         tracing::warn!(%old, new = %self.lease.id(), why, "taking another lease");
         loop {
-            match self.write_everything(&old).await {
+            match self.write_everything().await {
                 Ok(()) => return,
                 Err(fault) => tracing::debug!(%fault, "cannot register again yet"),
             }
@@ -182,7 +182,7 @@ impl Membership {
         }
     }
 
-    async fn write_everything(self: &Arc<Self>, old: &str) -> Result<(), Fault> {
+    async fn write_everything(self: &Arc<Self>) -> Result<(), Fault> {
         self.lease.beat(&self.net, self.permits.used(), true).await?;
         let evict = |user: Option<&str>, too_many: usize| {
             let user = user.and_then(|user| UserId::new(user).ok());
@@ -200,8 +200,10 @@ impl Membership {
         if !(users && groups) {
             return Err(Fault::not_sent("some numbers could not be written"));
         }
-        self.lease.condemn(&self.net, old, None).await?;
-        self.bury(Vec::new(), vec![old.to_owned()]).await;
+        for former in self.lease.former() {
+            self.lease.condemn(&self.net, &former, None).await?;
+            self.bury(Vec::new(), vec![former.to_string()]).await;
+        }
         Ok(())
     }
 

@@ -55,8 +55,8 @@ pub(super) struct Net {
     /// Nothing for a process that only publishes.
     pub(super) deliveries: Option<Deliveries>,
     map: RwLock<Arc<Map>>,
-    /// Of nodes that are gone, whose topics are not live elsewhere yet.
-    orphaned: Mutex<Vec<u64>>,
+    /// Interruptions that end when all topics are live, wherever they are now.
+    moving: Mutex<Vec<u64>>,
     looking: Mutex<()>,
     sharded: AtomicBool,
     next_node: AtomicU64,
@@ -85,7 +85,7 @@ impl Net {
             reports,
             deliveries,
             map: RwLock::new(Arc::new(Map { owners: [const { None }; PARTITIONS], nodes: Vec::new() })),
-            orphaned: Mutex::default(),
+            moving: Mutex::default(),
             looking: Mutex::default(),
             sharded: AtomicBool::new(false),
             next_node: AtomicU64::new(NOWHERE + 1),
@@ -195,7 +195,7 @@ impl Net {
             node.gone.cancel();
             self.subscriptions.forget(node.id);
             if let Some(id) = node.take_interruption() {
-                self.orphaned.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+                self.moving.lock().unwrap_or_else(PoisonError::into_inner).push(id);
             }
         }
         new.nodes.iter().filter_map(|node| node.link.as_ref()).for_each(Link::wake);
@@ -225,10 +225,9 @@ impl Net {
             return;
         }
         tracing::info!(nodes = self.map().nodes.len(), "slots have other servers now");
-        if self.subscriptions.displaced() > displaced_before {
-            let now = std::time::SystemTime::now();
-            let id = self.reports.interrupted("cluster", "topics lie at other servers now", now);
-            self.orphaned.lock().unwrap_or_else(PoisonError::into_inner).push(id);
+        let displaced = self.subscriptions.displaced().saturating_sub(displaced_before);
+        if displaced > 0 {
+            self.topics_moved("cluster", displaced);
         }
         // A replica that took over may not know the last that its master did.
         self.another_process();
@@ -432,14 +431,23 @@ impl Net {
         self.look_again();
     }
 
+    /// Topics that were live are to be asked for elsewhere: one interruption until all are live there.
+    pub(super) fn topics_moved(&self, server: &str, topics: usize) {
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        if moving.is_empty() {
+            let cause = format!("{topics} topics lie at another server now");
+            moving.push(self.reports.interrupted(server, cause, std::time::SystemTime::now()));
+        }
+    }
+
     /// Everything that was live at a node is live again; ends what was interrupted there.
     pub(super) fn complete(&self, node: &Node) {
         if node.is_interrupted() && node.is_listening() && self.subscriptions.displaced_at(node.id) == 0 {
             node.take_interruption().into_iter().for_each(|id| self.reports.restored(id));
         }
-        let mut orphaned = self.orphaned.lock().unwrap_or_else(PoisonError::into_inner);
-        if !orphaned.is_empty() && self.subscriptions.displaced() == 0 {
-            orphaned.drain(..).for_each(|id| self.reports.restored(id));
+        let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
+        if !moving.is_empty() && self.subscriptions.displaced() == 0 {
+            moving.drain(..).for_each(|id| self.reports.restored(id));
         }
     }
 

@@ -270,7 +270,7 @@ impl Hears for Listener<'_> {
 
     fn slots_moved(&self, lost: usize) {
         if lost > 0 {
-            self.node.interrupted(self.net, &format!("{lost} topics lie at another server now"));
+            self.net.topics_moved(&self.node.name(), lost);
         }
         self.net.look_again();
     }

@@ -21,8 +21,6 @@ const ANSWER: &str = "permessage-deflate; server_no_context_takeover; client_no_
 pub(crate) struct Deflate {
     /// The window of what the server sends, 9 to 15.
     pub(crate) server_bits: u8,
-    /// The window that the client promised at most, 9 to 15; 8 is read with 9.
-    pub(crate) client_bits: u8,
 }
 
 /// The first of the client's offers that can be accepted, and the value of the response's `Sec-WebSocket-Extensions`.
@@ -32,10 +30,7 @@ pub(crate) fn negotiate(headers: &HeaderMap) -> Option<(Deflate, HeaderValue)> {
     let values = headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter();
     let lists = values.filter(|value| value.len() <= MAX_HEADER_BYTES).filter_map(|value| value.to_str().ok());
     let offer = lists.flat_map(|list| list.split(outside_quotes(','))).take(MAX_OFFERS).find_map(Offer::read)?;
-    let agreed = Deflate {
-        server_bits: offer.server_bits.unwrap_or(MAX_WINDOW_BITS),
-        client_bits: offer.client_bits.unwrap_or(MAX_WINDOW_BITS).max(MIN_WINDOW_BITS),
-    };
+    let agreed = Deflate { server_bits: offer.server_bits.unwrap_or(MAX_WINDOW_BITS) };
     Some((agreed, offer.answer()?))
 }
 
@@ -45,7 +40,7 @@ struct Offer {
     server_without_takeover: Option<()>,
     client_without_takeover: Option<()>,
     server_bits: Option<u8>,
-    client_bits: Option<u8>,
+    client_bits: Option<()>,
 }
 
 impl Offer {
@@ -68,9 +63,9 @@ impl Offer {
                     let bits = window_bits(bits).filter(|bits| *bits >= MIN_WINDOW_BITS)?;
                     once(&mut offer.server_bits, bits)?;
                 }
-                // Without a value it says only that the answer may ask for a window.
-                ("client_max_window_bits", None) => once(&mut offer.client_bits, MAX_WINDOW_BITS)?,
-                ("client_max_window_bits", Some(bits)) => once(&mut offer.client_bits, window_bits(bits)?)?,
+                // The answer may ask for a smaller window, and does not: any is read with the largest.
+                ("client_max_window_bits", None) => once(&mut offer.client_bits, ())?,
+                ("client_max_window_bits", Some(bits)) => once(&mut offer.client_bits, window_bits(bits).map(drop)?)?,
                 _ => return None,
             }
         }

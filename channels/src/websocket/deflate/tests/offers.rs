@@ -12,25 +12,25 @@ fn offered(headers: &[&str]) -> Option<(Deflate, HeaderValue)> {
     negotiate(&values.map(|(name, value)| (name, value.unwrap())).collect::<HeaderMap>())
 }
 
-fn accepted(headers: &[&str]) -> (u8, u8, String) {
+fn accepted(headers: &[&str]) -> (u8, String) {
     let (agreed, answer) = offered(headers).unwrap_or_else(|| panic!("{headers:?} was declined"));
-    (agreed.server_bits, agreed.client_bits, answer.to_str().unwrap().to_owned())
+    (agreed.server_bits, answer.to_str().unwrap().to_owned())
 }
 
 #[test]
 fn offers_are_accepted() {
-    for (offer, server_bits, client_bits) in [
-        ("permessage-deflate", 15, 15),
-        ("permessage-deflate; client_max_window_bits", 15, 15),
-        ("permessage-deflate;client_max_window_bits=10", 15, 10),
-        ("permessage-deflate ;\tclient_max_window_bits = 8", 15, 9),
-        ("permessage-deflate; server_no_context_takeover; client_no_context_takeover", 15, 15),
-        (r#"permessage-deflate; client_max_window_bits="12""#, 15, 12),
-        (r#"permessage-deflate; client_max_window_bits="1\2""#, 15, 12),
-        ("x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=11", 15, 11),
-        (r#"other; text="permessage-deflate, \"; ", , permessage-deflate"#, 15, 15),
+    for offer in [
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate;client_max_window_bits=10",
+        "permessage-deflate ;\tclient_max_window_bits = 8",
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
+        r#"permessage-deflate; client_max_window_bits="12""#,
+        r#"permessage-deflate; client_max_window_bits="1\2""#,
+        "x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=11",
+        r#"other; text="permessage-deflate, \"; ", , permessage-deflate"#,
     ] {
-        assert_eq!(accepted(&[offer]), (server_bits, client_bits, PLAIN.to_owned()), "{offer}");
+        assert_eq!(accepted(&[offer]), (15, PLAIN.to_owned()), "{offer}");
     }
 }
 
@@ -42,7 +42,7 @@ fn a_window_of_the_server_is_answered() {
             format!("permessage-deflate; client_max_window_bits; server_max_window_bits=\"{bits}\""),
         ] {
             let answer = format!("{PLAIN}; server_max_window_bits={bits}");
-            assert_eq!(accepted(&[&offer]), (bits, 15, answer), "{offer}");
+            assert_eq!(accepted(&[&offer]), (bits, answer), "{offer}");
         }
     }
 }
@@ -100,9 +100,9 @@ fn the_first_acceptable_offer_wins_over_all_headers() {
     let declined = "permessage-deflate; server_max_window_bits=8";
     let second = "permessage-deflate; server_max_window_bits=10, permessage-deflate";
     let answer = format!("{PLAIN}; server_max_window_bits=10");
-    assert_eq!(accepted(&[&format!("{declined}, {second}")]), (10, 15, answer.clone()));
-    assert_eq!(accepted(&[declined, "other", second]), (10, 15, answer.clone()));
-    assert_eq!(accepted(&["x; y=\"permessage-deflate", "\u{fc}", second]), (10, 15, answer));
+    assert_eq!(accepted(&[&format!("{declined}, {second}")]), (10, answer.clone()));
+    assert_eq!(accepted(&[declined, "other", second]), (10, answer.clone()));
+    assert_eq!(accepted(&["x; y=\"permessage-deflate", "\u{fc}", second]), (10, answer));
 }
 
 #[test]
@@ -112,7 +112,7 @@ fn a_hostile_header_is_not_read_to_its_end() {
     let commas = ",".repeat(16);
     assert_eq!(offered(&[&commas, "permessage-deflate"]), None, "an empty offer is one too");
     let long = format!("permessage-deflate; server_max_window_bits=10{}", " ".repeat(5000));
-    assert_eq!(accepted(&[&long, "permessage-deflate"]).2, PLAIN, "a long header is passed over");
+    assert_eq!(accepted(&[&long, "permessage-deflate"]).1, PLAIN, "a long header is passed over");
     for unit in ["\"", "\\", "\"\\", ";", "=", ",", "a", "; x=\"", "permessage-deflate;"] {
         for length in [4096, 100_000] {
             let header = unit.repeat(length / unit.len());
@@ -128,7 +128,7 @@ fn any_header_at_all_is_answered_or_declined() {
     for _ in 0..20_000 {
         let header: String = (0..numbers.below(30)).map(|_| words[numbers.below(words.len())]).collect();
         if let Some((agreed, answer)) = offered(&[&header]) {
-            assert!((9..=15).contains(&agreed.server_bits) && (9..=15).contains(&agreed.client_bits), "{header}");
+            assert!((9..=15).contains(&agreed.server_bits), "{header}");
             assert!(answer.to_str().unwrap().starts_with(PLAIN), "{header}");
         }
     }

@@ -1,0 +1,116 @@
+//! A message's handler that may wait: in a box, looked at once, and attended only where it does wait.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+
+use super::Consumer;
+use super::answer::{Answers, Request};
+use super::guard::{Deadlines, attend, caught, late};
+use super::handle::Failed;
+use super::inbox::{Inbox, Source};
+use super::session::{Session, restarting};
+use crate::close::CloseReason;
+use crate::connection::Connection;
+use crate::error::Error;
+use crate::extract::Context;
+use crate::layer::ChannelLayer;
+use crate::message::{Message, ReplySink};
+use crate::middleware::{Next, Terminal};
+
+/// A handler has ended.
+pub(super) type Outcome = Result<(), Box<Failed>>;
+
+/// A handler at work. Most end when they are first polled; what the others need while they wait is not in their box.
+pub(super) struct Handling<'a> {
+    pub(super) work: BoxFuture<'a, Outcome>,
+    connection: &'a Connection,
+    layer: &'a ChannelLayer,
+}
+
+impl<C: Consumer> Session<C> {
+    /// The one allocation for a message whose handler may wait.
+    pub(super) fn handling(&mut self, message: Message) -> Handling<'_> {
+        let Self { consumer, connection, layer, state, middleware } = self;
+        let (connection, layer, state) = (&*connection, &*layer, &*state);
+        let work = async move {
+            let (request, name) = (Request::of(&message), message.shared_name());
+            let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
+            let outcome = if middleware.is_empty() {
+                let work = caught(async {
+                    let cx = Context::new(connection, layer, state, &message);
+                    consumer.message(&cx, &mut answers).await?;
+                    answers.succeeded()
+                });
+                unless_late(connection, work).await
+            } else {
+                let work = caught(async {
+                    let mut end = End { consumer, connection, layer, state, answers: &mut answers };
+                    Next::new(middleware, &mut end, connection, layer).run(message).await?;
+                    answers.succeeded()
+                });
+                unless_late(connection, Box::pin(work)).await
+            };
+            outcome.map_err(|error| {
+                // A reply that was held back goes out before the error, which bears the `re`.
+                let error = answers.release().err().unwrap_or(error);
+                Box::new(Failed { error, request, name: Some(name) })
+            })
+        };
+        Handling { work: Box::pin(work), connection, layer }
+    }
+}
+
+/// Runs a handler until its time is up, which [`Handling::attended`] says.
+async fn unless_late(connection: &Connection, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
+    let mut work = pin!(work);
+    poll_fn(|cx| if connection.is_late() { Poll::Ready(late()) } else { work.as_mut().poll(cx) }).await
+}
+
+impl<'a> Handling<'a> {
+    /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
+    pub(super) fn attended<R: Source>(
+        self,
+        inbox: &'a mut Inbox<'_, R>,
+    ) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
+        let Self { mut work, connection, layer } = self;
+        async move {
+            let attended = async {
+                match attend(inbox, connection, Deadlines::of(layer), work.as_mut()).await {
+                    Some(outcome) => outcome,
+                    None => {
+                        // What it replied before and what is told of it are its own work.
+                        connection.set_late(true);
+                        let outcome = work.await;
+                        connection.set_late(false);
+                        outcome
+                    }
+                }
+            };
+            layer.manager().deadline.run_until_cancelled(attended).await.ok_or_else(restarting)
+        }
+        .boxed()
+    }
+}
+
+/// The consumer behind its middleware.
+struct End<'a, C: Consumer> {
+    consumer: &'a mut C,
+    connection: &'a Connection,
+    layer: &'a ChannelLayer,
+    state: &'a C::State,
+    answers: &'a mut dyn ReplySink<C::Outgoing>,
+}
+
+impl<C: Consumer> Terminal for End<'_, C> {
+    fn handle(&mut self, message: Message) -> BoxFuture<'_, Result<(), Error>> {
+        async move {
+            let cx = Context::new(self.connection, self.layer, self.state, &message);
+            self.consumer.message(&cx, self.answers).await
+        }
+        .boxed()
+    }
+}

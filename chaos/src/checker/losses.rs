@@ -1,0 +1,99 @@
+//! R3: what is not delivered lies in an interruption that was reported.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::{Circumstances, Findings, Window, windows};
+use crate::books::{Client, Pages, Sent};
+use crate::clock::At;
+use crate::wire::{Outcome, Stamp, Target};
+
+/// How late a busy server reads what it has: what it heard last, it may have been sent this much earlier.
+const READ_WITHIN: At = 250;
+
+/// What a connection that ends may lose of what was on its way.
+const CLOSED_WITHIN: At = 1_000;
+
+pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut Findings) {
+    let windows: BTreeMap<usize, Vec<Window>> =
+        circumstances.reported.iter().map(|(server, reported)| (*server, windows(reported))).collect();
+    let received: Vec<HashSet<Stamp>> =
+        pages.clients.iter().map(|client| client.received.iter().map(|(stamp, _)| *stamp).collect()).collect();
+    let audience = Audience::new(pages);
+    for (publisher, of) in pages.sent.iter().enumerate() {
+        for (number, sent) in of.iter().enumerate().filter(|(_, sent)| sent.outcome() == Outcome::Ok) {
+            let stamp = Stamp { publisher: u32::try_from(publisher).unwrap(), number: u32::try_from(number).unwrap() };
+            for client in audience.of(&sent.to) {
+                let log = &pages.clients[client];
+                if received[client].contains(&stamp) || !should_have_come(log, sent) {
+                    continue;
+                }
+                if circumstances.back.is_some_and(|back| sent.at >= back) {
+                    findings.last_missed = findings.last_missed.max(Some(sent.at));
+                }
+                let of_server = windows.get(&log.server).map(Vec::as_slice).unwrap_or_default();
+                if is_excused(of_server, sent) || was_closed(log, sent) {
+                    findings.interrupted += 1;
+                    continue;
+                }
+                findings.silent += 1;
+                findings.violations.add("R3 nothing is lost in silence", || {
+                    format!(
+                        "client {client} of server {} never got {stamp:?} to {:?}, sent at {}, taken at {}; \
+                         interrupted {of_server:?}",
+                        log.server,
+                        sent.to,
+                        sent.at,
+                        sent.until()
+                    )
+                });
+            }
+        }
+    }
+}
+
+/// Who is meant by a target.
+struct Audience<'a> {
+    by_target: HashMap<Target, Vec<usize>>,
+    clients: &'a [Client],
+}
+
+impl<'a> Audience<'a> {
+    fn new(pages: &'a Pages) -> Self {
+        let mut by_target: HashMap<Target, Vec<usize>> = HashMap::new();
+        for (number, client) in pages.clients.iter().enumerate() {
+            let groups = client.groups.keys().cloned().map(Target::Group);
+            let own = [Target::User(client.user.clone()), Target::Connection(client.connection.clone())];
+            for target in groups.chain(own) {
+                by_target.entry(target).or_default().push(number);
+            }
+        }
+        Self { by_target, clients: &pages.clients }
+    }
+
+    fn of(&self, target: &Target) -> Vec<usize> {
+        match target {
+            Target::Everybody => (0..self.clients.len()).collect(),
+            target => self.by_target.get(target).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+/// Whether it was there, and a member, from before the message was sent until after it was taken.
+fn should_have_come(client: &Client, sent: &Sent) -> bool {
+    let was_member = match &sent.to {
+        Target::Group(group) => client.groups.get(group).is_some_and(|stays| {
+            stays.iter().any(|stay| stay.from <= sent.at && stay.to.is_none_or(|to| to >= sent.until() + READ_WITHIN))
+        }),
+        _ => true,
+    };
+    // Who had already ended could get nothing.
+    was_member && client.opened <= sent.at && client.closed.as_ref().is_none_or(|(at, _)| *at >= sent.at)
+}
+
+fn is_excused(windows: &[Window], sent: &Sent) -> bool {
+    windows.iter().any(|(since, until)| sent.at <= *until && sent.until() + READ_WITHIN >= *since)
+}
+
+fn was_closed(client: &Client, sent: &Sent) -> bool {
+    client.closed.as_ref().is_some_and(|(at, _)| *at <= sent.until() + CLOSED_WITHIN)
+}

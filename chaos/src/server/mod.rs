@@ -1,0 +1,55 @@
+//! A server under test: the public API, and nothing else.
+//!
+//! `PORT`, and every variable of `channels::Config`. It prints its address, and ends with SIGTERM.
+
+mod consumer;
+mod http;
+
+use std::error::Error;
+use std::io::Write as _;
+use std::net::Ipv4Addr;
+
+use axum::Router;
+use axum::routing::get;
+use channels::{ChannelLayer, Config};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use self::consumer::Member;
+use self::http::App;
+
+/// What stands before the address on standard output.
+pub(crate) const LISTENS: &str = "listens on ";
+
+/// Runs until SIGTERM.
+///
+/// # Errors
+///
+/// What keeps it from starting.
+pub async fn serve() -> Result<(), Box<dyn Error>> {
+    tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
+        .with_ansi(false)
+        .with_writer(std::io::stderr)
+        .init();
+    let layer = ChannelLayer::connect(Config::from_env()?).await?;
+    let app = App::new(layer.clone());
+    let router = Router::new()
+        .route("/ws/{user}", layer.serve::<Member>().into_route())
+        .route("/readyz", get(http::ready))
+        .route("/status", get(http::status))
+        .route("/groups/{group}", get(http::group))
+        .route("/users/{user}", get(http::user))
+        .route("/interruptions", get(http::interruptions))
+        .with_state(app);
+    let port = std::env::var("PORT").unwrap_or_default().parse().unwrap_or(0);
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
+    writeln!(std::io::stdout(), "{LISTENS}{}", listener.local_addr()?)?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let stop = layer.shutdown_on(async move {
+        terminate.recv().await;
+    });
+    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
+    layer.drained().await;
+    Ok(())
+}

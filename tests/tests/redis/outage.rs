@@ -1,0 +1,239 @@
+//! While Redis is away, and when it is back.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use channels::backend::{Event, Events};
+use channels::{Delivery, LimitFallback};
+use channels_tests::probe::{Group, ServerMessage, Stage, Text};
+use channels_tests::redis::{FaultProxy, RedisServer, Way, eventually};
+
+use crate::servers::{config, connected, heard, member, say, server, two_servers};
+
+/// What the design promises: noticed, failing, and back within this.
+const PROMISED: Duration = Duration::from_secs(5);
+
+fn said(text: &str) -> ServerMessage {
+    ServerMessage::Said(Text { text: text.to_owned() })
+}
+
+async fn green(stage: &Stage) {
+    eventually("the backend is connected", || stage.layer.ready().ok()).await;
+}
+
+async fn next(events: &mut Events) -> Event {
+    tokio::time::timeout(Duration::from_secs(30), events.next()).await.expect("an event").expect("the backend lives")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_interruption_is_told_once_with_its_end_and_everything_goes_on() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let (mut ada, mut bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    let mut events = here.layer.events();
+    let before = SystemTime::now();
+    redis.kill_9();
+    let Event::Interrupted(begun) = next(&mut events).await else { panic!("another event") };
+    assert!(begun.until.is_none() && begun.since <= SystemTime::now());
+    eventually("it is red", || here.layer.ready().err()).await;
+    let error = here.layer.send_to_group("rust", said("lost")).await.unwrap_err();
+    assert_eq!(error.delivery(), Some(Delivery::NotSent));
+    assert!(error.is_retryable());
+    say(&mut ada, "rust", "lost").await;
+    assert_eq!(ada.next_message().await.data["error_code"], "BACKEND_ERROR");
+    redis.restart_empty();
+    let returned = Instant::now();
+    let Event::Restored(ended) = next(&mut events).await else { panic!("another event") };
+    assert_eq!(ended.id, begun.id);
+    assert!(ended.until.is_some_and(|until| until >= before));
+    green(&here).await;
+    green(&there).await;
+    assert!(returned.elapsed() < PROMISED);
+    say(&mut ada, "rust", "again").await;
+    assert_eq!((heard(&mut ada).await.as_str(), heard(&mut bob).await.as_str()), ("again", "again"));
+    let health = here.layer.health();
+    assert_eq!(health.last_interruption.map(|last| last.id), Some(begun.id));
+    assert!(health.pending == 0 && health.subscriptions >= 3, "the server, everybody, ada and the group");
+    let silent = tokio::time::timeout(Duration::from_millis(300), events.next()).await;
+    assert!(silent.is_err(), "told again: {silent:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_redis_that_only_stalls_is_noticed_and_nothing_comes_twice() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let (_ada, mut bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    redis.stop_signal();
+    let stalled = Instant::now();
+    let error = here.layer.send_to_group("rust", said("unknown")).await.unwrap_err();
+    assert_eq!(error.delivery(), Some(Delivery::Unknown));
+    assert!(stalled.elapsed() < PROMISED);
+    eventually("both are red", || here.layer.ready().err().and(there.layer.ready().err())).await;
+    assert!(stalled.elapsed() < PROMISED);
+    redis.continue_signal();
+    green(&here).await;
+    green(&there).await;
+    here.layer.send_to_group("rust", said("after")).await.unwrap();
+    // What was under way when it stalled comes once or never, and never after what was sent later.
+    let mut texts = vec![heard(&mut bob).await];
+    if texts[0] == "unknown" {
+        texts.push(heard(&mut bob).await);
+    }
+    assert_eq!(texts.last().map(String::as_str), Some("after"));
+    bob.assert_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_partition_is_noticed_whatever_its_kind() {
+    let redis = RedisServer::start();
+    for way in [Way::Both, Way::ToServer, Way::ToClient] {
+        let proxy = FaultProxy::start(redis.address()).await;
+        let stage = server(&config(&redis.url_at(proxy.address())).build().unwrap()).await;
+        let mut ada = member(&stage, "ada", "rust").await;
+        proxy.blackhole(way);
+        let begun = Instant::now();
+        eventually("it is red", || stage.layer.ready().err()).await;
+        assert!(begun.elapsed() < PROMISED, "{way:?}");
+        let begun = Instant::now();
+        assert!(stage.layer.send_to_group("rust", said("no")).await.is_err());
+        assert!(begun.elapsed() < PROMISED, "{way:?}");
+        proxy.reset();
+        proxy.pass();
+        green(&stage).await;
+        say(&mut ada, "rust", "yes").await;
+        assert_eq!(heard(&mut ada).await, "yes");
+    }
+    let proxy = FaultProxy::start(redis.address()).await;
+    let stage = server(&config(&redis.url_at(proxy.address())).build().unwrap()).await;
+    let mut ada = member(&stage, "ada", "rust").await;
+    for fault in [FaultProxy::reset, |proxy: &FaultProxy| proxy.half_close(Way::ToClient)] {
+        let mut events = stage.layer.events();
+        fault(&proxy);
+        assert!(matches!(next(&mut events).await, Event::Interrupted(_)));
+        assert!(matches!(next(&mut events).await, Event::Restored(_)));
+        green(&stage).await;
+        say(&mut ada, "rust", "on").await;
+        assert_eq!(heard(&mut ada).await, "on");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_that_is_not_live_in_time_is_answered_and_undone() {
+    let redis = RedisServer::start();
+    let stage = server(&config(&redis.url()).build().unwrap()).await;
+    let mut ada = member(&stage, "ada", "rust").await;
+    redis.stop_signal();
+    let begun = Instant::now();
+    ada.request(7, "join", &Group { group: "late".to_owned() }).await;
+    let answer = ada.next_message().await;
+    assert!(begun.elapsed() < PROMISED + Duration::from_millis(500));
+    assert_eq!((&answer.data["error_code"], &answer.data["retryable"]), (&"BACKEND_ERROR".into(), &true.into()));
+    assert!(!ada.connection().is_in("late"));
+    redis.continue_signal();
+    green(&stage).await;
+    ada.send("join", &Group { group: "late".to_owned() }).await;
+    ada.joined("late").await;
+    say(&mut ada, "late", "here").await;
+    assert_eq!(heard(&mut ada).await, "here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_while_redis_is_away_for_a_moment_is_made_good() {
+    let redis = RedisServer::start();
+    let stage = server(&config(&redis.url()).build().unwrap()).await;
+    let mut ada = connected(&stage, "ada").await;
+    redis.kill_9();
+    ada.request(7, "join", &Group { group: "rust".to_owned() }).await;
+    redis.restart_empty();
+    assert_eq!(ada.next_message().await.name, "$ok");
+    say(&mut ada, "rust", "here").await;
+    assert_eq!(heard(&mut ada).await, "here");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn while_redis_is_away_limits_are_local_or_refuse() {
+    let redis = RedisServer::start();
+    let limits = config(&redis.url()).max_connections_per_client(2);
+    let local = server(&limits.clone().redis_limit_fallback(LimitFallback::Local).build().unwrap()).await;
+    let refuse = server(&limits.redis_limit_fallback(LimitFallback::Refuse).build().unwrap()).await;
+    let (mut ada, mut bob) = (connected(&local, "ada").await, connected(&refuse, "bob").await);
+    redis.kill_9();
+    for _ in 0..3 {
+        ada.send("limited", &()).await;
+        assert_eq!(ada.recv::<Text>().await.text, "passed");
+    }
+    ada.send("limited", &()).await;
+    assert_eq!(ada.next_message().await.data["error_code"], "RATE_LIMIT_EXCEEDED");
+    bob.send("limited", &()).await;
+    assert_eq!(bob.next_message().await.data["error_code"], "BACKEND_ERROR");
+    assert_eq!(refuse.try_connect("cyd").await.unwrap_err().status(), 503);
+    let anonymous = connected(&local, "-").await;
+    redis.restart_empty();
+    green(&local).await;
+    green(&refuse).await;
+    let counted = async {
+        while refuse.layer.counts().await.unwrap_or_default().connections != 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("all are counted again");
+    drop(anonymous);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_redis_is_told_everything_again() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).max_connections_per_client(2).build().unwrap()).await;
+    let mut ada = [member(&here, "ada", "rust").await, member(&there, "ada", "rust").await];
+    redis.kill_9();
+    redis.restart_empty();
+    green(&here).await;
+    green(&there).await;
+    for stage in [&here, &there] {
+        let again = async {
+            while stage.layer.group_len("rust").await.unwrap_or(0) != 2
+                || stage.layer.counts().await.map(|counts| (counts.servers, counts.users)).unwrap_or_default() != (2, 1)
+            {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), again).await.expect("everything is counted again");
+        assert_eq!(stage.try_connect("ada").await.unwrap_err().status(), 429, "places are taken still");
+    }
+    say(&mut ada[0], "rust", "on").await;
+    assert_eq!(heard(&mut ada[1]).await, "on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_that_redis_forgot_are_given_again() {
+    let redis = RedisServer::start();
+    let stage = server(&config(&redis.url()).max_connections_per_client(2).build().unwrap()).await;
+    let mut ada = connected(&stage, "ada").await;
+    redis.command(&["SCRIPT", "FLUSH"]);
+    let _second = connected(&stage, "ada").await;
+    redis.command(&["SCRIPT", "FLUSH"]);
+    assert_eq!(stage.try_connect("ada").await.unwrap_err().status(), 429);
+    redis.command(&["SCRIPT", "FLUSH"]);
+    ada.send("limited", &()).await;
+    assert_eq!(ada.recv::<Text>().await.text, "passed");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_redis_still_carries_messages_and_takes_places_back() {
+    let redis = RedisServer::options().config("maxmemory-policy", "noeviction").start();
+    let limits = config(&redis.url()).max_connections_per_client(1).redis_limit_fallback(LimitFallback::Refuse);
+    let (here, there) = two_servers(&limits.build().unwrap()).await;
+    let (mut ada, mut bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    redis.command(&["CONFIG", "SET", "maxmemory", "1"]);
+    say(&mut ada, "rust", "still").await;
+    assert_eq!(heard(&mut bob).await, "still");
+    assert_eq!(heard(&mut ada).await, "still");
+    assert_eq!(here.try_connect("cyd").await.unwrap_err().status(), 503);
+    assert!(here.layer.ready().is_ok(), "what is sent arrives");
+    drop(ada);
+    eventually("ada's place is given back to a full Redis", || {
+        redis.command(&["KEYS", "*n:u:ada"]).list().is_empty().then_some(())
+    })
+    .await;
+    redis.command(&["CONFIG", "SET", "maxmemory", "0"]);
+    let _again = connected(&there, "ada").await;
+}

@@ -1,0 +1,185 @@
+//! What holds over several servers.
+
+use std::time::Duration;
+
+use channels::backend::Counts;
+use channels::{ChannelLayer, UserId};
+use channels_tests::probe::ServerMessage::Said;
+use channels_tests::probe::{Group, Text};
+use channels_tests::redis::{RedisServer, eventually};
+
+use crate::servers::{config, connected, heard, member, say, server, two_servers};
+
+fn said(text: &str) -> channels_tests::probe::ServerMessage {
+    Said(Text { text: text.to_owned() })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_on_two_servers_hear_each_other_and_themselves() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let (mut ada, mut bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    say(&mut ada, "rust", "hi").await;
+    assert_eq!((heard(&mut ada).await.as_str(), heard(&mut bob).await.as_str()), ("hi", "hi"));
+    let receipt = there.layer.send_to_group_except("rust", ada.connection().id(), said("all but ada")).await.unwrap();
+    assert_eq!((receipt.local, receipt.servers), (1, Some(2)));
+    assert_eq!(heard(&mut bob).await, "all but ada");
+    ada.assert_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_a_connection_and_everybody_are_reached_from_another_server() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let mut ada = [connected(&here, "ada").await, connected(&there, "ada").await];
+    let mut bob = connected(&there, "bob").await;
+    here.layer.send_to_user("ada", said("both windows")).await.unwrap();
+    for window in &mut ada {
+        assert_eq!(heard(window).await, "both windows");
+    }
+    here.layer.send_to_connection(bob.connection().id(), said("only bob")).await.unwrap();
+    assert_eq!(heard(&mut bob).await, "only bob");
+    let receipt = there.layer.broadcast(said("all")).await.unwrap();
+    assert_eq!(receipt.servers, Some(2));
+    for client in ada.iter_mut().chain([&mut bob]) {
+        assert_eq!(heard(client).await, "all");
+        client.assert_silent().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_members_of_all_servers_see_one_order() {
+    const EACH: usize = 200;
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let mut members = vec![];
+    for (stage, user) in [(&here, "a"), (&here, "b"), (&there, "c"), (&there, "d")] {
+        members.push(member(stage, user, "rust").await);
+    }
+    let publish = async |layer: &ChannelLayer, name: &str| {
+        for number in 0..EACH {
+            layer.send_to_group("rust", said(&format!("{name}{number}"))).await.unwrap();
+        }
+    };
+    tokio::join!(publish(&here.layer, "h"), publish(&there.layer, "t"));
+    let mut orders = vec![];
+    for client in &mut members {
+        let mut order = vec![];
+        for _ in 0..2 * EACH {
+            order.push(heard(client).await);
+        }
+        for name in ["h", "t"] {
+            let of_one: Vec<_> = order.iter().filter(|text| text.starts_with(name)).cloned().collect();
+            assert_eq!(of_one, (0..EACH).map(|number| format!("{name}{number}")).collect::<Vec<_>>());
+        }
+        orders.push(order);
+    }
+    assert!(orders.iter().all(|order| *order == orders[0]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn counts_are_those_of_all_servers() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).build().unwrap();
+    let (here, there) = two_servers(&config).await;
+    let ada = UserId::new("ada").unwrap();
+    let mut first = member(&here, "ada", "rust").await;
+    let second = member(&there, "ada", "rust").await;
+    let bob = member(&there, "bob", "rust").await;
+    for stage in [&here, &there] {
+        let layer = &stage.layer;
+        counts(layer, 2, 3, 2).await;
+        members(layer, "rust", 3).await;
+        assert_eq!(layer.user_len(&ada).await.unwrap(), 2);
+        assert_eq!(layer.group_len("nobody's").await.unwrap(), 0);
+    }
+    first.send("leave", &Group { group: "rust".to_owned() }).await;
+    drop(bob);
+    members(&there.layer, "rust", 1).await;
+    counts(&here.layer, 2, 2, 1).await;
+    let third = server(&config).await;
+    counts(&here.layer, 3, 2, 1).await;
+    third.layer.drain();
+    third.layer.drained().await;
+    counts(&here.layer, 2, 2, 1).await;
+    drop((first, second));
+    counts(&there.layer, 2, 0, 0).await;
+    eventually("nothing is left of a group without members", || {
+        let left = redis.command(&["KEYS", "*n:g:rust"]);
+        left.list().is_empty().then_some(())
+    })
+    .await;
+}
+
+async fn counts(layer: &ChannelLayer, servers: usize, connections: usize, users: usize) {
+    let expected = Counts { servers, connections, users };
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let counts = layer.counts().await.unwrap();
+        if counts == expected {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{counts:?} instead of {expected:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+async fn members(layer: &ChannelLayer, group: &str, expected: usize) {
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let members = layer.group_len(group).await.unwrap();
+        if members == expected {
+            return;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "{members} members instead of {expected}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_and_rates_hold_over_servers() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).max_connections_per_client(2).max_total_connections(4).build().unwrap();
+    let (here, there) = two_servers(&config).await;
+    let mut ada = [connected(&here, "ada").await, connected(&there, "ada").await];
+    assert_eq!(here.try_connect("ada").await.unwrap_err().status(), 429);
+    assert_eq!(there.try_connect("ada").await.unwrap_err().status(), 429);
+    for number in 0..3 {
+        let client = &mut ada[number % 2];
+        client.send("limited", &()).await;
+        assert_eq!(client.recv::<Text>().await.text, "passed");
+    }
+    for client in &mut ada {
+        client.send("limited", &()).await;
+        assert_eq!(client.next_message().await.data["error_code"], "RATE_LIMIT_EXCEEDED");
+    }
+    let _others = [connected(&here, "bob").await, connected(&there, "cyd").await];
+    assert_eq!(here.try_connect("dan").await.unwrap_err().status(), 503);
+    assert_eq!(there.try_connect("-").await.unwrap_err().status(), 503);
+    drop(ada);
+    let again = async {
+        while there.try_connect("dan").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), again).await.expect("the places are free again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn applications_with_another_prefix_or_database_do_not_meet() {
+    let redis = RedisServer::start();
+    let first = config(&redis.url()).build().unwrap();
+    let other_database = config(&format!("{}/5", redis.url().trim_end_matches("/0").trim_end_matches('/')))
+        .redis_channel_prefix(first.redis_channel_prefix())
+        .build()
+        .unwrap();
+    let other_prefix = config(&redis.url()).build().unwrap();
+    let here = server(&first).await;
+    let mut ada = member(&here, "ada", "rust").await;
+    for stranger in [server(&other_database).await, server(&other_prefix).await] {
+        assert_eq!(stranger.layer.send_to_group("rust", said("stranger")).await.unwrap().servers, Some(0));
+        stranger.layer.broadcast(said("stranger")).await.unwrap();
+        assert_eq!(stranger.layer.counts().await.unwrap().servers, 1);
+    }
+    ada.assert_silent().await;
+}
