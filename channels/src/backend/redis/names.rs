@@ -1,7 +1,7 @@
 //! The names of channels and keys, and which partition each lies in.
 //!
 //! Every name has a hash tag out of a fixed table of 256, so that one server and a Cluster use the same
-//! names, and what belongs together lies in one slot: `ws:{a7}g:rust` is the channel of the group `rust`.
+//! names, and what belongs together lies in one slot: `ws:{fc}g:rust` is the channel of the group `rust`.
 //! The tag is the low byte of the CRC-16 of the topic's own name, in two hexadecimal digits.
 
 use bytes::Bytes;
