@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here, fails the benchmark")]
 
-use std::time::Duration;
+mod setup;
 
 use channels::prelude::*;
 use channels::testing::{self, Client};
-use criterion::Criterion;
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 
@@ -44,10 +43,7 @@ impl Echo {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = setup::criterion();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let layer = ChannelLayer::memory();
     let mut client = runtime.block_on(async { testing::connect::<Echo>(&layer, ()).await.unwrap() });

@@ -1,10 +1,11 @@
 //! A message on its way out: the envelope, written once for everybody.
 
+mod setup;
+
 use std::hint::black_box;
-use std::time::Duration;
 
 use channels::prelude::*;
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -20,10 +21,7 @@ enum ServerMessage {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = setup::criterion();
     let mut group = criterion.benchmark_group("encode");
     group.bench_function("no payload", |bencher| bencher.iter(|| black_box(ServerMessage::Pong).to_json(None)));
     for length in [20, 100, 5_000] {

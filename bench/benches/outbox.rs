@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here, fails the benchmark")]
 
+mod setup;
+
 use std::time::{Duration, Instant};
 
 use channels::prelude::*;
 use channels::testing;
-use criterion::{Criterion, Throughput};
+use criterion::Throughput;
 use tokio::runtime::Builder;
 
 /// At once: less than an outbox holds.
@@ -27,10 +29,7 @@ impl Silent {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = setup::criterion();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let layer = ChannelLayer::memory();
     let mut client = runtime.block_on(async { testing::connect::<Silent>(&layer, ()).await.unwrap() });

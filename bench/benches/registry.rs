@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "what fails here, fails the benchmark")]
 
+mod setup;
+
 use std::time::{Duration, Instant};
 
 use channels::prelude::*;
 use channels::testing::{self, Client};
-use criterion::{BenchmarkId, Criterion, Throughput};
+use criterion::{BenchmarkId, Throughput};
 use tokio::runtime::Builder;
 
 #[derive(Clone, Copy, Debug, Outgoing)]
@@ -24,10 +26,7 @@ impl Member {
 }
 
 fn main() {
-    let mut criterion = Criterion::default()
-        .warm_up_time(Duration::from_millis(300))
-        .measurement_time(Duration::from_secs(1))
-        .configure_from_args();
+    let mut criterion = setup::criterion();
     let runtime = Builder::new_current_thread().enable_all().build().unwrap();
     let layer = ChannelLayer::memory();
     let mut group = criterion.benchmark_group("registry");

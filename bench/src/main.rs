@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
 mod baseline;
+mod link;
 mod load;
 mod serve;
 
@@ -15,7 +16,7 @@ use std::process::ExitCode;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// What went wrong, in words for the person at the keyboard.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Counts what is allocated. It costs more than what it counts, so it is only there when it was asked for.
 #[cfg(feature = "heap")]
@@ -25,6 +26,7 @@ static ALLOCATOR: dhat::Alloc = dhat::Alloc;
 const USAGE: &str = "\
 usage: channels-bench serve [options]     a server on 127.0.0.1, path /ws
        channels-bench load <what> [options]   clients, and one line of JSON
+       channels-bench link [options]      the way to Redis beside a bare loop, and one line of JSON
 
 `channels-bench serve --help` and `channels-bench load --help` tell the options; `cargo xtask bench` runs it all.";
 
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
     let outcome = match command.to_str() {
         Some("serve") => serve::main(arguments),
         Some("load") => load::main(arguments),
+        Some("link") => link::main(arguments),
         _ => {
             eprintln!("{USAGE}");
             return ExitCode::from(WRONG_USAGE);

@@ -10,6 +10,7 @@ mod close;
 mod config;
 mod connection;
 pub mod consumer;
+pub mod docs;
 mod error;
 pub mod extract;
 mod id;

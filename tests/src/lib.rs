@@ -4,6 +4,7 @@
 
 pub mod certificate;
 pub mod cluster;
+pub mod echo;
 pub mod faulty;
 pub mod frame;
 pub mod http2;

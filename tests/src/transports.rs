@@ -6,9 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use bytes::Bytes;
-use bytestring::ByteString;
-use channels::prelude::*;
 use channels::{ClosedBy, Config};
 use futures_util::StreamExt;
 use serde_json::json;
@@ -18,6 +15,7 @@ use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
+use crate::echo::Echo;
 use crate::probe::{End, Probe, ServerMessage, Stage, Text, World};
 use crate::socket::{Socket, soon};
 
@@ -33,22 +31,6 @@ pub trait Transport: Sized + Send + Sync {
 
     /// Ends the server as a program would.
     fn stop(self) -> impl Future<Output = ()> + Send;
-}
-
-#[derive(Default)]
-struct Echo;
-
-#[consumer]
-impl Echo {
-    #[on_text]
-    fn text(&self, text: ByteString) -> ByteString {
-        text
-    }
-
-    #[on_binary]
-    fn binary(&self, data: Bytes) -> Bytes {
-        data
-    }
 }
 
 /// The probe as `/ws/{user}`, and `/echo`.
@@ -72,6 +54,7 @@ macro_rules! contract {
             a_message_over_the_limit_is_refused
             who_does_not_read_is_closed_and_others_go_on
             a_drain_closes_with_1012
+            who_is_dropped_at_the_drains_deadline_is_told
         }
     };
     ($transport:ty: $($behaviour:ident)*) => {
@@ -241,4 +224,17 @@ pub async fn a_drain_closes_with_1012<T: Transport>() {
     assert!(stage.world.ends().iter().all(|end| end.code == 1012));
     assert_eq!(stage.world.ends().len(), 5);
     stage.empty().await;
+}
+
+/// At the drain's deadline a handler is dropped where it is; its client learns why all the same.
+pub async fn who_is_dropped_at_the_drains_deadline_is_told<T: Transport>() {
+    let config = Config::builder().drain_timeout(Duration::from_millis(200)).build().unwrap();
+    let stage = Stage::with(World::default(), config);
+    let server = T::serve(&stage).await;
+    let mut ada = enter(&server, "ada").await;
+    ada.send_json(&json!({"type": "hang", "data": {}})).await;
+    stage.until(|world| world.entered() == 1).await;
+    stage.layer.drain();
+    assert_eq!(ada.closed().await.0, 1012);
+    stage.layer.drained().await;
 }

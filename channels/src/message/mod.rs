@@ -8,6 +8,7 @@ mod frame;
 mod incoming;
 mod layout;
 mod outgoing;
+mod raw;
 mod reply;
 mod request_id;
 mod serializer;
@@ -33,6 +34,7 @@ pub use outgoing::{NoMessages, Outgoing};
 #[doc(hidden)]
 pub use outgoing::{WritePayload, write_envelope};
 pub(crate) use outgoing::{control_frame, error_frame};
+pub use raw::Raw;
 #[doc(hidden)]
 pub use reply::IntoError;
 pub use reply::{Reply, ReplySink};

@@ -35,7 +35,7 @@ use crate::error::{Error, ErrorResponse};
 )]
 pub trait Outgoing: Send + Sync {
     /// The name on the wire.
-    fn name(&self) -> &'static str;
+    fn name(&self) -> &str;
 
     /// The finished envelope, with `re` where it answers a request.
     ///
@@ -51,7 +51,7 @@ pub enum NoMessages {}
 
 #[diagnostic::do_not_recommend]
 impl Outgoing for NoMessages {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         match *self {}
     }
 

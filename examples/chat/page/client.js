@@ -19,6 +19,8 @@ const TYPING_SHOWN_MS = 7_000;
 // An accepted message whose echo stays away this long is looked up in the history.
 const ECHO_MS = 4_000;
 const MAX_TRIES = 4;
+// How long a room waits that could not be joined again as the servers could not reach each other.
+const REJOIN_MS = 2_000;
 
 const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const time = (data) => Number(data.timestamp) || Date.now() / 1000;
@@ -209,6 +211,11 @@ export class Client {
       room.trouble = `This room could not be joined again: ${error.message}`;
       this.#failUnknown(room);
       this.#changed();
+      // What keeps the servers from each other passes.
+      if (error.code === 'BACKEND_ERROR') {
+        await wait(REJOIN_MS);
+        if (this.#connection.online && !room.joined && this.#state.rooms.includes(room)) this.#rejoin(room);
+      }
     }
   }
 

@@ -9,7 +9,7 @@ use axum::extract::FromRef;
 use axum::http::StatusCode;
 use axum::routing::any;
 use channels::middleware::{Logging, RateLimit, Validation};
-use channels::{ChannelLayer, Config, ConfigError, Rate};
+use channels::{ChannelLayer, Config, ConfigBuilder, ConfigError, Rate};
 use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
@@ -24,18 +24,20 @@ const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 /// A few such files may wait for a slow client.
 const OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
+/// The chat's own defaults.
+pub fn builder() -> ConfigBuilder {
+    let own = Config::builder().max_message_size(MAX_MESSAGE_SIZE).outbox_bytes(OUTBOX_BYTES);
+    // A chat's page that gives up is no use to anybody.
+    own.reconnect_max_attempts(0)
+}
+
 /// The configuration: the chat's own defaults, then `.env` and the environment.
 ///
 /// # Errors
 ///
 /// Names each wrong variable.
 pub fn config() -> Result<Config, ConfigError> {
-    let own = Config::builder()
-        .max_message_size(MAX_MESSAGE_SIZE)
-        .outbox_bytes(OUTBOX_BYTES)
-        // A chat's page that gives up is no use to anybody.
-        .reconnect_max_attempts(0);
-    own.env()?.build()
+    builder().env()?.build()
 }
 
 /// What handlers and endpoints share.

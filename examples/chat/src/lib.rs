@@ -12,8 +12,9 @@ mod files;
 mod http;
 mod messages;
 mod page;
+pub mod process;
 mod refusal;
 mod rooms;
 mod store;
 
-pub use app::{App, DEFAULT_DATABASE_URL, StartError, config};
+pub use app::{App, DEFAULT_DATABASE_URL, StartError, builder, config};

@@ -53,9 +53,9 @@ async fn in_time<T>(asked: impl Future<Output = Result<T, Error>>) -> Option<T> 
 }
 
 /// The numbers of members of rooms, in their order.
-async fn user_counts(layer: &ChannelLayer, rooms: &[String]) -> Vec<usize> {
+async fn user_counts(layer: &ChannelLayer, rooms: Vec<String>) -> Vec<usize> {
     if is_shared(layer) {
-        let asked = rooms.to_vec().into_iter().map(|room| {
+        let asked = rooms.clone().into_iter().map(|room| {
             let layer = layer.clone();
             async move { layer.group_len(&room).await }
         });
@@ -97,7 +97,7 @@ pub(crate) async fn list(store: &Store, layer: &ChannelLayer, joined: Vec<String
         rooms.insert(room.name.clone(), room);
     }
     let names: Vec<_> = rooms.keys().cloned().collect();
-    let counts = user_counts(layer, &names).await;
+    let counts = user_counts(layer, names).await;
     let listed = rooms.into_values().zip(counts).map(|(room, user_count)| ListedRoom {
         user_count,
         name: room.name,

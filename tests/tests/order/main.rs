@@ -5,6 +5,5 @@ mod bursts;
 mod crowd;
 mod encoding;
 mod ending;
-
 mod full;
 mod script;

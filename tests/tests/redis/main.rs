@@ -6,6 +6,7 @@ mod elsewhere;
 mod foreign;
 mod harness;
 mod outage;
+mod rights;
 mod servers;
 mod several;
 mod start;

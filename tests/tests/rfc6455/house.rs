@@ -6,23 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use channels::prelude::*;
 use channels::{ConfigBuilder, Stats};
+use channels_tests::echo::Echo;
 use tokio::net::TcpListener;
-
-#[derive(Default)]
-struct Echo;
-
-#[consumer]
-impl Echo {
-    #[on_text]
-    fn text(&self, text: ByteString) -> ByteString {
-        text
-    }
-
-    #[on_binary]
-    fn binary(&self, data: Bytes) -> Bytes {
-        data
-    }
-}
 
 pub(crate) struct House {
     pub(crate) address: SocketAddr,

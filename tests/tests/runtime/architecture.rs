@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each line may use those above it, and its own.
 const ORDER: [&[&str]; 11] = [
-    &["close", "id", "names"],
+    &["close", "docs", "id", "names"],
     &["error"],
     &["config", "message", "rate_limit", "stats", "validate", "websocket"],
     &["backend"],

@@ -125,16 +125,3 @@ async fn who_never_reads_again_is_closed_and_its_stream_dropped() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(ada.request("quiet", json!({})).await["type"], "$ok");
 }
-
-#[tokio::test(start_paused = true)]
-async fn who_is_dropped_at_the_drains_deadline_is_told() {
-    let config = Config::builder().drain_timeout(Duration::from_secs(1)).build().unwrap();
-    let stage = Stage::with(World::default(), config);
-    let server = Own::serve(&stage).await;
-    let mut ada = server.connect("/ws/ada").await;
-    ada.send_json(&json!({"type": "hang", "data": {}})).await;
-    stage.until(|world| world.entered() == 1).await;
-    stage.layer.drain();
-    assert_eq!(ada.closed().await.0, 1012);
-    stage.layer.drained().await;
-}

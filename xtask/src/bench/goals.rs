@@ -84,12 +84,21 @@ fn beside_one_group(runs: &Runs, work: Work, name: String) -> Row {
     let factor = |kind| runs.ratios((kind, work), (kind, Work::Fanout1), work.cost());
     let (ours, direct) = (factor(Channels), factor(Direct));
     let beside = runs.ratios((Direct, work), (Channels, work), work.cost());
+    let whole = Work::FanoutWhole;
+    let as_many = runs.ratios((Channels, whole), (Channels, Work::Fanout1), work.cost());
+    let of_as_many = runs.ratios((Channels, work), (Channels, whole), work.cost());
+    let context = [
+        format!("direct {}", shown(direct)),
+        format!("per CPU-second {} of direct", shown(beside)),
+        format!("one group of as many members {}", shown(as_many)),
+        format!("{} of that", shown(of_as_many)),
+    ];
     Row {
         work: name,
         goal: format!("CPU a delivery ≤ {GROUPS} of one group's"),
         measured: shown(ours),
         met: ours.map(|ours| ours.median <= GROUPS),
-        context: format!("direct {}; per CPU-second {} of direct", shown(direct), shown(beside)),
+        context: context.join("; "),
     }
 }
 

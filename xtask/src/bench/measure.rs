@@ -61,6 +61,11 @@ fn paired(bench: &Bench, options: &Options, runs: &mut Runs) -> Result<(), Failu
         for work in &works {
             take_turns(bench, &servers, *work, cycle, scale, runs)?;
         }
+        if !grouped.is_empty() {
+            // How much of what small groups cost is the number of sockets alone.
+            let large = servers.iter().filter(|server| IN_GROUPS.contains(&server.kind));
+            take_turns(bench, large, Work::FanoutWhole, cycle, scale, runs)?;
+        }
         for work in [Work::Groups, Work::Churn] {
             take_turns(bench, &grouped, work, cycle, scale, runs)?;
         }
@@ -72,9 +77,9 @@ fn paired(bench: &Bench, options: &Options, runs: &mut Runs) -> Result<(), Failu
     Ok(())
 }
 
-fn take_turns(
+fn take_turns<'a>(
     bench: &Bench,
-    servers: &[Server],
+    servers: impl IntoIterator<Item = &'a Server>,
     work: Work,
     cycle: usize,
     scale: &Scale,
@@ -98,6 +103,10 @@ fn one(bench: &Bench, server: &Server, work: Work, scale: &Scale) -> Result<Valu
         }
         Work::Fanout8 => {
             arguments.extend([number("--clients", scale.members), number("--window", 8)]);
+            "fanout"
+        }
+        Work::FanoutWhole => {
+            arguments.push(number("--clients", scale.groups * 10));
             "fanout"
         }
         Work::Echo => {

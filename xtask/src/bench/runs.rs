@@ -19,6 +19,8 @@ struct Run {
 pub(super) enum Work {
     Fanout1,
     Fanout8,
+    /// To one group of as many as all the small groups have together.
+    FanoutWhole,
     Echo,
     Connect,
     Groups,
@@ -33,6 +35,7 @@ impl Work {
         match self {
             Self::Fanout1 => "fan-out, 1 in flight",
             Self::Fanout8 => "fan-out, 8 in flight",
+            Self::FanoutWhole => "fan-out to as many as all groups",
             Self::Echo => "echo",
             Self::Connect => "connects",
             Self::Groups => "groups",

@@ -18,9 +18,10 @@ pub(super) const DIAL_WITHIN: Duration = Duration::from_secs(2);
 /// What fits into a read buffer at first.
 const BUFFER_BYTES: usize = 16 * 1024;
 
-/// A socket, whatever carries it.
-pub(super) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+/// The half of a socket that is read from, whatever carries it.
+pub(super) type ReadHalf = Box<dyn AsyncRead + Send + Unpin>;
+/// The half that is written to.
+pub(super) type WriteHalf = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// Why there is no connection.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -54,7 +55,10 @@ pub(super) struct Hello {
 
 /// A connection that has introduced itself.
 pub(super) struct Dialed {
-    pub(super) stream: Box<dyn Stream>,
+    pub(super) read: ReadHalf,
+    pub(super) write: WriteHalf,
+    /// What is written needs no flush.
+    pub(super) is_plain: bool,
     /// What was read and not looked at yet.
     pub(super) buffer: BytesMut,
     pub(super) address: Address,
@@ -110,10 +114,10 @@ impl Dialer {
     }
 
     async fn introduce(&self, address: &Address, login: &Login) -> Result<Dialed, DialError> {
-        let stream = self.connect(address).await.map_err(|error| DialError::new(address, words(&error)))?;
+        let (read, write) = self.connect(address).await.map_err(|error| DialError::new(address, words(&error)))?;
         let hello = Hello { id: 0, major_version: 0, is_master: false };
         let buffer = BytesMut::with_capacity(BUFFER_BYTES);
-        let mut dialed = Dialed { stream, buffer, address: address.clone(), hello };
+        let mut dialed = Dialed { read, write, is_plain: self.tls.is_none(), buffer, address: address.clone(), hello };
         let mut cmd = redis::cmd("HELLO");
         cmd.arg(3);
         if let Some(password) = &login.password {
@@ -126,17 +130,22 @@ impl Dialer {
         Ok(dialed)
     }
 
-    async fn connect(&self, address: &Address) -> io::Result<Box<dyn Stream>> {
+    async fn connect(&self, address: &Address) -> io::Result<(ReadHalf, WriteHalf)> {
         match address {
             Address::Tcp(host, port) => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
-                match &self.tls {
-                    Some(tls) => tls.connect(host, stream).await,
-                    None => Ok(Box::new(stream)),
+                if let Some(tls) = &self.tls {
+                    return tls.connect(host, stream).await;
                 }
+                // Halves of their own, which share no lock.
+                let (read, write) = stream.into_split();
+                Ok((Box::new(read), Box::new(write)))
             }
-            Address::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
+            Address::Unix(path) => {
+                let (read, write) = UnixStream::connect(path).await?.into_split();
+                Ok((Box::new(read), Box::new(write)))
+            }
         }
     }
 }
@@ -145,8 +154,9 @@ impl Dialed {
     /// One command and its answer, before the connection is used for anything else.
     pub(super) async fn ask(&mut self, cmd: &Cmd) -> Result<Value, DialError> {
         let failed = |address: &Address, error: &io::Error| DialError::new(address, words(error));
-        let written = self.stream.write_all(&cmd.get_packed_command()).await;
+        let written = self.write.write_all(&cmd.get_packed_command()).await;
         written.map_err(|error| failed(&self.address, &error))?;
+        self.write.flush().await.map_err(|error| failed(&self.address, &error))?;
         loop {
             let said = resp::take(&mut self.buffer);
             match said.map_err(|error| DialError::new(&self.address, error.to_string()).hopeless())? {
@@ -154,7 +164,7 @@ impl Dialed {
                 Some(Said::Reply(value)) => return Ok(value),
                 Some(_) => {}
                 None => {
-                    let read = self.stream.read_buf(&mut self.buffer).await;
+                    let read = self.read.read_buf(&mut self.buffer).await;
                     if read.map_err(|error| failed(&self.address, &error))? == 0 {
                         return Err(DialError::new(&self.address, "the connection was closed"));
                     }

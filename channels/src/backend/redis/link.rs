@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::BytesMut;
 use redis::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 
 use super::deliveries::{Arrived, Deliveries};
-use super::dial::{Dialed, Stream};
+use super::dial::{Dialed, ReadHalf, WriteHalf};
 use super::pipe::ANSWER_WITHIN;
 use super::resp::{self, Said};
 use super::subscriptions::{BATCH, Batch, Came, NodeId, Subscriptions};
@@ -111,15 +111,14 @@ impl Link {
             asked.pinged = asked.heard;
             asked.complete_until = SystemTime::now();
         }
-        let (read, write) = tokio::io::split(dialed.stream);
         tokio::select! {
-            reason = self.read(read, dialed.buffer, subscriptions, deliveries, hears) => reason,
-            reason = self.write(write, subscriptions) => reason,
+            reason = self.read(dialed.read, dialed.buffer, subscriptions, deliveries, hears) => reason,
+            reason = self.write(dialed.write, subscriptions) => reason,
             reason = self.watch() => reason,
         }
     }
 
-    async fn write(&self, mut socket: WriteHalf<Box<dyn Stream>>, subscriptions: &Subscriptions) -> Arc<str> {
+    async fn write(&self, mut socket: WriteHalf, subscriptions: &Subscriptions) -> Arc<str> {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut bytes = BytesMut::new();
@@ -142,7 +141,12 @@ impl Link {
                 batches.into_iter().for_each(|batch| self.unsubscribe(&mut bytes, batch));
                 self.ping(&mut bytes);
             }
-            if let Err(error) = socket.write_all(&bytes).await {
+            let written = async {
+                socket.write_all(&bytes).await?;
+                // TLS may hold something back.
+                socket.flush().await
+            };
+            if let Err(error) = written.await {
                 return Arc::from(error.to_string());
             }
             bytes.clear();
@@ -185,7 +189,7 @@ impl Link {
 
     async fn read(
         &self,
-        mut socket: ReadHalf<Box<dyn Stream>>,
+        mut socket: ReadHalf,
         mut buffer: BytesMut,
         subscriptions: &Subscriptions,
         deliveries: &Deliveries,
@@ -193,17 +197,21 @@ impl Link {
     ) -> Arc<str> {
         let mut arrived = Vec::new();
         loop {
-            let (mut complete, mut moved, mut lost) = (false, false, 0);
+            let (mut at, mut complete, mut moved, mut lost) = (0, false, false, 0);
             loop {
-                let came = match resp::take(&mut buffer) {
-                    Ok(Some(Said::Message { channel, payload })) => {
+                let (said, end) = match resp::next(&buffer, at) {
+                    Ok(Some(said)) => said,
+                    Ok(None) => break,
+                    Err(error) => return Arc::from(error.to_string()),
+                };
+                at = end;
+                let came = match said {
+                    Said::Message { channel, payload } => {
                         arrived.push(Arrived { channel, payload });
                         continue;
                     }
-                    Ok(Some(Said::Push(parts))) => self.pushed(&parts, subscriptions),
-                    Ok(Some(Said::Reply(value))) => self.replied(value, subscriptions),
-                    Ok(None) => break,
-                    Err(error) => return Arc::from(error.to_string()),
+                    Said::Push(parts) => self.pushed(&parts, subscriptions),
+                    Said::Reply(value) => self.replied(value, subscriptions),
                 };
                 match came {
                     Ok(Came::Complete) => complete = true,
@@ -216,8 +224,10 @@ impl Link {
             if moved || lost > 0 {
                 hears.slots_moved(lost);
             }
+            // The messages share what was read.
+            let read = buffer.split_to(at).freeze();
             if !arrived.is_empty() {
-                let lost = deliveries.hand_over(&mut arrived);
+                let lost = deliveries.hand_over(&read, &mut arrived);
                 if lost > 0 {
                     hears.overflowed(lost);
                 }

@@ -1,10 +1,8 @@
 //! The names of channels and keys, and which partition each lies in.
 //!
 //! Every name has a hash tag out of a fixed table of 256, so that one server and a Cluster use the same
-//! names, and what belongs together lies in one slot: `ws:{a7}g:rust` is the channel of the group `rust`.
+//! names, and what belongs together lies in one slot: `ws:{fc}g:rust` is the channel of the group `rust`.
 //! The tag is the low byte of the CRC-16 of the topic's own name, in two hexadecimal digits.
-
-use std::fmt::Write as _;
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -98,15 +96,27 @@ impl Names {
     /// The channel of a topic, and where it lies.
     pub(super) fn channel(&self, topic: Topic<'_>) -> (Partition, String) {
         let partition = Self::partition(topic);
-        let mut channel = String::with_capacity(self.prefix.len() + 24);
-        // Writing to a string cannot fail.
-        let _ = match topic {
-            Topic::Group(group) => write!(channel, "{}{{{:02x}}}g:{group}", self.prefix, partition.0),
-            Topic::User(user) => write!(channel, "{}{{{:02x}}}u:{user}", self.prefix, partition.0),
-            Topic::Connection(id) => write!(channel, "{}{{{:02x}}}s:{:x}", self.prefix, partition.0, id.incarnation()),
-            Topic::Broadcast => write!(channel, "{}{{{:02x}}}b", self.prefix, partition.0),
+        let (letter, name) = match topic {
+            Topic::Group(group) => ("g:", group),
+            Topic::User(user) => ("u:", user.as_str()),
+            Topic::Connection(id) => {
+                return (partition, self.named(partition, "s:", &format!("{:x}", id.incarnation())));
+            }
+            Topic::Broadcast => ("b", ""),
         };
-        (partition, channel)
+        (partition, self.named(partition, letter, name))
+    }
+
+    /// Every message needs one: no formatting.
+    fn named(&self, partition: Partition, letter: &str, name: &str) -> String {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let digit = |value: u8| char::from(DIGITS[usize::from(value & 0xf)]);
+        let mut text = String::with_capacity(self.prefix.len() + 4 + letter.len() + name.len());
+        text.push_str(&self.prefix);
+        text.extend(['{', digit(partition.0 >> 4), digit(partition.0), '}']);
+        text.push_str(letter);
+        text.push_str(name);
+        text
     }
 
     /// The channel of what is for single connections of a server.
@@ -115,14 +125,15 @@ impl Names {
     }
 
     /// What a channel of ours means; nothing, if it is none of ours.
-    pub(super) fn address(&self, channel: &Bytes) -> Option<Address> {
+    /// `part` gives it from a place on, without a copy.
+    pub(super) fn address(&self, channel: &[u8], part: impl Fn(usize) -> Bytes) -> Option<Address> {
         // Behind the prefix: an opening brace, two digits, a closing brace, and a letter with a colon.
         let kind = channel.strip_prefix(self.prefix.as_bytes())?.get(4..)?;
         if kind == b"b" {
             return Some(Address::Broadcast);
         }
         let (kind, name) = kind.split_at_checked(2)?;
-        let name = ByteString::try_from(channel.slice(channel.len() - name.len()..)).ok()?;
+        let name = ByteString::try_from(part(channel.len() - name.len())).ok()?;
         match kind {
             b"g:" => Some(Address::Group(name)),
             b"u:" => UserId::new(&*name).ok().map(Address::User),
@@ -187,6 +198,10 @@ const CRC16: [u16; 256] = {
 mod tests {
     use super::*;
 
+    fn address_of(names: &Names, channel: &[u8]) -> Option<Address> {
+        names.address(channel, |from| Bytes::copy_from_slice(&channel[from..]))
+    }
+
     #[test]
     fn the_hash_is_that_of_redis() {
         // The check value of CRC-16/XMODEM, which the specification of Redis Cluster gives too.
@@ -214,7 +229,7 @@ mod tests {
                 (Topic::Broadcast, Address::Broadcast),
             ] {
                 let (_, channel) = names.channel(topic);
-                assert_eq!(names.address(&channel.clone().into()), Some(address), "{channel}");
+                assert_eq!(address_of(&names, channel.as_bytes()), Some(address), "{channel}");
             }
         }
         let (_, channel) = Names::new("ws:", 0).channel(Topic::Group("rust"));
@@ -225,8 +240,8 @@ mod tests {
     fn a_foreign_channel_means_nothing() {
         let names = Names::new("ws:", 0);
         for channel in ["", "ws:", "ws:{00}", "ws:{00}x", "other:{00}b", "ws:{00}s:zz", "ws:{00}u:"] {
-            assert_eq!(names.address(&Bytes::from(channel)), None, "{channel}");
+            assert_eq!(address_of(&names, channel.as_bytes()), None, "{channel}");
         }
-        assert_eq!(names.address(&Bytes::from_static(b"ws:{00}g:\xff")), None);
+        assert_eq!(address_of(&names, b"ws:{00}g:\xff"), None);
     }
 }

@@ -435,6 +435,11 @@ impl Net {
         });
     }
 
+    /// Why a listening connection ended last, if one has.
+    pub(super) fn why_a_link_ended(&self) -> Option<Arc<str>> {
+        self.map().nodes.iter().find_map(|node| node.why_the_link_ended())
+    }
+
     pub(super) fn lost_a_connection(&self) {
         self.changed();
         self.look_again();

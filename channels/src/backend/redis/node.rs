@@ -45,6 +45,7 @@ struct State {
     /// The process there, and the number of the pipe's connection at it.
     process: Option<(String, i64)>,
     problem: Option<String>,
+    link_ended: Option<Arc<str>>,
     interruption: Option<u64>,
 }
 
@@ -138,6 +139,11 @@ impl Node {
     /// The interruption of this node, if one is open; it is closed with it.
     pub(super) fn take_interruption(&self) -> Option<u64> {
         self.lock().interruption.take()
+    }
+
+    /// Why the listening connection ended last, if it has.
+    pub(super) fn why_the_link_ended(&self) -> Option<Arc<str>> {
+        self.lock().link_ended.clone()
     }
 
     pub(super) fn is_interrupted(&self) -> bool {
@@ -238,8 +244,11 @@ pub(super) async fn keep_link(net: Arc<Net>, node: Arc<Node>) {
                     _ = redial.changed() => Arc::from("another server is the master now"),
                 };
                 node.listening.store(false, Ordering::Release);
-                net.subscriptions.lost(node.id);
-                node.interrupted(&net, &reason);
+                node.lock().link_ended = Some(Arc::clone(&reason));
+                // Where nothing was live, nothing can be lost.
+                if net.subscriptions.lost(node.id) > 0 {
+                    node.interrupted(&net, &reason);
+                }
                 backoff = Backoff::new();
             }
             Err(error) => tracing::debug!(%error, "no connection to listen to"),

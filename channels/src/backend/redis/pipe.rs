@@ -1,23 +1,28 @@
 //! Commands to one server and their answers, in their order, over one connection after the other.
 //!
-//! Whoever asks puts the command into a buffer, and a task writes what has gathered at once. So many
-//! publishers cost few system calls. An answer belongs to the oldest command without one.
+//! Who asks alone writes to the socket at once. While others wait for their answers, a command goes into a buffer, and a
+//! task writes what has gathered. So one publisher costs no wake, and many cost few system calls. An answer belongs to
+//! the oldest command without one.
 //!
 //! A connection that is silent for [`ANSWER_WITHIN`] while something waits for its answer is dead, whatever
 //! its socket says. Then each waiting command is told what became of it: what was handed to the socket may
 //! have been carried out, what was not was not.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use redis::{Cmd, Value};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
-use super::dial::{Dialed, Stream};
+use super::dial::{Dialed, ReadHalf, WriteHalf};
 use super::fault::Fault;
 use super::resp::{self, Said};
 
@@ -40,9 +45,12 @@ const READ_BYTES: usize = 64 * 1024;
 pub(super) type Answer = Result<Value, Fault>;
 
 /// Commands to one server. It outlives its connections.
-#[derive(Debug)]
 pub(super) struct Pipe {
+    /// The order of its commands is that of the wire. The lock of the socket is only taken under it, or by the one who
+    /// writes.
     queue: Mutex<Queue>,
+    /// The socket of the connection, if there is one.
+    socket: Mutex<Option<WriteHalf>>,
     /// Something is to be written.
     written: Notify,
     open: watch::Sender<bool>,
@@ -56,6 +64,10 @@ struct Queue {
     bytes: BytesMut,
     /// How many those are: the last ones of `waiting`.
     unwritten: usize,
+    /// Somebody may write at once: the task does not, and there is nothing to flush.
+    is_free: bool,
+    /// Several waited when the last answers came: who asks next is not likely to stay alone.
+    is_crowded: bool,
     /// Who waits for an answer, in the order of the commands. Nobody, for a ping.
     waiting: VecDeque<Option<oneshot::Sender<Answer>>>,
     /// Since when the oldest waits.
@@ -78,10 +90,23 @@ impl Default for Pipe {
             closed: Some(Arc::from("there has been no connection yet")),
             bytes: BytesMut::new(),
             unwritten: 0,
+            is_free: false,
+            is_crowded: false,
             waiting: VecDeque::new(),
             since: Instant::now(),
         };
-        Self { queue: Mutex::new(queue), written: Notify::new(), open: watch::Sender::new(false) }
+        Self {
+            queue: Mutex::new(queue),
+            socket: Mutex::default(),
+            written: Notify::new(),
+            open: watch::Sender::new(false),
+        }
+    }
+}
+
+impl std::fmt::Debug for Pipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pipe").field("queue", &self.queue).finish_non_exhaustive()
     }
 }
 
@@ -137,17 +162,35 @@ impl Pipe {
             return Err(Fault::not_sent("too much waits to be sent"));
         }
         let is_first = queue.bytes.is_empty();
+        let is_alone = is_first && queue.is_free && !queue.is_crowded && queue.waiting.is_empty();
         if !before.is_empty() {
             queue.bytes.extend_from_slice(before);
             queue.push(None);
         }
         write(&mut queue.bytes);
         queue.push(Some(answer));
+        let is_left = !(is_alone && self.write_now(&mut queue));
         drop(queue);
-        if is_first {
+        if is_first && is_left {
             self.written.notify_one();
         }
         Ok(asked)
+    }
+
+    /// Writes what the socket takes without waiting; whether it took everything. An error is the task's to find.
+    fn write_now(&self, queue: &mut Queue) -> bool {
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(socket) = socket.as_mut() else { return false };
+        let mut context = Context::from_waker(Waker::noop());
+        match Pin::new(socket).poll_write(&mut context, &queue.bytes) {
+            Poll::Ready(Ok(taken)) => {
+                queue.bytes.advance(taken);
+                // Nobody knows any more that it was not carried out.
+                queue.unwritten = 0;
+                queue.bytes.is_empty()
+            }
+            Poll::Ready(Err(_)) | Poll::Pending => false,
+        }
     }
 
     pub(super) fn send_cmd(&self, cmd: &Cmd) -> Result<oneshot::Receiver<Answer>, Fault> {
@@ -170,53 +213,73 @@ impl Pipe {
 
     /// Serves what is asked over this connection until it ends, and says why it did.
     pub(super) async fn run(&self, dialed: Dialed) -> Arc<str> {
-        let opened = Opened::new(self);
-        let (read, write) = tokio::io::split(dialed.stream);
+        let is_plain = dialed.is_plain;
+        let opened = Opened::new(self, dialed.write, is_plain);
         let heard = Mutex::new(Instant::now());
         let reason = tokio::select! {
-            reason = self.read(read, dialed.buffer, &heard) => reason,
-            reason = self.write(write) => reason,
+            reason = self.read(dialed.read, dialed.buffer, &heard) => reason,
+            reason = self.write(is_plain) => reason,
             reason = self.watch(&heard) => reason,
         };
         opened.close(reason)
     }
 
-    async fn write(&self, mut socket: WriteHalf<Box<dyn Stream>>) -> Arc<str> {
+    async fn write(&self, is_plain: bool) -> Arc<str> {
         let mut chunk = BytesMut::new();
         loop {
             {
                 let mut queue = self.lock();
                 std::mem::swap(&mut queue.bytes, &mut chunk);
                 queue.unwritten = 0;
+                queue.is_free = is_plain && chunk.is_empty();
             }
             if chunk.is_empty() {
                 self.written.notified().await;
+                // Whoever else is about to ask is written with it.
+                tokio::task::yield_now().await;
                 continue;
             }
-            if let Err(error) = socket.write_all(&chunk).await {
+            if let Err(error) = self.write_all(&mut chunk).await {
                 return Arc::from(error.to_string());
             }
             if chunk.capacity() > KEPT_BYTES { chunk = BytesMut::new() } else { chunk.clear() }
         }
     }
 
-    async fn read(
-        &self,
-        mut socket: ReadHalf<Box<dyn Stream>>,
-        mut buffer: BytesMut,
-        heard: &Mutex<Instant>,
-    ) -> Arc<str> {
+    async fn write_all(&self, chunk: &mut BytesMut) -> io::Result<()> {
+        poll_fn(|context| {
+            let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(socket) = socket.as_mut() else { return Poll::Ready(Err(io::ErrorKind::NotConnected.into())) };
+            let mut socket = Pin::new(socket);
+            while !chunk.is_empty() {
+                match ready!(socket.as_mut().poll_write(context, chunk))? {
+                    0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                    taken => chunk.advance(taken),
+                }
+            }
+            socket.poll_flush(context)
+        })
+        .await
+    }
+
+    async fn read(&self, mut socket: ReadHalf, mut buffer: BytesMut, heard: &Mutex<Instant>) -> Arc<str> {
         let mut answers = Vec::new();
         loop {
+            let mut at = 0;
             loop {
-                match resp::take(&mut buffer) {
-                    Ok(Some(Said::Reply(value))) => answers.push(value),
-                    // Nothing is subscribed to here: a push of another kind is none of ours.
-                    Ok(Some(_)) => {}
+                match resp::next(&buffer, at) {
+                    Ok(Some((said, end))) => {
+                        at = end;
+                        // Nothing is subscribed to here: a push is none of ours.
+                        if let Said::Reply(value) = said {
+                            answers.push(value);
+                        }
+                    }
                     Ok(None) => break,
                     Err(error) => return Arc::from(error.to_string()),
                 }
             }
+            buffer.advance(at);
             if let Err(reason) = self.answer(&mut answers) {
                 return reason;
             }
@@ -232,6 +295,9 @@ impl Pipe {
     fn answer(&self, answers: &mut Vec<Value>) -> Result<(), Arc<str>> {
         let mut demoted = false;
         let mut queue = self.lock();
+        if !answers.is_empty() {
+            queue.is_crowded = queue.waiting.len() > 1;
+        }
         for value in answers.drain(..) {
             let Some(waiter) = queue.waiting.pop_front() else {
                 return Err(Arc::from("the server answered what nobody asked"));
@@ -282,8 +348,12 @@ struct Opened<'a> {
 }
 
 impl<'a> Opened<'a> {
-    fn new(pipe: &'a Pipe) -> Self {
-        pipe.lock().closed = None;
+    fn new(pipe: &'a Pipe, socket: WriteHalf, is_plain: bool) -> Self {
+        let mut queue = pipe.lock();
+        queue.closed = None;
+        queue.is_free = is_plain;
+        *pipe.socket.lock().unwrap_or_else(PoisonError::into_inner) = Some(socket);
+        drop(queue);
         pipe.open.send_replace(true);
         Self { pipe, reason: Arc::from("the backend was stopped") }
     }
@@ -300,6 +370,8 @@ impl Drop for Opened<'_> {
         let mut queue = self.pipe.lock();
         queue.closed = Some(Arc::clone(&self.reason));
         queue.bytes.clear();
+        queue.is_free = false;
+        *self.pipe.socket.lock().unwrap_or_else(PoisonError::into_inner) = None;
         let written = queue.waiting.len() - std::mem::take(&mut queue.unwritten);
         for (place, waiter) in queue.waiting.drain(..).enumerate() {
             let reason = Arc::clone(&self.reason);

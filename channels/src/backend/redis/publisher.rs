@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::net::Net;
 use super::{Fault, counts, publish, start, want};
-use crate::backend::{Counts, Delivery, Envelope, Health, Published, Sink, Topic};
+use crate::backend::{Counts, Delivery, Envelope, Events, Health, Published, Sink, Topic};
 use crate::config::Config;
 use crate::error::Error;
 use crate::id::UserId;
@@ -106,13 +106,19 @@ impl Tap {
         let cell = Arc::new(OnceLock::from(weak));
         let net = start::connected(config, Some(&cell)).await?;
         let tap = Self { net, received, sink };
-        for topic in topics {
+        let wants = topics.iter().filter_map(|topic| {
             let (partition, channel) = tap.net.names.channel(*topic);
-            if let Some(live) = want(&tap.net, partition, channel) {
-                let gone = |_| Error::from(Fault::not_sent("a subscription was given up"));
-                live.await.map_err(gone)?;
+            want(&tap.net, partition, channel)
+        });
+        // All are asked for before the first is waited for.
+        let wants: Vec<_> = wants.collect();
+        let all_live = async {
+            for live in wants {
+                live.await.map_err(|_| Fault::not_sent("a subscription was given up"))?;
             }
-        }
+            Ok(())
+        };
+        start::is_ready(&tap.net, all_live).await?;
         Ok(tap)
     }
 
@@ -128,6 +134,11 @@ impl Tap {
     /// How many messages came faster than they were received, and were missed.
     pub fn missed(&self) -> u64 {
         self.sink.1.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// The interruptions from now on, in which messages may have been missed.
+    pub fn events(&self) -> Events {
+        self.net.reports.events()
     }
 
     /// How the connection is.

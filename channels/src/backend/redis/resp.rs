@@ -1,6 +1,8 @@
 //! RESP3 as it arrives: where a reply ends, the one push that comes by the million, and all others.
 
-use bytes::{Bytes, BytesMut};
+use std::ops::Range;
+
+use bytes::{Buf, BytesMut};
 use redis::Value;
 
 /// The longest line without a payload that is believed: lengths, integers, errors, simple strings.
@@ -15,32 +17,41 @@ const MAX_ELEMENTS: usize = 1 << 24;
 #[error("what answers there does not speak the protocol of Redis")]
 pub(super) struct NoResp;
 
-/// One thing that a server says.
+/// One thing that a server says. Places are within the bytes that were looked at.
 #[derive(Debug, PartialEq)]
 pub(super) enum Said {
-    /// Somebody published: the channel and what.
-    Message { channel: Bytes, payload: Bytes },
+    /// Somebody published: where the channel is, and what.
+    Message { channel: Range<usize>, payload: Range<usize> },
     /// A push that is no message: its kind, and what follows.
     Push(Vec<Value>),
     /// The answer to a command.
     Reply(Value),
 }
 
-/// Takes the first whole thing out of the buffer, if there is one.
-pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Said>, NoResp> {
-    let Some(len) = measure(buffer)? else { return Ok(None) };
-    let bytes = buffer.split_to(len).freeze();
-    match bytes[0] {
-        b'>' => match message(&bytes) {
-            Some((channel, payload)) => Ok(Some(Said::Message { channel, payload })),
-            None => push(&bytes).map(Some),
-        },
+/// The first whole thing from a place on, if there is one, and where the next begins.
+pub(super) fn next(bytes: &[u8], at: usize) -> Result<Option<(Said, usize)>, NoResp> {
+    if let Some((channel, payload)) = message(bytes, at) {
+        let end = payload.end + 2;
+        return Ok(Some((Said::Message { channel, payload }, end)));
+    }
+    let Some(len) = measure(&bytes[at..])? else { return Ok(None) };
+    let (bytes, end) = (&bytes[at..at + len], at + len);
+    let said = match bytes[0] {
+        b'>' => push(bytes)?,
         b':' => {
             let number = std::str::from_utf8(&bytes[1..len - 2]).ok().and_then(|digits| digits.parse().ok());
-            Ok(Some(Said::Reply(Value::Int(number.ok_or(NoResp)?))))
+            Said::Reply(Value::Int(number.ok_or(NoResp)?))
         }
-        _ => Ok(Some(Said::Reply(parse(&bytes)?))),
-    }
+        _ => Said::Reply(parse(bytes)?),
+    };
+    Ok(Some((said, end)))
+}
+
+/// Takes the first whole thing out of a buffer, if there is one.
+pub(super) fn take(buffer: &mut BytesMut) -> Result<Option<Said>, NoResp> {
+    let Some((said, end)) = next(buffer, 0)? else { return Ok(None) };
+    buffer.advance(end);
+    Ok(Some(said))
 }
 
 fn parse(bytes: &[u8]) -> Result<Value, NoResp> {
@@ -57,22 +68,33 @@ fn push(bytes: &[u8]) -> Result<Said, NoResp> {
     }
 }
 
-/// The two parts of `message` and `smessage`, without a copy.
-fn message(bytes: &Bytes) -> Option<(Bytes, Bytes)> {
+/// The two parts of a whole `message` or `smessage`: what comes by the million is read in one pass.
+fn message(bytes: &[u8], at: usize) -> Option<(Range<usize>, Range<usize>)> {
     const KINDS: [&[u8]; 2] = [b">3\r\n$7\r\nmessage\r\n", b">3\r\n$8\r\nsmessage\r\n"];
-    let start = KINDS.iter().find(|kind| bytes.starts_with(kind))?.len();
-    let (channel, rest) = bulk(bytes, start)?;
-    let (payload, _) = bulk(bytes, rest)?;
+    let rest = bytes.get(at..)?;
+    let start = at + KINDS.iter().find(|kind| rest.starts_with(kind))?.len();
+    let channel = bulk(bytes, start)?;
+    let payload = bulk(bytes, channel.end + 2)?;
     Some((channel, payload))
 }
 
-fn bulk(bytes: &Bytes, at: usize) -> Option<(Bytes, usize)> {
-    if *bytes.get(at)? != b'$' {
-        return None;
+/// A whole bulk string, its end included.
+fn bulk(bytes: &[u8], at: usize) -> Option<Range<usize>> {
+    let digits = bytes.get(at..)?.strip_prefix(b"$")?;
+    let mut len = 0_usize;
+    let mut read = 0;
+    loop {
+        let byte = *digits.get(read)?;
+        if byte == b'\r' {
+            break;
+        }
+        // Anything else is looked at again, and told, by who measures.
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10 && read < 10)?;
+        len = len * 10 + usize::from(digit);
+        read += 1;
     }
-    let (line, start) = line(bytes, at + 1)?;
-    let len: usize = std::str::from_utf8(line).ok()?.parse().ok()?;
-    Some((bytes.slice(start..start + len), start + len + 2))
+    let start = at + 1 + read + 2;
+    (read > 0 && bytes.get(start + len..start + len + 2)? == b"\r\n").then_some(start..start + len)
 }
 
 /// The line that begins there, and where the next one does.
@@ -141,41 +163,48 @@ mod tests {
         >3\r\n$7\r\nmessage\r\n$3\r\nc\r\n\r\n$2\r\n\r\n\r\n>3\r\n$8\r\nsmessage\r\n$1\r\nc\r\n$0\r\n\r\n\
         >3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n|1\r\n+ttl\r\n:1\r\n:5\r\n";
 
-    fn all(mut buffer: BytesMut) -> (Vec<Said>, BytesMut) {
-        let mut said = Vec::new();
-        while let Some(one) = take(&mut buffer).unwrap() {
-            said.push(one);
+    /// What is said, with the parts of messages instead of their places.
+    #[derive(Debug, PartialEq)]
+    enum Heard {
+        Message(Vec<u8>, Vec<u8>),
+        Other(Said),
+    }
+
+    fn all(bytes: &[u8]) -> (Vec<Heard>, usize) {
+        let (mut heard, mut at) = (Vec::new(), 0);
+        while let Some((said, end)) = next(bytes, at).unwrap() {
+            heard.push(match said {
+                Said::Message { channel, payload } => Heard::Message(bytes[channel].to_vec(), bytes[payload].to_vec()),
+                other => Heard::Other(other),
+            });
+            at = end;
         }
-        (said, buffer)
+        (heard, at)
     }
 
     #[test]
     fn every_type_is_read() {
-        let (said, rest) = all(BytesMut::from(EVERYTHING));
-        assert!(rest.is_empty());
-        assert_eq!(said.len(), 16);
-        assert_eq!(said[2], Said::Reply(Value::Int(-7)));
-        assert_eq!(said[7], Said::Reply(Value::BulkString(b"a\r\n".to_vec())));
-        let message = |channel: &'static [u8], payload: &'static [u8]| Said::Message {
-            channel: Bytes::from_static(channel),
-            payload: Bytes::from_static(payload),
-        };
-        assert_eq!(said[12], message(b"c\r\n", b"\r\n"));
-        assert_eq!(said[13], message(b"c", b""));
-        assert!(matches!(&said[14], Said::Push(parts) if parts[0] == Value::BulkString(b"subscribe".to_vec())));
+        let (said, end) = all(EVERYTHING);
+        assert_eq!((said.len(), end), (16, EVERYTHING.len()));
+        assert_eq!(said[2], Heard::Other(Said::Reply(Value::Int(-7))));
+        assert_eq!(said[7], Heard::Other(Said::Reply(Value::BulkString(b"a\r\n".to_vec()))));
+        assert_eq!(said[12], Heard::Message(b"c\r\n".to_vec(), b"\r\n".to_vec()));
+        assert_eq!(said[13], Heard::Message(b"c".to_vec(), Vec::new()));
+        let subscribe = Value::BulkString(b"subscribe".to_vec());
+        assert!(matches!(&said[14], Heard::Other(Said::Push(parts)) if parts[0] == subscribe));
     }
 
     #[test]
     fn pieces_of_any_size_give_the_same() {
-        let (expected, _) = all(BytesMut::from(EVERYTHING));
+        let (expected, _) = all(EVERYTHING);
         for size in 1..40 {
-            let mut buffer = BytesMut::new();
+            let mut buffer = Vec::new();
             let mut said = Vec::new();
             for piece in EVERYTHING.chunks(size) {
                 buffer.extend_from_slice(piece);
-                let (more, rest) = all(buffer);
+                let (more, end) = all(&buffer);
                 said.extend(more);
-                buffer = rest;
+                buffer.drain(..end);
             }
             assert_eq!(said, expected, "pieces of {size}");
         }
@@ -193,6 +222,9 @@ mod tests {
             b"$1\r\nab\r\n",
             b"*1\r\nx\r\n",
             b":\r\n",
+            b">3\r\n$7\r\nmessage\r\n$x\r\n",
+            b">3\r\n$7\r\nmessage\r\n$1\r\nab\r\n",
+            b">3\r\n$7\r\nmessage\r\n$99999999999\r\n",
         ] {
             assert_eq!(take(&mut BytesMut::from(bytes)), Err(NoResp), "{}", String::from_utf8_lossy(bytes));
         }

@@ -17,7 +17,7 @@ use crate::error::Error;
 /// How long a Redis that may still come up is waited for.
 const TRIES_FOR: Duration = Duration::from_secs(8);
 /// The end of the last try.
-const GIVES_UP_AFTER: Duration = Duration::from_secs(12);
+const GIVES_UP_AFTER: Duration = Duration::from_secs(10);
 /// The wait between two tries.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 /// How long everything may take once a server has answered.
@@ -45,14 +45,26 @@ pub(super) async fn start(config: &Config, sink: &SinkCell, incarnation: u64) ->
         }
         Ok::<_, Fault>(())
     };
-    match timeout(READY_WITHIN, ready).await {
-        Ok(Ok(())) => {}
-        Ok(Err(fault)) => return Err(told(&net, &fault.to_string())),
-        Err(_) => return Err(told(&net, "it answered, and then not in time")),
-    }
+    is_ready(&net, ready).await?;
     members.keep();
     abandoned.keep();
     Ok(Running { net, members, rates: Rates::default(), incarnation })
+}
+
+/// What is to be done as soon as a server has answered.
+///
+/// # Errors
+///
+/// As [`start`].
+pub(super) async fn is_ready(net: &Net, work: impl Future<Output = Result<(), Fault>>) -> Result<(), Error> {
+    match timeout(READY_WITHIN, work).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(fault)) => Err(told(net, &fault.to_string())),
+        Err(_) => {
+            let ended = net.why_a_link_ended().map(|reason| format!(": {reason}")).unwrap_or_default();
+            Err(told(net, &format!("it answered, and then not in time{ended}")))
+        }
+    }
 }
 
 /// The connections alone, which are kept from now on.
@@ -72,6 +84,8 @@ pub(super) async fn connected(config: &Config, sink: Option<&SinkCell>) -> Resul
         match timeout_at(began + GIVES_UP_AFTER, open(&net)).await {
             Ok(Ok(())) => {
                 abandoned.keep();
+                // Who looks at the health now sees it connected.
+                net.changed();
                 return Ok(net);
             }
             Ok(Err(DialError { address, problem, hopeless })) => {
@@ -108,6 +122,8 @@ fn advice(problem: &str) -> &'static str {
     let is_about = |words: &[&str]| words.iter().any(|word| problem.contains(word));
     if is_about(&["WRONGPASS", "NOAUTH"]) {
         "Write the user and the password into REDIS_URL, as redis://user:password@host"
+    } else if is_about(&["NOPERM"]) {
+        "Allow the user what the guide of the Redis backend lists under ACL"
     } else if is_about(&["replica"]) {
         "Name the master in REDIS_URL, or the Sentinels that know it, as redis+sentinel://host/master"
     } else {

@@ -17,7 +17,7 @@ mod with_rustls {
     use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
     use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-    use crate::backend::redis::dial::Stream;
+    use crate::backend::redis::dial::{ReadHalf, WriteHalf};
 
     /// Who may sign the server's certificate.
     pub(in crate::backend::redis) struct Tls(TlsConnector);
@@ -44,9 +44,10 @@ mod with_rustls {
             &self,
             host: &str,
             stream: TcpStream,
-        ) -> io::Result<Box<dyn Stream>> {
+        ) -> io::Result<(ReadHalf, WriteHalf)> {
             let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-            Ok(Box::new(self.0.connect(name, stream).await?))
+            let (read, write) = tokio::io::split(self.0.connect(name, stream).await?);
+            Ok((Box::new(read), Box::new(write)))
         }
     }
 
@@ -75,7 +76,7 @@ mod without {
 
     use tokio::net::TcpStream;
 
-    use crate::backend::redis::dial::Stream;
+    use crate::backend::redis::dial::{ReadHalf, WriteHalf};
 
     /// There is none in this build.
     #[derive(Debug)]
@@ -90,7 +91,7 @@ mod without {
             &self,
             _host: &str,
             _stream: TcpStream,
-        ) -> io::Result<Box<dyn Stream>> {
+        ) -> io::Result<(ReadHalf, WriteHalf)> {
             match *self {}
         }
     }

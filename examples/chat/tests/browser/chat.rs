@@ -1,6 +1,7 @@
 //! The chat under the windows of a test: a process that can be stopped, killed, frozen and started again
 //! on the same port and database.
 
+use channels_tests::redis::RedisServer;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
@@ -13,15 +14,37 @@ pub struct Chat {
     // Open, so that what else the chat prints goes somewhere.
     _output: Lines<BufReader<ChildStdout>>,
     pub address: String,
+    variables: Vec<(String, String)>,
     // After the process, so that it goes first.
     folder: Folder,
 }
 
 impl Chat {
     pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    pub async fn with(variables: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
-        let (process, _output, address) = launch(&folder, "0").await;
-        Self { process, _output, address, folder }
+        let variables: Vec<_> = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
+        let (process, _output, address) = launch(&folder, &variables, "0").await;
+        Self { process, _output, address, variables, folder }
+    }
+
+    /// Two of them, with one Redis and one database; which is in the folder.
+    pub async fn two(redis: &RedisServer) -> (Self, Self, Folder) {
+        let folder = Folder::new();
+        let (url, path) = (redis.url(), folder.0.join("shared.db"));
+        let database = format!("sqlite://{}?mode=rwc", path.display());
+        // Redis is away on purpose.
+        let variables = [
+            ("BACKEND_TYPE", "redis"),
+            ("REDIS_URL", url.as_str()),
+            ("DATABASE_URL", database.as_str()),
+            ("RUST_LOG", "error,channels=off"),
+        ];
+        let (one, other) = tokio::join!(Self::with(&variables), Self::with(&variables));
+        (one, other, folder)
     }
 
     pub fn url(&self) -> String {
@@ -48,7 +71,7 @@ impl Chat {
     /// On the same port and database.
     pub async fn start_again(&mut self) {
         let port = self.address.rsplit(':').next().unwrap().to_owned();
-        let (process, output, address) = launch(&self.folder, &port).await;
+        let (process, output, address) = launch(&self.folder, &self.variables, &port).await;
         assert_eq!(address, self.address);
         (self.process, self._output) = (process, output);
     }
@@ -70,10 +93,18 @@ impl Chat {
     }
 }
 
-async fn launch(folder: &Folder, port: &str) -> (Child, Lines<BufReader<ChildStdout>>, String) {
+async fn launch(
+    folder: &Folder,
+    variables: &[(String, String)],
+    port: &str,
+) -> (Child, Lines<BufReader<ChildStdout>>, String) {
     let mut command = chat(folder);
     // What a test provokes on purpose is no news; what goes wrong in the server is.
-    command.env("PORT", port).env("RUST_LOG", "error").stderr(std::process::Stdio::inherit());
+    command
+        .env("PORT", port)
+        .env("RUST_LOG", "error")
+        .envs(variables.iter().cloned())
+        .stderr(std::process::Stdio::inherit());
     let mut process = command.spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
     let line = timeout(PATIENCE, lines.next_line()).await.expect("the chat starts in time").unwrap();

@@ -31,4 +31,5 @@ mod membership;
 mod outage;
 mod phone;
 mod refusals;
+mod servers;
 mod talking;

@@ -54,6 +54,8 @@ async fn a_phone_shows_log_and_field_without_scrolling_sideways() {
     let file = json!({ "room": "rust", "filename": format!("{long:.200}.txt"), "mime_type": "text/plain",
                        "file_size": 1, "file_data": "QQ==" });
     bob.send("file_message", file).await;
+    // Two who send at once are in no order; the one answers the other.
+    ada.reads_log(&[&format!("bob: {long}"), &format!("bob: [{long:.200}.txt]")]).await;
     ada.say("what a word").await;
     ada.reads_log(&[&format!("bob: {long}"), &format!("bob: [{long:.200}.txt]"), "ada: what a word"]).await;
     for part in ["@message-log", "@message-input", "@send", "@attach", "@leave-room", "@connection-state"] {

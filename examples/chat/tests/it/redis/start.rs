@@ -72,6 +72,15 @@ async fn the_password_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_user_may_not_do_what_is_needed() {
+    let redis = RedisServer::start();
+    for (user, denied) in [("deaf", "-subscribe"), ("mute", "-evalsha")] {
+        redis.command(&["ACL", "SETUSER", user, "on", &format!(">{SECRET}"), "~*", "&*", "+@all", denied]);
+        ends(&format!("redis://{user}:{SECRET}@{}", redis.address()), &["NOPERM", &denied[1..], "ACL"]).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_is_a_replica() {
     let master = RedisServer::start();
     let replica = RedisServer::start();

@@ -1,0 +1,71 @@
+//! `cargo run -p two-servers`: two chats on two ports that share one Redis. See `examples/two_servers/README.md`.
+
+mod redis;
+
+use std::env;
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use channels::BackendType;
+use chat::{App, process};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use redis::Redis;
+
+/// The first one's, unless `PORT` names another; the second has the next.
+const PORT: u16 = 8000;
+
+/// What went wrong, in words for the person at the keyboard.
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> Result<(), Failure> {
+    let folder = tempfile::tempdir()?;
+    let redis = Redis::find_or_start(folder.path())?;
+    let database = format!("sqlite://{}?mode=rwc", folder.path().join("chat.db").display());
+    let port = env::var("PORT").map_or(Ok(PORT), |port| port.parse())?;
+    // 0 is any free one.
+    let next = if port == 0 { 0 } else { port.saturating_add(1) };
+    // One after the other, so that a wrong Redis is told once.
+    let one = server(&redis, &database, port).await?;
+    let other = server(&redis, &database, next).await?;
+    let mut output = std::io::stdout();
+    for (_, listener) in [&one, &other] {
+        // Somebody may have closed the output; the chats run all the same.
+        let _ = writeln!(output, "A chat is on http://{}", listener.local_addr()?);
+    }
+    let _ = writeln!(output, "Both use {}. Ctrl-C ends them.", redis.told());
+    let (stop, _) = watch::channel(false);
+    let serve = |(app, listener): (App, TcpListener)| {
+        let mut stopped = stop.subscribe();
+        app.serve(listener, async move { drop(stopped.wait_for(|stopped| *stopped).await) })
+    };
+    let (one, other) = (serve(one), serve(other));
+    let signal = async {
+        process::stop_signal().await;
+        stop.send_replace(true);
+        Ok(())
+    };
+    // The chats end before their Redis does.
+    tokio::try_join!(one, other, signal)?;
+    redis.end().await;
+    Ok(())
+}
+
+/// A chat as any other: what makes it one of several is its backend.
+async fn server(redis: &Redis, database: &str, port: u16) -> Result<(App, TcpListener), Failure> {
+    let config = chat::builder().env()?.backend_type(BackendType::Redis).redis_url(redis.url()).build()?;
+    let app = App::start(config, database).await?;
+    Ok((app, TcpListener::bind(("127.0.0.1", port)).await?))
+}
