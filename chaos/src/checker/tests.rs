@@ -190,6 +190,21 @@ fn one_connection_too_many_is_found() {
 }
 
 #[test]
+fn forgotten_places_may_be_given_twice_for_moments() {
+    let mut pages = pages();
+    pages.clients[1].opened = 20;
+    pages.clients[0].closed = Some((21, "too many connections (1013)".to_owned()));
+    let limits = Some(Limits { per_user: 1, total: 1 });
+    let with =
+        |forgets, back| Circumstances { limits, forgets, lost: Some(10), back: Some(back), ..Default::default() };
+    assert!(promises(&pages, &with(true, 15)).is_empty());
+    assert_eq!(promises(&pages, &with(false, 15)), ["L1 no more than may be", "connections live on"]);
+    pages.clients[1].opened = 15 + NOTICED_WITHIN;
+    pages.clients[0].closed = None;
+    assert_eq!(promises(&pages, &with(true, 15)), ["L1 no more than may be"]);
+}
+
+#[test]
 fn who_is_not_concerned_reports_nothing() {
     let reported = BTreeMap::from([(0, interrupted(1, Some(2)))]);
     let circumstances = Circumstances { reported, undisturbed: vec![0], ..Circumstances::default() };
