@@ -105,6 +105,8 @@ fn send(told: Told) -> Result<Command, Usage> {
         return Err(Usage("send goes to one of --group NAME, --user ID and --all".to_owned()));
     };
     let name = told.name.ok_or_else(|| Usage("--type is missing: the name of the message".to_owned()))?;
+    // Before standard input is read, for which somebody may have to type.
+    Raw::new(&*name, "").map_err(|error| Usage(words(&error)))?;
     let data = match told.data {
         Some(data) if data == "-" => standard_input()?,
         Some(data) if data.trim().is_empty() => return Err(Usage("--data is empty, which is no JSON".to_owned())),

@@ -166,6 +166,7 @@ impl Reports {
     }
 
     /// How a backend is before its start.
+    #[cfg(feature = "redis")]
     pub(crate) fn not_started() -> Self {
         let reports = Self::default();
         reports.connected(Err("the backend has not been started".to_owned()));

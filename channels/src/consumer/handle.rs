@@ -18,11 +18,9 @@ use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
 use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
 
-/// What is left to be done.
+/// What is left to be done of a frame.
 pub(super) enum Left {
     Nothing,
-    /// Answers have to be taken before the next frame is read.
-    Room,
     /// Its handler may wait.
     Message(Message),
     Other(Waiting),

@@ -1,8 +1,8 @@
 //! A message's handler that may wait: in a box, looked at once, and attended only where it does wait.
 
 use std::future::poll_fn;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{self, Poll};
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -12,7 +12,7 @@ use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught, late};
 use super::handle::Failed;
 use super::inbox::{Inbox, Source};
-use super::session::{Session, restarting};
+use super::session::{Session, Step, restarting};
 use crate::close::CloseReason;
 use crate::connection::Connection;
 use crate::error::Error;
@@ -25,34 +25,40 @@ use crate::middleware::{Next, Terminal};
 pub(super) type Outcome = Result<(), Box<Failed>>;
 
 /// A handler at work. Most end when they are first polled; what the others need while they wait is not in their box.
-pub(super) struct Handling<'a> {
-    pub(super) work: BoxFuture<'a, Outcome>,
+pub(super) struct Handling<'a, 'i, R> {
+    work: BoxFuture<'a, Outcome>,
     connection: &'a Connection,
     layer: &'a ChannelLayer,
+    inbox: &'a mut Inbox<'i, R>,
 }
 
 impl<C: Consumer> Session<C> {
     /// The one allocation for a message whose handler may wait.
-    pub(super) fn handling(&mut self, message: Message) -> Handling<'_> {
+    pub(super) fn handling<'a, 'i, R: Source>(
+        &'a mut self,
+        message: Message,
+        inbox: &'a mut Inbox<'i, R>,
+    ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let (connection, layer, state) = (&*connection, &*layer, &*state);
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
             let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
             let outcome = if middleware.is_empty() {
-                let work = caught(async {
+                let mut work = pin!(caught(async {
                     let cx = Context::new(connection, layer, state, &message);
                     consumer.message(&cx, &mut answers).await?;
                     answers.succeeded()
-                });
-                unless_late(connection, work).await
+                }));
+                poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
             } else {
                 let work = caught(async {
                     let mut end = End { consumer, connection, layer, state, answers: &mut answers };
                     Next::new(middleware, &mut end, connection, layer).run(message).await?;
                     answers.succeeded()
                 });
-                unless_late(connection, Box::pin(work)).await
+                let mut work = Box::pin(work);
+                poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
             };
             outcome.map_err(|error| {
                 // A reply that was held back goes out before the error, which bears the `re`.
@@ -60,23 +66,23 @@ impl<C: Consumer> Session<C> {
                 Box::new(Failed { error, request, name: Some(name) })
             })
         };
-        Handling { work: Box::pin(work), connection, layer }
+        Handling { work: Box::pin(work), connection, layer, inbox }
     }
 }
 
-/// Runs a handler until its time is up, which [`Handling::attended`] says.
-async fn unless_late(connection: &Connection, work: impl Future<Output = Result<(), Error>>) -> Result<(), Error> {
-    let mut work = pin!(work);
-    poll_fn(|cx| if connection.is_late() { Poll::Ready(late()) } else { work.as_mut().poll(cx) }).await
+/// Goes on with a handler until its time is up, which [`Handling::attended`] says.
+fn poll_unless_late(
+    connection: &Connection,
+    work: Pin<&mut impl Future<Output = Result<(), Error>>>,
+    cx: &mut task::Context<'_>,
+) -> Poll<Result<(), Error>> {
+    if connection.is_late() { Poll::Ready(late()) } else { work.poll(cx) }
 }
 
-impl<'a> Handling<'a> {
+impl<'a, R: Source> Handling<'a, '_, R> {
     /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
-    pub(super) fn attended<R: Source>(
-        self,
-        inbox: &'a mut Inbox<'_, R>,
-    ) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
-        let Self { mut work, connection, layer } = self;
+    fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
+        let Self { mut work, connection, layer, inbox } = self;
         async move {
             let attended = async {
                 match attend(inbox, connection, Deadlines::of(layer), work.as_mut()).await {
@@ -93,6 +99,42 @@ impl<'a> Handling<'a> {
             layer.manager().deadline.run_until_cancelled(attended).await.ok_or_else(restarting)
         }
         .boxed()
+    }
+}
+
+/// What is left to be done of a frame, to be awaited: how the handler ended, or why the session ends.
+pub(super) enum Work<'a, 'i, R> {
+    Done,
+    Ends(CloseReason),
+    Waits(BoxFuture<'a, Step>),
+    Begun(Handling<'a, 'i, R>),
+    Attended(BoxFuture<'a, Result<Outcome, CloseReason>>),
+}
+
+impl<R: Source> Future for Work<'_, '_, R> {
+    type Output = Result<Outcome, CloseReason>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match std::mem::replace(&mut *self, Self::Done) {
+                Self::Done => return Poll::Ready(Ok(Ok(()))),
+                Self::Ends(reason) => return Poll::Ready(Err(reason)),
+                Self::Waits(mut work) => {
+                    let step = work.as_mut().poll(cx);
+                    *self = Self::Waits(work);
+                    return step.map(|step| step.map(Ok));
+                }
+                Self::Begun(mut handling) => match handling.work.as_mut().poll(cx) {
+                    Poll::Ready(outcome) => return Poll::Ready(Ok(outcome)),
+                    Poll::Pending => *self = Self::Attended(handling.attended()),
+                },
+                Self::Attended(mut work) => {
+                    let outcome = work.as_mut().poll(cx);
+                    *self = Self::Attended(work);
+                    return outcome;
+                }
+            }
+        }
     }
 }
 

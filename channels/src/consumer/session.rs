@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::task::{self, Poll};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt, poll};
 
 use super::guard::{caught, panicked};
 use super::handle::{Left, Waiting};
+use super::handling::Work;
 use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
@@ -88,33 +89,15 @@ impl<C: Consumer> Session<C> {
                 // Frames that are there already are read without the runtime's having a say: whoever sends
                 // thousands of them must not keep everybody else from being written to.
                 tokio::task::coop::consume_budget().await;
-                let left = match poll_fn(|cx| next(&mut inbox, cx)).await {
-                    Next::Arrived(arrival) => self.take(arrival),
-                    Next::NoRoom => Ok(Left::Room),
-                    Next::Lost => match last_words(&mut inbox).await {
-                        Some(arrival) => self.take(arrival),
-                        None => return CloseReason::lost(),
-                    },
+                let work = match poll_fn(|cx| next(&mut inbox, cx)).await {
+                    Next::Arrived(arrival) => self.take(arrival, &mut inbox),
+                    Next::NoRoom => Work::Waits(room(&mut inbox)),
+                    Next::Lost => Work::Waits(last_words(&mut inbox)),
                     Next::End(reason) => return reason,
                 };
-                let step = match left {
-                    Ok(Left::Nothing) => Ok(()),
-                    Ok(Left::Message(message)) => {
-                        let outcome = {
-                            let mut handling = self.handling(message);
-                            match poll!(handling.work.as_mut()) {
-                                Poll::Ready(outcome) => Ok(outcome),
-                                Poll::Pending => handling.attended(&mut inbox).await,
-                            }
-                        };
-                        match outcome {
-                            Ok(Ok(())) => Ok(()),
-                            Ok(Err(failed)) => self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await,
-                            Err(reason) => Err(reason),
-                        }
-                    }
-                    Ok(Left::Room) => room(&mut inbox).await,
-                    Ok(Left::Other(waiting)) => self.until_the_deadline(waiting, &mut inbox).await,
+                let step = match work.await {
+                    Ok(Ok(())) => Ok(()),
+                    Ok(Err(failed)) => self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await,
                     Err(reason) => Err(reason),
                 };
                 if let Err(reason) = step {
@@ -124,14 +107,20 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    /// Handles a frame at once, or says what is left of it.
-    fn take(&mut self, arrival: Arrival) -> Result<Left, CloseReason> {
-        match arrival.received {
-            Received::Text(text) => Ok(self.text(text, arrival.at)),
-            Received::Binary(data) => Ok(self.binary(data, arrival.at)),
-            Received::Alive => Ok(Left::Nothing),
-            Received::Closed(frame) => Err(CloseReason::client(frame)),
-            Received::Broken(reason) => Err(reason),
+    /// Handles a frame at once, or boxes what is left of it. No `async fn`, and no frame in what it gives: what is in
+    /// hand counts to what an idle connection holds.
+    fn take<'a, 'i, R: Source>(&'a mut self, arrival: Arrival, inbox: &'a mut Inbox<'i, R>) -> Work<'a, 'i, R> {
+        let left = match arrival.received {
+            Received::Text(text) => self.text(text, arrival.at),
+            Received::Binary(data) => self.binary(data, arrival.at),
+            Received::Alive => Left::Nothing,
+            Received::Closed(frame) => return Work::Ends(CloseReason::client(frame)),
+            Received::Broken(reason) => return Work::Ends(reason),
+        };
+        match left {
+            Left::Nothing => Work::Done,
+            Left::Message(message) => Work::Begun(self.handling(message, inbox)),
+            Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }
     }
 
@@ -221,9 +210,9 @@ fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What is still to be read where a write failed. It is often known before the runtime has looked at the socket.
-fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Option<Arrival>> {
-    let read = poll_fn(|cx| inbox.poll_next(cx));
-    async move { tokio::time::timeout(LAST_WORDS, read).await.unwrap_or(None) }.boxed()
+fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+    let read = inbox.read_ahead();
+    async move { tokio::time::timeout(LAST_WORDS, read).await.map_err(|_| CloseReason::lost()) }.boxed()
 }
 
 /// Waits until there is room. Meanwhile control frames are read.

@@ -34,7 +34,7 @@ async fn run() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let redis = Redis::find_or_start(folder.path())?;
     let database = format!("sqlite://{}?mode=rwc", folder.path().join("chat.db").display());
-    let port = env::var("PORT").map_or(Ok(PORT), |port| port.parse())?;
+    let port = env::var("PORT").map_or(Ok(PORT), |port| port.parse().map_err(|_| format!("PORT={port} is no port")))?;
     // 0 is any free one.
     let next = if port == 0 { 0 } else { port.saturating_add(1) };
     // One after the other, so that a wrong Redis is told once.
@@ -67,5 +67,7 @@ async fn run() -> Result<(), Failure> {
 async fn server(redis: &Redis, database: &str, port: u16) -> Result<(App, TcpListener), Failure> {
     let config = chat::builder().env()?.backend_type(BackendType::Redis).redis_url(redis.url()).build()?;
     let app = App::start(config, database).await?;
-    Ok((app, TcpListener::bind(("127.0.0.1", port)).await?))
+    let listener = TcpListener::bind(("127.0.0.1", port)).await;
+    let listener = listener.map_err(|error| format!("cannot listen on port {port}: {error}. Set PORT to another."))?;
+    Ok((app, listener))
 }

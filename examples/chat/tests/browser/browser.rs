@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,6 +18,9 @@ use crate::window::Window;
 
 /// How long the driver and its browsers may take to end before they are killed.
 const END: Duration = Duration::from_secs(5);
+
+/// How often a driver is started whose port is somebody's already.
+const STARTS: u32 = 5;
 
 /// A driver with as many windows as a test opens, each a browser of its own.
 pub struct Browser {
@@ -45,18 +48,8 @@ impl Browser {
     pub fn start() -> Self {
         let (chromium, driver) = (find("chromium"), find("chromedriver"));
         let folder = Folder::new();
-        // A process group of its own, so that the browsers can be ended with the driver.
-        let mut driver = Command::new(driver)
-            .arg("--port=0")
-            .process_group(0)
-            .current_dir(&folder.0)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
-            .spawn()
-            .unwrap();
-        let mut output = BufReader::new(driver.stdout.take().unwrap());
-        let port = port(&mut output);
+        let started = (0..STARTS).find_map(|_| start_driver(&driver, &folder));
+        let (driver, output, port) = started.expect("ChromeDriver starts");
         let address = format!("127.0.0.1:{port}");
         Self { driver, address, _output: output, chromium, windows: AtomicU32::new(0), folder }
     }
@@ -140,16 +133,38 @@ impl Drop for Browser {
     }
 }
 
+/// Starts a driver on a port that it chooses; none, if that one is taken for the other kind of address.
+fn start_driver(program: &Path, folder: &Folder) -> Option<(Child, BufReader<ChildStdout>, u16)> {
+    // A process group of its own, so that the browsers can be ended with the driver.
+    let mut driver = Command::new(program)
+        .arg("--port=0")
+        .process_group(0)
+        .current_dir(&folder.0)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(driver.stdout.take().unwrap());
+    match port(&mut output) {
+        Some(port) => Some((driver, output, port)),
+        None => {
+            driver.wait().unwrap();
+            None
+        }
+    }
+}
+
 /// The port from `ChromeDriver was started successfully on port 37521.`
-fn port(output: &mut impl BufRead) -> u16 {
+fn port(output: &mut impl BufRead) -> Option<u16> {
     let mut said = String::new();
     while output.read_line(&mut said).unwrap() > 0 {
         let rest = said.lines().last().and_then(|line| line.split_once("successfully on port "));
         if let Some((_, port)) = rest {
-            return port.trim_end_matches('.').parse().unwrap();
+            return Some(port.trim_end_matches('.').parse().unwrap());
         }
     }
-    panic!("ChromeDriver does not start: {said}");
+    None
 }
 
 fn find(program: &str) -> PathBuf {

@@ -6,3 +6,4 @@ mod pair;
 mod start;
 mod status;
 mod talking;
+mod topologies;

@@ -146,3 +146,25 @@ async fn with_limits_that_refuse_nobody_new_is_let_in_and_nothing_is_counted_alo
     assert_eq!(post(&pair.other.address, "/api/room/rust/message?user_id=bot&text=hi").await.status, 200);
     assert_eq!(ada.until("chat_message").await["text"], "hi");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_goes_while_redis_is_away_still_goes_in_good_order() {
+    let pair = Pair::start().await;
+    let mut ada = pair.one.connect("ada").await;
+    for room in ["rust", "go", "tea"] {
+        ada.join(room).await;
+    }
+    pair.proxy.blackhole(Way::Both);
+    let Pair { one, other, redis: _redis, proxy, .. } = pair;
+    let began = Instant::now();
+    let told = async {
+        assert_eq!(ada.close_code().await, Some(1012));
+        drop(ada);
+    };
+    let (code, ()) = tokio::join!(one.stop(), told);
+    assert_eq!(code, Some(0));
+    // The room is told by nobody, which takes the time of one answer, and so does the goodbye to the other servers.
+    assert!(began.elapsed() < 2 * NOTICED, "{:?}", began.elapsed());
+    proxy.pass();
+    assert_eq!(other.stop().await, Some(0));
+}

@@ -75,6 +75,29 @@ async fn private_messages_files_typing_and_goodbyes_cross() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_largest_file_crosses_and_is_downloaded_from_either() {
+    const BYTES: usize = 10_000_000;
+    let pair = Pair::start().await;
+    let (mut ada, mut bob) = two_in(&pair, "rust").await;
+    let data = "A".repeat(BYTES.div_ceil(3) * 4 - 2) + "==";
+    let file = json!({
+        "room": "rust", "filename": "n.bin", "mime_type": "x/y", "file_size": BYTES, "file_data": data,
+    });
+    ada.send("file_message", file).await;
+    for client in [&mut ada, &mut bob] {
+        let received = client.expect("file_message").await;
+        assert_eq!(received["file_data"].as_str().map(str::len), Some(data.len()));
+        let path = received["file_url"].as_str().map(str::to_owned);
+        for server in pair.both() {
+            let Some(path) = &path else { continue };
+            assert_eq!(get(&server.address, path).await.body.len(), BYTES);
+        }
+    }
+    ada.send("chat_message", json!({ "room": "rust", "text": "big" })).await;
+    assert_eq!(bob.expect("chat_message").await["text"], "big");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_comes_by_rest_reaches_both_servers() {
     let pair = Pair::start().await;
     let (mut ada, mut bob) = two_in(&pair, "rust").await;
