@@ -15,8 +15,11 @@ use crate::wire::Target;
 /// Publishers at each server.
 const PUBLISHERS: usize = 3;
 
-/// A pause of who comes and goes.
-const STAYS: Duration = Duration::from_millis(300);
+/// How long who comes and goes is a member: long enough for what the checker leaves out at the end of a stay.
+const STAYS: Duration = Duration::from_millis(1_500);
+
+/// How long it is none.
+const AWAY: Duration = Duration::from_millis(200);
 
 /// How many go where members change.
 const GO: usize = 8;
@@ -194,7 +197,7 @@ async fn come_and_go(mut client: Client, size: Size, from: usize, mut stop: watc
             Err(None) => return None,
             Err(Some(_)) => {}
         }
-        sleep(STAYS).await;
+        sleep(AWAY).await;
     }
     Some(client)
 }

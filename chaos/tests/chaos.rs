@@ -46,13 +46,16 @@ tests! {
     network_slow
     network_output_buffer
     sentinel_master_killed
+    sentinel_master_stalled
     sentinel_failover
     sentinel_failover_unheard
     cluster_slots_move
     cluster_slots_gossiped
     cluster_node_replaced
+    cluster_node_stalled
     cluster_node_back
     server_killed
+    server_stalled
     server_paused
     servers_come_and_go
     limits_hold

@@ -8,7 +8,7 @@ use crate::clock::At;
 use crate::wire::{Outcome, Stamp, Target};
 
 /// How late what was taken is handed to a member that is about to leave.
-const READ_WITHIN: At = 250;
+const READ_WITHIN: At = 600;
 
 /// What a connection that ends may lose of what was on its way.
 const CLOSED_WITHIN: At = 1_000;

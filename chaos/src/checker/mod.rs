@@ -123,7 +123,7 @@ pub fn check(pages: &Pages, circumstances: &Circumstances) -> Findings {
         delivered: pages.clients.iter().map(|client| client.received.len()).sum(),
         ..Findings::default()
     };
-    order::check(pages, &mut findings.violations);
+    order::check(pages, circumstances, &mut findings.violations);
     connections::check(pages, circumstances, &mut findings.violations);
     failures::check(pages, circumstances, &mut findings);
     for (server, reported) in &circumstances.reported {

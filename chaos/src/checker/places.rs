@@ -36,9 +36,9 @@ fn exceeds<'a>(
     // Who goes in the same millisecond goes first.
     changes.sort_unstable();
     let mut open = 0;
-    for (at, change) in changes {
+    for (at, change) in changes.into_iter().chain([(At::MAX, 0)]) {
         open += change;
-        if change > 0 && usize::try_from(open).is_ok_and(|open| open > limit) && !is_excused(at) {
+        if usize::try_from(open).is_ok_and(|open| open > limit) && !is_excused(at) {
             violations.add("L1 no more than may be", || format!("{open} of {who} at {at}; {limit} may be"));
         }
     }

@@ -100,6 +100,9 @@ fn a_publisher_that_overtakes_itself_is_found() {
     sent(&mut pages, 0, 2, Outcome::Ok, &[0, 1]);
     pages.clients.iter_mut().for_each(|client| client.received.swap(0, 1));
     assert_eq!(promises(&pages, &Circumstances::default()), ["R2 a publisher's order"]);
+    pages.sent[0][0].answered = None;
+    assert_eq!(promises(&pages, &Circumstances::default()), ["R2 a publisher's order"]);
+    assert!(promises(&pages, &Circumstances { split: true, ..Circumstances::default() }).is_empty());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use channels_tests::redis::RedisServer;
 use tokio::task::block_in_place;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::two;
 use crate::client::Client;
@@ -48,18 +48,49 @@ pub(super) async fn killed(fault: &'static str, setting: &Setting) -> Report {
     report
 }
 
-/// SIGSTOP of a server until the others have taken it for dead, and SIGCONT.
+/// SIGSTOP of a server until the others have taken it for dead and given its places away, and SIGCONT.
 pub(super) async fn paused(fault: &'static str, setting: &Setting) -> Report {
+    let redis = block_in_place(RedisServer::start);
+    let limit = PER_USER.to_string();
+    let environment = [("MAX_CONNECTIONS_PER_CLIENT", limit.as_str())];
+    let mut run = Run::start_with(setting, fault, &two(redis.url()), Size::default(), &environment).await;
+    // Both have places of the same user for moments; the first gives them up when it wakes.
+    run.limits(PER_USER, usize::MAX);
+    run.forgets();
+    let mut all = Vec::new();
+    for _ in 0..PER_USER {
+        all.push(Client::open(&run.books, 0, run.address(0), "full").await.unwrap());
+    }
+    run.pauses(0);
+    run.is_undisturbed(&[1]);
+    run.server(0).pause();
+    let paused = Instant::now();
+    for _ in 0..PER_USER {
+        all.extend(run.place_within(1, "full", FREE_WITHIN.saturating_sub(paused.elapsed())).await);
+    }
+    if all.len() < 2 * PER_USER {
+        run.complain("L2 free within 25 s", || "the places of a user at a server that stands still".to_owned());
+    }
+    match run.status(1).await {
+        Ok(status) if status.servers == 1 => {}
+        other => run.complain("L2 free within 25 s", || format!("beside a server that stands still: {other:?}")),
+    }
+    sleep(BEYOND_THE_LEASE.saturating_sub(paused.elapsed())).await;
+    run.server(0).resume();
+    run.is_back();
+    let report = run.finish().await;
+    drop(all);
+    report
+}
+
+/// SIGSTOP of a server for a while that nobody takes for death.
+pub(super) async fn stalled(fault: &'static str, setting: &Setting) -> Report {
     let redis = block_in_place(RedisServer::start);
     let mut run = Run::start(setting, fault, &two(redis.url())).await;
     run.pauses(0);
     run.is_undisturbed(&[1]);
     run.server(0).pause();
-    sleep(BEYOND_THE_LEASE).await;
-    match run.status(1).await {
-        Ok(status) if status.servers == 1 => {}
-        other => run.complain("L2 free within 25 s", || format!("beside a server that stands still: {other:?}")),
-    }
+    sleep(setting.form.seconds(5, 12)).await;
     run.server(0).resume();
     run.is_back();
     run.finish().await

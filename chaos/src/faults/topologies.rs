@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_tests::redis::{FaultProxy, NODES, RedisCluster, SLOTS, Sentinels, Way};
+use channels_tests::redis::{FaultProxy, NODES, RedisCluster, SLOTS, Sentinels, Way, eventually};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
@@ -67,6 +67,24 @@ pub(super) async fn failover_unheard(fault: &'static str, setting: &Setting) -> 
     run.finish().await
 }
 
+/// The master stands still until its replica has taken over, and wakes as a second one.
+pub(super) async fn master_stalled(fault: &'static str, setting: &Setting) -> Report {
+    let sentinels = block_in_place(|| Sentinels::start(1));
+    let mut run = Run::start(setting, fault, &two(sentinels.url())).await;
+    run.begins();
+    run.splits();
+    let [old, new] = sentinels.servers() else { unreachable!("one master, one replica") };
+    block_in_place(|| old.stop_signal());
+    block_on(eventually("the replica is promoted", || {
+        (new.command(&["ROLE"]).list()[0].text() == "master").then_some(())
+    }));
+    run.is_back();
+    run.recover().await;
+    block_in_place(|| old.continue_signal());
+    sleep(setting.form.seconds(1, 5)).await;
+    run.finish().await
+}
+
 /// The slots of busy topics move to another node.
 pub(super) async fn slots_move(fault: &'static str, setting: &Setting) -> Report {
     let cluster = block_in_place(RedisCluster::start);
@@ -117,6 +135,24 @@ pub(super) async fn node_replaced(fault: &'static str, setting: &Setting) -> Rep
     block_in_place(|| cluster.nodes()[1].kill_9());
     block_on(cluster.owner_after(slot, 1));
     run.is_back();
+    run.finish().await
+}
+
+/// A node stands still until its replica has taken over, and wakes as one that does not know.
+pub(super) async fn node_stalled(fault: &'static str, setting: &Setting) -> Report {
+    let cluster = block_in_place(RedisCluster::with_replicas);
+    let mut run = Run::start(setting, fault, &two(cluster.url())).await;
+    run.begins();
+    run.splits();
+    let (old, new) = (&cluster.nodes()[1], &cluster.nodes()[NODES + 1]);
+    block_in_place(|| old.stop_signal());
+    block_on(eventually("the replica is promoted", || {
+        (new.command(&["ROLE"]).list()[0].text() == "master").then_some(())
+    }));
+    run.is_back();
+    run.recover().await;
+    block_in_place(|| old.continue_signal());
+    sleep(setting.form.seconds(1, 5)).await;
     run.finish().await
 }
 
