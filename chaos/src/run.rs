@@ -189,6 +189,11 @@ impl Run {
         self.circumstances.limits = Some(Limits { per_user, total });
     }
 
+    /// Redis forgets who has which places.
+    pub fn forgets(&mut self) {
+        self.circumstances.forgets = true;
+    }
+
     /// Some members go, and others come.
     pub async fn members_change(&mut self) {
         let addresses: Vec<_> = self.slots.iter().map(|slot| slot.server.address).collect();

@@ -6,6 +6,8 @@ mod interruptions;
 mod losses;
 mod order;
 mod places;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -48,6 +50,8 @@ pub struct Circumstances {
     pub slower: At,
     /// How many connections there may be.
     pub limits: Option<Limits>,
+    /// Redis has forgotten who has which places: for moments there may be too many, which are closed.
+    pub forgets: bool,
     /// When the fault began; nothing where there was no fault.
     pub lost: Option<At>,
     /// When the fault was healed; nothing where there was no fault.
@@ -127,9 +131,7 @@ pub fn check(pages: &Pages, circumstances: &Circumstances) -> Findings {
             }
         }
     }
-    if let Some(limits) = circumstances.limits {
-        places::check(pages, limits, &mut findings.violations);
-    }
+    places::check(pages, circumstances, &mut findings.violations);
     losses::check(pages, circumstances, &mut findings);
     findings
 }

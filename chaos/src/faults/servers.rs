@@ -79,15 +79,15 @@ pub(super) async fn come_and_go(fault: &'static str, setting: &Setting) -> Repor
 /// Redis dies while more connections are asked for than there are places.
 pub(super) async fn limits(fault: &'static str, setting: &Setting) -> Report {
     let redis = block_in_place(|| RedisServer::options().persistent().start());
-    limited(fault, setting, redis).await
+    limited(fault, setting, redis, false).await
 }
 
 /// The same, and Redis has forgotten who has which places.
 pub(super) async fn limits_forgotten(fault: &'static str, setting: &Setting) -> Report {
-    limited(fault, setting, block_in_place(RedisServer::start)).await
+    limited(fault, setting, block_in_place(RedisServer::start), true).await
 }
 
-async fn limited(fault: &'static str, setting: &Setting, redis: RedisServer) -> Report {
+async fn limited(fault: &'static str, setting: &Setting, redis: RedisServer, forgets: bool) -> Report {
     /// Beside the crowd and its publishers.
     const PLACES: usize = 10;
     let size = Size::default();
@@ -100,6 +100,9 @@ async fn limited(fault: &'static str, setting: &Setting, redis: RedisServer) -> 
     ];
     let mut run = Run::start_with(setting, fault, &two(redis.url()), size, &environment).await;
     run.limits(PER_USER, total);
+    if forgets {
+        run.forgets();
+    }
     let rush = run.rush(["full", "crowded", "popular", "sought"]);
     sleep(setting.form.seconds(2, 4)).await;
     run.deafens(&[0, 1]);

@@ -272,3 +272,27 @@ async fn what_was_on_its_way_for_long_lies_within_the_interruption() {
         begun.since.duration_since(sent[first_lost])
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_let_in_while_redis_was_away_stays_when_an_empty_one_comes() {
+    let redis = RedisServer::start();
+    let limits = config(&redis.url()).redis_limit_fallback(LimitFallback::Local).max_total_connections(3);
+    let (here, there) = two_servers(&limits.build().unwrap()).await;
+    redis.kill_9();
+    let mut clients = vec![connected(&here, "-").await, connected(&here, "-").await, connected(&there, "-").await];
+    redis.restart_empty();
+    green(&here).await;
+    green(&there).await;
+    let counted = async {
+        while there.layer.counts().await.unwrap_or_default().connections != 3 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), counted).await.expect("all are counted");
+    for client in &mut clients {
+        client.request(1, "quiet", &()).await;
+        assert_eq!(client.next_message().await.name, "$ok");
+    }
+    assert_eq!(here.try_connect("-").await.unwrap_err().status(), 503, "the limit holds again");
+    assert_eq!(there.try_connect("-").await.unwrap_err().status(), 503);
+}

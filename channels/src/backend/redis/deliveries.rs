@@ -5,6 +5,7 @@
 //! by itself, as much as the sink takes at once.
 
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
@@ -140,7 +141,12 @@ impl Shared {
     fn deliver_some(&self, read: &Bytes, arrived: &[Arrived]) -> usize {
         let Some(sink) = self.sink.get().and_then(Weak::upgrade) else { return 0 };
         let mut rest = arrived.iter();
-        sink.deliver_all(&mut rest.by_ref().filter_map(|message| self.read(read, message)));
+        let mut messages = rest.by_ref().filter_map(|message| self.read(read, message));
+        // An encoder of the application may panic. Whoever reads or works here goes on: else all would be deaf.
+        let delivered = catch_unwind(AssertUnwindSafe(|| sink.deliver_all(&mut messages)));
+        if delivered.is_err() {
+            tracing::error!("delivering a message panicked");
+        }
         rest.len()
     }
 
@@ -164,5 +170,63 @@ impl Shared {
             tracing::warn!(channel = %channel.escape_ascii(), %why, "dropped what somebody else published");
         })
         .ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::redis::envelope::Header;
+    use crate::backend::{Envelope, Topic};
+    use crate::id::UserId;
+
+    /// Panics at every message but the last.
+    struct Touchy(tokio::sync::mpsc::UnboundedSender<String>);
+
+    impl Sink for Touchy {
+        fn incarnation(&self) -> u64 {
+            1
+        }
+
+        fn deliver(&self, _topic: Topic<'_>, envelope: &Envelope) -> usize {
+            assert_eq!(&*envelope.payload, "last", "a test makes this panic");
+            self.0.send(envelope.payload.to_string()).unwrap();
+            1
+        }
+
+        fn local_members(&self, _topic: Topic<'_>) -> usize {
+            0
+        }
+
+        fn evict(&self, _user: Option<&UserId>, _connections: usize) {}
+    }
+
+    fn read(names: &Names, payloads: &[&str]) -> (Bytes, Vec<Arrived>) {
+        let (mut bytes, mut arrived) = (Vec::new(), Vec::new());
+        for payload in payloads {
+            let topic = Topic::Group("rust");
+            let start = bytes.len();
+            bytes.extend_from_slice(names.channel(topic).1.as_bytes());
+            let middle = bytes.len();
+            bytes.extend_from_slice(Header::new(topic, None, 1).as_bytes());
+            bytes.extend_from_slice(payload.as_bytes());
+            arrived.push(Arrived { channel: start..middle, payload: middle..bytes.len() });
+        }
+        (bytes.into(), arrived)
+    }
+
+    #[tokio::test]
+    async fn a_panic_of_the_sink_deafens_nobody() {
+        let names = Names::new("ws:", 0);
+        let (sender, mut heard) = mpsc::unbounded_channel();
+        let sink: Arc<dyn Sink> = Arc::new(Touchy(sender));
+        let cell = Arc::new(OnceLock::from(Arc::downgrade(&sink)));
+        let deliveries = Deliveries::start(&names, &cell, &Reports::default());
+        let (bytes, mut arrived) = read(&names, &["first", "second", "last"]);
+        assert_eq!(deliveries.hand_over(&bytes, &mut arrived), 0);
+        assert_eq!(heard.recv().await.as_deref(), Some("last"));
+        while deliveries.waiting.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
     }
 }

@@ -11,7 +11,7 @@ use bytes::BytesMut;
 use redis::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::deliveries::{Arrived, Deliveries};
 use super::dial::{Dialed, ReadHalf, WriteHalf};
@@ -119,15 +119,14 @@ impl Link {
     }
 
     async fn write(&self, mut socket: WriteHalf, subscriptions: &Subscriptions) -> Arc<str> {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut next_look = Instant::now();
         let mut bytes = BytesMut::new();
         loop {
-            let (mut more, mut look) = (subscriptions.is_waiting(self.node), false);
+            let mut more = subscriptions.is_waiting(self.node);
             if !more {
                 tokio::select! {
                     () = self.wake.notified() => more = true,
-                    _ = looks.tick() => look = true,
+                    () = sleep_until(next_look) => {}
                 }
             }
             if more {
@@ -136,7 +135,8 @@ impl Link {
                 let batches = subscriptions.next(self.node, self.sharded);
                 batches.into_iter().for_each(|batch| self.subscribe(&mut bytes, batch));
             }
-            if look {
+            if next_look <= Instant::now() {
+                next_look = Instant::now() + LOOK_EVERY;
                 let batches = subscriptions.ended(self.node, self.sharded);
                 batches.into_iter().for_each(|batch| self.unsubscribe(&mut bytes, batch));
                 self.ping(&mut bytes);

@@ -188,7 +188,8 @@ impl Membership {
             let user = user.and_then(|user| UserId::new(user).ok());
             self.sink().into_iter().for_each(|sink| sink.evict(user.as_ref(), too_many));
         };
-        let too_many = self.permits.rewrite(&self.net, &self.lease).await?;
+        // Without a reserve: that may be what another server uses.
+        let too_many = self.permits.rewrite(&self.net, &self.lease, false).await?;
         if too_many > 0 {
             evict(None, too_many);
         }

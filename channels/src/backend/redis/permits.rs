@@ -93,8 +93,12 @@ impl Permits {
     /// Takes one without asking anybody, unless this server alone has as many as may be.
     pub(super) fn take_locally(&self, total: usize) -> bool {
         let mut state = self.lock();
+        state.total = total;
         let is_free = state.used < total;
         state.used += usize::from(is_free);
+        drop(state);
+        // As soon as somebody can be asked.
+        self.returned.notify_one();
         is_free
     }
 
@@ -145,19 +149,20 @@ impl Permits {
         loop {
             self.returned.notified().await;
             tokio::time::sleep(GATHER).await;
-            if self.rewrite(net, lease).await.is_err() {
+            if self.rewrite(net, lease, true).await.is_err() {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 self.returned.notify_one();
             }
         }
     }
 
-    /// Writes how many this server needs, under whatever lease it has now; how many of those it uses it may not have.
-    pub(super) async fn rewrite(&self, net: &Net, lease: &Lease) -> Result<usize, Fault> {
+    /// Writes how many this server needs, under whatever lease it has now, with or without a reserve; how many of those it
+    /// uses it may not have.
+    pub(super) async fn rewrite(&self, net: &Net, lease: &Lease, with_reserve: bool) -> Result<usize, Fault> {
         let _alone = self.asking.lock().await;
         let (needed, total) = {
             let mut state = self.lock();
-            let reserve = if state.used == 0 { 0 } else { block(state.total) - 1 };
+            let reserve = if with_reserve && state.used > 0 { block(state.total) - 1 } else { 0 };
             // Nobody may take meanwhile what is on its way back.
             state.leased = state.leased.min(state.used + reserve);
             (state.used + reserve, state.total)
