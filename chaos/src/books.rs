@@ -78,6 +78,8 @@ pub struct RefusedJoin {
 pub struct Pages {
     /// By publisher, then by number.
     pub sent: Vec<Vec<Sent>>,
+    /// The server of each publisher.
+    pub publishers: Vec<usize>,
     /// By number.
     pub clients: Vec<Client>,
     /// Joins that came to nothing.
@@ -95,8 +97,9 @@ impl Books {
     }
 
     /// Another publisher.
-    pub fn publisher(&self) -> u32 {
+    pub fn publisher(&self, server: usize) -> u32 {
         let mut pages = self.pages();
+        pages.publishers.push(server);
         pages.sent.push(Vec::new());
         u32::try_from(pages.sent.len() - 1).unwrap()
     }

@@ -96,7 +96,7 @@ impl Crowd {
             / u32::try_from(self.size.per_second).unwrap();
         for number in 0..PUBLISHERS {
             let client = Client::open(&self.books, at, server, &format!("p{at}-{number}")).await.unwrap();
-            let publisher = self.books.publisher();
+            let publisher = self.books.publisher(at);
             let targets = Targets { size: self.size, books: self.books.clone() };
             let publish = publish(client, publisher, targets, every, self.stop.subscribe());
             self.publishers.push(tokio::spawn(publish));

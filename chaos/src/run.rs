@@ -189,6 +189,11 @@ impl Run {
         self.circumstances.limits = Some(Limits { per_user, total });
     }
 
+    /// There are two masters for a while.
+    pub fn splits(&mut self) {
+        self.circumstances.split = true;
+    }
+
     /// Redis forgets who has which places.
     pub fn forgets(&mut self) {
         self.circumstances.forgets = true;
@@ -210,7 +215,7 @@ impl Run {
     /// One more publisher, which publishes only what it is told to.
     pub async fn publisher_at(&self, server: usize) -> Publisher {
         let client = Client::open(&self.books, server, self.address(server), "told").await.unwrap();
-        Publisher { client, number: self.books.publisher() }
+        Publisher { client, number: self.books.publisher(server) }
     }
 
     /// Waits until a user is let in at a server.

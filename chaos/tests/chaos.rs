@@ -47,6 +47,7 @@ tests! {
     network_output_buffer
     sentinel_master_killed
     sentinel_failover
+    sentinel_failover_unheard
     cluster_slots_move
     cluster_slots_gossiped
     cluster_node_replaced

@@ -30,8 +30,10 @@ pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut
                 if circumstances.back.is_some_and(|back| sent.at >= back) {
                     findings.last_missed = findings.last_missed.max(Some(sent.at));
                 }
-                let of_server = windows.get(&log.server).map(Vec::as_slice).unwrap_or_default();
-                if is_excused(of_server, sent) || was_closed(log, sent) {
+                let of = |server: &usize| windows.get(server).map(Vec::as_slice).unwrap_or_default();
+                let of_server = of(&log.server);
+                let by_sender = circumstances.split && is_excused(of(&pages.publishers[publisher]), sent);
+                if is_excused(of_server, sent) || by_sender || was_closed(log, sent) {
                     findings.interrupted += 1;
                     continue;
                 }

@@ -44,6 +44,9 @@ pub struct Circumstances {
     pub gone: BTreeMap<usize, At>,
     /// Servers that stood still: nothing is promised of how fast those answer.
     pub paused: Vec<usize>,
+    /// There were two masters for a while. What the old one took reaches nobody at the new one, who cannot know: the
+    /// interruption is that of the server that sent it.
+    pub split: bool,
     /// Servers that must not have noticed anything.
     pub undisturbed: Vec<usize>,
     /// How much longer than usual messages are on their way.

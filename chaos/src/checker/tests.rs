@@ -18,7 +18,12 @@ fn pages() -> Pages {
         groups: BTreeMap::from([("g".to_owned(), vec![Stay { from: 0, to: None }])]),
         received: Vec::new(),
     };
-    Pages { sent: vec![Vec::new(), Vec::new()], clients: vec![client(0), client(1)], refused_joins: Vec::new() }
+    Pages {
+        sent: vec![Vec::new(), Vec::new()],
+        publishers: vec![0, 1],
+        clients: vec![client(0), client(1)],
+        refused_joins: Vec::new(),
+    }
 }
 
 fn stamp(publisher: u32, number: u32) -> Stamp {
@@ -113,6 +118,15 @@ fn a_loss_is_silent_unless_it_was_reported() {
     let of_another = BTreeMap::from([(0, interrupted(90, Some(110)))]);
     let circumstances = Circumstances { reported: of_another, ..Circumstances::default() };
     assert_eq!(promises(&pages, &circumstances), ["R3 nothing is lost in silence"]);
+}
+
+#[test]
+fn what_was_sent_to_the_old_of_two_masters_is_reported_by_its_server() {
+    let mut pages = pages();
+    sent(&mut pages, 0, 100, Outcome::Ok, &[0]);
+    let reported = BTreeMap::from([(0, interrupted(90, Some(110)))]);
+    let with = |split| check(&pages, &Circumstances { reported: reported.clone(), split, ..Default::default() }).silent;
+    assert_eq!((with(false), with(true)), (1, 0));
 }
 
 #[test]

@@ -54,6 +54,7 @@ pub const ALL: &[Fault] = &[
     fault!("network_output_buffer", network::output_buffer),
     fault!("sentinel_master_killed", topologies::master_killed),
     fault!("sentinel_failover", topologies::failover),
+    fault!("sentinel_failover_unheard", topologies::failover_unheard),
     fault!("cluster_slots_move", topologies::slots_move),
     fault!("cluster_slots_gossiped", topologies::slots_gossiped),
     fault!("cluster_node_replaced", topologies::node_replaced),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use channels_tests::redis::{NODES, RedisCluster, SLOTS, Sentinels};
+use channels_tests::redis::{FaultProxy, NODES, RedisCluster, SLOTS, Sentinels, Way};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 use tokio::time::sleep;
@@ -39,10 +39,31 @@ pub(super) async fn failover(fault: &'static str, setting: &Setting) -> Report {
     let mut run = Run::start(setting, fault, &two(sentinels.url())).await;
     for _ in 0..setting.form.seconds(1, 2).as_secs() {
         run.begins();
+        run.splits();
         block_on(sentinels.failover());
         run.is_back();
         run.recover().await;
     }
+    run.finish().await
+}
+
+/// A replica takes over, and one server hears of it late: for a while the old master serves it still.
+pub(super) async fn failover_unheard(fault: &'static str, setting: &Setting) -> Report {
+    let sentinels = block_in_place(|| Sentinels::start(1));
+    let (mut proxies, mut url) = (Vec::new(), sentinels.url());
+    for sentinel in sentinels.sentinels() {
+        let proxy = FaultProxy::start(sentinel.address()).await;
+        url = url.replace(&sentinel.address().to_string(), &proxy.address().to_string());
+        proxies.push(proxy);
+    }
+    let mut run = Run::start(setting, fault, &[sentinels.url(), url]).await;
+    run.begins();
+    run.splits();
+    proxies.iter().for_each(|proxy| proxy.blackhole(Way::Both));
+    block_on(sentinels.failover());
+    sleep(setting.form.seconds(3, 6)).await;
+    proxies.iter().for_each(FaultProxy::pass);
+    run.is_back();
     run.finish().await
 }
 

@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use channels::backend::Event;
-use channels_tests::probe::{Stage, Text};
-use channels_tests::redis::{RedisCluster, RedisServer, Sentinels, eventually};
+use channels_tests::probe::{ServerMessage, Stage, Text};
+use channels_tests::redis::{FaultProxy, RedisCluster, RedisServer, Sentinels, Way, eventually};
 
-use crate::servers::{config, heard, member, say, two_servers};
+use crate::servers::{config, heard, member, say, server, two_servers};
 
 const PROMISED: Duration = Duration::from_secs(5);
 
@@ -46,6 +46,44 @@ async fn another_master_is_followed() {
     until_both_hear(&mut ada, &mut bob, "rust").await;
     assert!(matches!(events.next().await, Some(Event::Interrupted(_))));
     assert!(matches!(events.next().await, Some(Event::Restored(_))));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_hears_late_of_another_master_reports_all_that_it_missed() {
+    let redis = Sentinels::start(1);
+    let (mut proxies, mut url) = (vec![], redis.url());
+    for sentinel in redis.sentinels() {
+        let proxy = FaultProxy::start(sentinel.address()).await;
+        url = url.replace(&sentinel.address().to_string(), &proxy.address().to_string());
+        proxies.push(proxy);
+    }
+    let names = config(&redis.url());
+    let (here, there) =
+        (server(&names.clone().build().unwrap()).await, server(&names.redis_url(url).build().unwrap()).await);
+    let (mut ada, _bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    let mut events = there.layer.events();
+    proxies.iter().for_each(|proxy| proxy.blackhole(Way::Both));
+    let (old, new) = (redis.master().address(), redis.failover().await.address());
+    assert_ne!(old, new);
+    // At the new master, and not heard at the old one, which serves `there` still.
+    let mut missed = SystemTime::now();
+    while here
+        .layer
+        .send_to_group("rust", ServerMessage::Said(Text { text: "missed".to_owned() }))
+        .await
+        .ok()
+        .and_then(|sent| sent.servers)
+        != Some(1)
+    {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        missed = SystemTime::now();
+    }
+    assert_eq!(heard(&mut ada).await, "missed");
+    // Long enough for a ping that the old one answers, which proves nothing here.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    proxies.iter().for_each(FaultProxy::pass);
+    let Some(Event::Interrupted(begun)) = events.next().await else { panic!("another event") };
+    assert!(begun.since <= missed, "{:?} too late", begun.since.duration_since(missed));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

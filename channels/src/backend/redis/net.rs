@@ -58,7 +58,7 @@ pub(super) struct Net {
     /// Interruptions that end when all topics are live, wherever they are now.
     moving: Mutex<Vec<u64>>,
     looking: Mutex<()>,
-    /// When the map was last as we have it, by the word of a node: a slot may have moved since.
+    /// When it was last as we have it, by the word of a node or of the Sentinels: it may have changed since.
     confirmed: Mutex<SystemTime>,
     sharded: AtomicBool,
     next_node: AtomicU64,
@@ -216,7 +216,7 @@ impl Net {
         let old = self.map();
         let address_of = |node: &Option<Arc<Node>>| node.as_ref().and_then(|node| node.address.clone());
         if old.owners.iter().map(address_of).eq(slots.iter().cloned()) {
-            *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+            self.confirm(as_of);
             return;
         }
         let mut known: Vec<Arc<Node>> = old.nodes.clone();
@@ -234,7 +234,7 @@ impl Net {
         if moved > 0 && !is_first {
             self.topics_moved("cluster", moved);
         }
-        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+        self.confirm(as_of);
         if is_first {
             return;
         }
@@ -271,7 +271,8 @@ impl Net {
             match &self.dialer.servers.servers {
                 Servers::Single(_) => {}
                 Servers::Sentinel { sentinels, master, login } => {
-                    self.follow(topology::master(&self.dialer, sentinels, master, login).await);
+                    let as_of = SystemTime::now();
+                    self.follow(topology::master(&self.dialer, sentinels, master, login).await, as_of);
                 }
                 Servers::Cluster(seeds) => self.look_at_slots(seeds).await,
             }
@@ -279,15 +280,34 @@ impl Net {
         }
     }
 
-    fn follow(&self, master: Result<Address, DialError>) {
+    fn follow(&self, master: Result<Address, DialError>, as_of: SystemTime) {
         let Ok(master) = master.inspect_err(|error| tracing::debug!(%error, "the Sentinels do not tell")) else {
             return;
         };
+        let mut is_followed = true;
         for node in &self.map().nodes {
-            if node.connected_to().is_some_and(|connected| connected != master) && node.problem().is_none() {
+            let is_elsewhere = node.connected_to().is_some_and(|connected| connected != master);
+            is_followed &= !is_elsewhere;
+            if is_elsewhere && node.problem().is_none() {
                 tracing::warn!(from = node.name(), to = %master, "the Sentinels name another master");
                 node.dial_again();
             }
+        }
+        if is_followed {
+            self.confirm(as_of);
+        }
+    }
+
+    /// Who serves what was then as we have it.
+    fn confirm(&self, as_of: SystemTime) {
+        *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner) = as_of;
+    }
+
+    /// Until when nobody can have published elsewhere, by what we know: another server may hear first of a new master.
+    pub(super) fn confirmed(&self) -> SystemTime {
+        match &self.dialer.servers.servers {
+            Servers::Single(_) => SystemTime::now(),
+            _ => *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -450,9 +470,7 @@ impl Net {
         let mut moving = self.moving.lock().unwrap_or_else(PoisonError::into_inner);
         if moving.is_empty() {
             let cause = format!("{topics} topics lie at another server now");
-            // Who else had heard of it already has published there.
-            let since = *self.confirmed.lock().unwrap_or_else(PoisonError::into_inner);
-            moving.push(self.reports.interrupted(server, cause, since));
+            moving.push(self.reports.interrupted(server, cause, self.confirmed()));
         }
         self.settle(&mut moving);
     }

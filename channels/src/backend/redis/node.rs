@@ -128,7 +128,7 @@ impl Node {
     /// Interrupts once, until it is complete again.
     fn interrupted(&self, net: &Net, cause: &str) {
         let Some(link) = &self.link else { return };
-        let since = link.complete_until();
+        let since = link.complete_until().min(net.confirmed());
         let name = self.name();
         let mut state = self.lock();
         if state.interruption.is_none() {
