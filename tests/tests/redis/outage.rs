@@ -296,3 +296,16 @@ async fn who_was_let_in_while_redis_was_away_stays_when_an_empty_one_comes() {
     assert_eq!(here.try_connect("-").await.unwrap_err().status(), 503, "the limit holds again");
     assert_eq!(there.try_connect("-").await.unwrap_err().status(), 503);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_comes_while_redis_is_away_is_not_let_in_one_by_one() {
+    const CROWD: usize = 100;
+    let redis = RedisServer::start();
+    let stage = server(&config(&redis.url()).redis_limit_fallback(LimitFallback::Local).build().unwrap()).await;
+    redis.kill_9();
+    eventually("it is red", || stage.layer.ready().err()).await;
+    let begun = Instant::now();
+    let crowd = futures_util::future::join_all((0..CROWD).map(|_| stage.try_connect("-"))).await;
+    assert!(crowd.iter().all(Result::is_ok));
+    assert!(begun.elapsed() < PROMISED, "{:?}", begun.elapsed());
+}

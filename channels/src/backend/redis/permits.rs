@@ -77,6 +77,8 @@ impl Permits {
         if self.take_leased() {
             return Ok(true);
         }
+        // Before one asks at a time: while Redis is away, nobody waits for a blip after the other.
+        net.ready(Partition::COMMON).await;
         let _alone = self.asking.lock().await;
         if self.take_leased() {
             return Ok(true);
@@ -127,7 +129,6 @@ impl Permits {
     async fn ask(&self, net: &Net, lease: &Lease, wanted: usize, fewest: usize) -> Result<(), Fault> {
         let unanswered = Unanswered(Some(&self.returned));
         for _ in 0..2 {
-            net.ready(Partition::COMMON).await;
             let asked = net.try_call(Partition::COMMON, &self.command(net, lease, wanted, fewest))?;
             match answered(asked).await {
                 Ok(Value::Int(granted)) if granted >= 0 => {
