@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Circumstances, Findings, Window, windows};
-use crate::books::{Client, Pages, Sent};
+use crate::books::{Client, Pages, Sent, Stay};
 use crate::clock::At;
 use crate::wire::{Outcome, Stamp, Target};
 
@@ -39,13 +39,12 @@ pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut
                 }
                 findings.silent += 1;
                 findings.violations.add("R3 nothing is lost in silence", || {
+                    let Sent { to, at, .. } = sent;
+                    let (server, stays) = (log.server, stays_at(log, sent));
+                    let until = sent.until();
                     format!(
-                        "client {client} of server {} never got {stamp:?} to {:?}, sent at {}, taken at {}; \
-                         interrupted {of_server:?}",
-                        log.server,
-                        sent.to,
-                        sent.at,
-                        sent.until()
+                        "client {client} of server {server} never got {stamp:?} to {to:?}, sent at {at}, taken at {until}; \
+                         member {stays:?}, interrupted {of_server:?}"
                     )
                 });
             }
@@ -92,6 +91,13 @@ fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
     };
     // Who had already ended could get nothing.
     was_member && client.opened <= sent.at && client.closed.as_ref().is_none_or(|(at, _)| *at >= sent.at)
+}
+
+/// When it was a member of the group that was meant, as far as that matters.
+fn stays_at(client: &Client, sent: &Sent) -> Vec<Stay> {
+    let Target::Group(group) = &sent.to else { return Vec::new() };
+    let stays = client.groups.get(group).into_iter().flatten();
+    stays.filter(|stay| stay.from <= sent.at && stay.to.is_none_or(|to| to >= sent.at)).copied().collect()
 }
 
 fn is_excused(windows: &[Window], sent: &Sent) -> bool {
