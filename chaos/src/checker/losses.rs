@@ -79,18 +79,19 @@ impl<'a> Audience<'a> {
     }
 }
 
-/// Whether it was there, and a member, from before the message was sent until it should have come.
+/// Whether it was there, and a member, from before the message was sent until it should have come. What happened in one
+/// millisecond happened in any order.
 fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
     let by = sent.until().saturating_add(READ_WITHIN + slower);
     let was_member = match &sent.to {
         Target::Group(group) => client
             .groups
             .get(group)
-            .is_some_and(|stays| stays.iter().any(|stay| stay.from <= sent.at && stay.to.is_none_or(|to| to >= by))),
+            .is_some_and(|stays| stays.iter().any(|stay| stay.from < sent.at && stay.to.is_none_or(|to| to >= by))),
         _ => true,
     };
     // Who had already ended could get nothing.
-    was_member && client.opened <= sent.at && client.closed.as_ref().is_none_or(|(at, _)| *at >= sent.at)
+    was_member && client.opened < sent.at && client.closed.as_ref().is_none_or(|(at, _)| *at >= sent.at)
 }
 
 /// When it was a member of the group that was meant, as far as that matters.

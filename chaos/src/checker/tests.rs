@@ -142,11 +142,11 @@ fn who_was_not_there_missed_nothing() {
         check(&changed, &Circumstances::default()).silent
     };
     assert_eq!(with(|_| ()), 1);
-    assert_eq!(with(|client| client.opened = 10_001), 0);
+    assert_eq!(with(|client| client.opened = 10_000), 0);
     assert_eq!(with(|client| client.closed = Some((9_999, BY_CLIENT.to_owned()))), 0);
     assert_eq!(with(|client| client.closed = Some((60_000, BY_CLIENT.to_owned()))), 1);
     assert_eq!(with(|client| client.groups.clear()), 0);
-    assert_eq!(with(|client| client.groups.get_mut("g").unwrap()[0].from = 10_001), 0);
+    assert_eq!(with(|client| client.groups.get_mut("g").unwrap()[0].from = 10_000), 0);
     assert_eq!(with(|client| client.groups.get_mut("g").unwrap()[0].to = Some(10_001)), 0);
     assert_eq!(with(|client| client.groups.get_mut("g").unwrap()[0].to = Some(60_000)), 1);
 }
