@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::{Circumstances, Findings, Window, windows};
-use crate::books::{Client, Pages, Sent, Stay};
+use crate::books::{BY_CLIENT, Client, Pages, Sent, Stay};
 use crate::clock::At;
 use crate::wire::{Outcome, Stamp, Target};
 
@@ -90,8 +90,9 @@ fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
             .is_some_and(|stays| stays.iter().any(|stay| stay.from < sent.at && stay.to.is_none_or(|to| to >= by))),
         _ => true,
     };
-    // Who had already ended could get nothing.
-    was_member && client.opened < sent.at && client.closed.as_ref().is_none_or(|(at, _)| *at >= sent.at)
+    // Who had already gone could get nothing, and who was about to go need not.
+    let was_there = client.closed.as_ref().is_none_or(|(at, how)| *at >= if how == BY_CLIENT { by } else { sent.at });
+    was_member && was_there && client.opened < sent.at
 }
 
 /// When it was a member of the group that was meant, as far as that matters.
