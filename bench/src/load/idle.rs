@@ -5,6 +5,7 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::costs::Costs;
 use super::crowd::Crowd;
 use super::latency::round;
 use super::options::Options;
@@ -19,7 +20,7 @@ const AT_ONCE: usize = 1024;
 ///
 /// As [`Crowd::open`], and if no server was named or it has gone.
 pub(super) fn run(options: &Options) -> Result<Value, Failure> {
-    let server = options.server.ok_or("`idle` needs --server-pid")?;
+    let server = *options.servers.first().ok_or("`idle` needs --server-pid")?;
     let mut crowd = Crowd::new(AT_ONCE)?;
     let mut rounds = Vec::new();
     let mut report = Value::Null;
@@ -52,10 +53,10 @@ pub(super) fn run(options: &Options) -> Result<Value, Failure> {
 /// Opens everybody in two steps and compares.
 fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Failure> {
     let start = Usage::of(server)?;
-    let mut opening = crowd.open(&options.target, options.from)?;
+    let mut opening = crowd.open(options.target(), options.from)?;
     crowd.rest(options.settle)?;
     let first = Usage::of(server)?;
-    opening += crowd.open(&options.target, options.clients - options.from)?;
+    opening += crowd.open(options.target(), options.clients - options.from)?;
     crowd.rest(options.settle)?;
     let second = Usage::of(server)?;
     let watched = Instant::now();
@@ -81,10 +82,9 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
 /// As [`Crowd::open`], and if the server has gone.
 pub(super) fn connect(options: &Options) -> Result<Value, Failure> {
     let mut crowd = Crowd::new(AT_ONCE)?;
-    let cpu = || options.server.map(process::cpu).transpose();
-    let before = cpu()?;
-    let opening = crowd.open(&options.target, options.clients)?;
-    let cpu = cpu()?.zip(before).map(|(after, before)| after - before);
+    let before = Costs::now(options)?;
+    let opening = crowd.open(options.target(), options.clients)?;
+    let cpu = Costs::now(options)?.since(&before).servers();
     let thousands = options.clients as f64 / 1e3;
     crowd.rest(options.settle)?;
     Ok(json!({
