@@ -4,8 +4,7 @@ use serde_json::{Value, json};
 
 use super::latency::round;
 use super::options::Options;
-use super::process;
-use crate::Failure;
+use crate::{Failure, process};
 
 /// Seconds of CPU time: up to a moment, or between two.
 #[derive(Debug, Clone, PartialEq)]

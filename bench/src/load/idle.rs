@@ -9,8 +9,8 @@ use super::costs::Costs;
 use super::crowd::Crowd;
 use super::latency::round;
 use super::options::Options;
-use super::process::{self, Usage};
-use crate::Failure;
+use crate::process::{self, Usage};
+use crate::{Failure, link};
 
 const AT_ONCE: usize = 1024;
 
@@ -52,6 +52,7 @@ pub(super) fn run(options: &Options) -> Result<Value, Failure> {
 
 /// Opens everybody in two steps and compares.
 fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Failure> {
+    let without = commands(crowd, options)?;
     let start = Usage::of(server)?;
     let mut opening = crowd.open(options.target(), options.from)?;
     crowd.rest(options.settle)?;
@@ -60,7 +61,7 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
     crowd.rest(options.settle)?;
     let second = Usage::of(server)?;
     let watched = Instant::now();
-    crowd.rest(options.hold)?;
+    let with = commands(crowd, options)?;
     let resting = process::cpu(server)? - second.cpu;
     let more = (options.clients - options.from) as f64;
     Ok(json!({
@@ -71,8 +72,24 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
         "rss_full": second.rss,
         "connects_per_s": (options.clients as f64 / opening.as_secs_f64()).round(),
         "cpu_s_per_1000_connects": round((second.cpu - start.cpu) / (options.clients as f64 / 1e3)),
+        "redis_commands": without.zip(with).map(|(without, with)| [without, with]),
         "cpu_share_while_idle": round(resting / watched.elapsed().as_secs_f64()),
     }))
+}
+
+/// Lets them be for a while; how many commands Redis carried out in it, if one is named.
+fn commands(crowd: &mut Crowd, options: &Options) -> Result<Option<u64>, Failure> {
+    let Some(url) = &options.redis_url else {
+        if crowd.len() > 0 {
+            crowd.rest(options.hold)?;
+        }
+        return Ok(None);
+    };
+    let address = link::ask::address(url)?;
+    let before = link::ask::commands(address)?;
+    crowd.rest(options.hold)?;
+    // The question before is one of them.
+    Ok(Some(link::ask::commands(address)? - before - 1))
 }
 
 /// Connections a second.

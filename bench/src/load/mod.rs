@@ -13,7 +13,6 @@ mod groups;
 mod idle;
 mod latency;
 mod options;
-mod process;
 mod publish;
 mod target;
 mod template;

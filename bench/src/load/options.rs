@@ -36,6 +36,7 @@ usage: channels-bench load <what> --url ws://127.0.0.1:PORT/ws [--server-pid PID
   --from N          5000: where the measuring of `idle` begins
   --rounds N        1: how often `idle` connects everybody and lets them go
   --hold S          3: how long `idle` watches the CPU time when nothing happens
+  --redis-url URL   `idle` also counts the commands of that Redis for --hold, without and with the connections
   --profile         at its end `idle` sends SIGUSR1, for a server with ALLOCATIONS=1
   --rate N          1000 echoes a second";
 
@@ -58,6 +59,7 @@ pub(super) struct Options {
     /// The processes of the servers, as many as were named.
     pub(super) servers: Vec<u32>,
     pub(super) redis: Option<u32>,
+    pub(super) redis_url: Option<String>,
     pub(super) clients: usize,
     pub(super) size: usize,
     pub(super) window: u64,
@@ -81,6 +83,7 @@ impl Options {
             targets,
             servers: Vec::new(),
             redis: None,
+            redis_url: None,
             clients: match what {
                 What::Fanout => 1_000,
                 What::Echo => 100,
@@ -183,6 +186,7 @@ fn kind(word: &str) -> Result<What, Failure> {
 fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), Failure> {
     match name {
         "server-pid" => options.servers.push(value.parse()?),
+        "redis-url" => options.redis_url = Some(value.parse()?),
         "redis-pid" => options.redis = Some(value.parse()?),
         "clients" => options.clients = value.parse()?,
         "size" => options.size = value.parse()?,
