@@ -8,6 +8,7 @@
 mod baseline;
 mod link;
 mod load;
+mod process;
 mod serve;
 
 use std::ffi::OsString;

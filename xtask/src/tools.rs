@@ -38,16 +38,32 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     if still.is_empty() { Ok(()) } else { Err(format!("still missing: {}", still.join(", ")).into()) }
 }
 
+/// Looks whether one of them is there.
+///
+/// # Errors
+///
+/// If it is missing; then with the command that installs it.
+pub(crate) fn need(program: &str) -> Result<(), Failure> {
+    match TOOLS.iter().find(|tool| tool.program == program && find(tool.program).is_none()) {
+        Some(tool) => Err(how_to_install(&[tool]).into()),
+        None => Ok(()),
+    }
+}
+
 fn missing() -> Vec<&'static Tool> {
     TOOLS.iter().filter(|tool| find(tool.program).is_none()).collect()
 }
 
 fn refusal(missing: &[&Tool]) -> String {
+    format!("{} No test was run.", how_to_install(missing))
+}
+
+fn how_to_install(missing: &[&Tool]) -> String {
     let names: Vec<_> = missing.iter().map(|tool| tool.program).collect();
     let packages: Vec<_> = missing.iter().map(|tool| tool.package).collect();
     format!(
         "missing: {}. Install with\n\n    sudo apt-get update && sudo apt-get install -y {}\n\n\
-         or, without apt, what brings these programs on your system; then run this again. No test was run.",
+         or, without apt, what brings these programs on your system; then run this again.",
         names.join(", "),
         packages.join(" ")
     )

@@ -2,7 +2,7 @@
 //! as many answers; it reads pushes and finds channel and payload in each. Nothing is kept, handed over or woken, and
 //! nobody but the loop waits for an answer.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -103,13 +103,4 @@ fn message(bytes: &[u8]) -> Option<usize> {
         at += line + 1 + len + 2;
     }
     (at <= bytes.len()).then_some(at)
-}
-
-/// One command and its answer, if that is short.
-pub(super) fn command(address: &str, line: &str) -> Result<String, Failure> {
-    let mut stream = std::net::TcpStream::connect(address)?;
-    stream.write_all(line.as_bytes())?;
-    let mut answer = vec![0; READ_BYTES];
-    let read = stream.read(&mut answer)?;
-    Ok(String::from_utf8_lossy(&answer[..read]).into_owned())
 }

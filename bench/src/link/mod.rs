@@ -4,6 +4,7 @@
 //! Both run in this process, one after the other, again and again. What counts is the CPU time of this process for each
 //! message; Redis is another process, and so is whoever publishes what is heard.
 
+pub(crate) mod ask;
 mod bare;
 mod cpu;
 mod flood;

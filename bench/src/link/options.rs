@@ -61,7 +61,6 @@ impl Options {
 
     /// `host:port` of the URL, for the bare loop.
     pub(crate) fn address(&self) -> Result<&str, Failure> {
-        let rest = self.url.strip_prefix("redis://").ok_or("the bare loop speaks to redis:// only")?;
-        Ok(rest.split('/').next().unwrap_or(rest))
+        super::ask::address(&self.url)
     }
 }

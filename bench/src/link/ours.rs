@@ -101,7 +101,7 @@ pub(super) async fn channels(options: &Options) -> Result<Vec<String>, Failure> 
     for topic in topics() {
         backend.subscribe(Topic::Group(&topic)).await?;
     }
-    let listed = super::bare::command(options.address()?, &format!("PUBSUB CHANNELS {PREFIX}*g:topic-*\r\n"))?;
+    let listed = super::ask::command(options.address()?, &format!("PUBSUB CHANNELS {PREFIX}*g:topic-*\r\n"))?;
     backend.stop().await;
     Ok(listed.lines().filter(|line| line.starts_with(PREFIX)).map(str::to_owned).collect())
 }

@@ -33,7 +33,7 @@ pub(super) async fn run(options: &Options) -> Result<(), Failure> {
                 None => return Err(Failure::from("the backend is gone")),
             }
         };
-        super::bare::command(options.address()?, "CLIENT KILL TYPE pubsub\r\n")?;
+        super::ask::command(options.address()?, "CLIENT KILL TYPE pubsub\r\n")?;
         events_of(true).await?;
         let began = Instant::now();
         events_of(false).await?;

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
+use super::costs::Costs;
 use super::crowd::{Crowd, Wait};
 use super::latency::{Latency, round};
 use super::options::Options;
-use super::process;
 use super::publish::waiting;
 use super::template::{Template, nanos};
 use crate::Failure;
@@ -46,7 +46,7 @@ impl Echoes {
 /// As [`Crowd::open`] and [`Crowd::turn`], and if the server has gone.
 pub(super) fn run(options: &Options) -> Result<Value, Failure> {
     let mut crowd = Crowd::new(AT_ONCE)?;
-    crowd.open(&options.target, options.clients)?;
+    crowd.open(options.target(), options.clients)?;
     crowd.rest(options.settle)?;
     let mut echoes = Echoes {
         template: Template::new("echo", ("room", "bench"), options.size),
@@ -70,11 +70,10 @@ pub(super) fn run(options: &Options) -> Result<Value, Failure> {
     };
     until(&mut echoes, &mut crowd, Instant::now() + options.warmup)?;
     echoes.latency = Latency::new()?;
-    let cpu = || options.server.map(process::cpu).transpose();
-    let (began, returned, idle, before) = (Instant::now(), echoes.returned, crowd.idle(), cpu()?);
+    let (began, returned, idle, before) = (Instant::now(), echoes.returned, crowd.idle(), Costs::now(options)?);
     until(&mut echoes, &mut crowd, began + options.duration)?;
     let seconds = began.elapsed().as_secs_f64();
-    let cpu = cpu()?.zip(before).map(|(after, before)| after - before);
+    let cpu = Costs::now(options)?.since(&before).servers();
     let messages = echoes.returned - returned;
     Ok(json!({
         "what": "echo",

@@ -15,7 +15,7 @@ const AT_ONCE: usize = 1024;
 /// As [`Crowd::open`] and [`Publisher::measure`].
 pub(super) fn run(options: &Options) -> Result<Value, Failure> {
     let mut crowd = Crowd::new(AT_ONCE)?;
-    crowd.open(&options.target, options.clients)?;
+    crowd.open(options.target(), options.clients)?;
     crowd.rest(options.settle)?;
     let mut publisher = Publisher::new(options, options.clients / options.groups, options.clients)?;
     let outcome = publisher.measure(&mut crowd, options)?;

@@ -5,11 +5,12 @@ use std::time::Instant;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
+use super::costs::Costs;
 use super::crowd::Crowd;
 use super::latency::round;
 use super::options::Options;
-use super::process::{self, Usage};
-use crate::Failure;
+use crate::process::{self, Usage};
+use crate::{Failure, link};
 
 const AT_ONCE: usize = 1024;
 
@@ -19,7 +20,7 @@ const AT_ONCE: usize = 1024;
 ///
 /// As [`Crowd::open`], and if no server was named or it has gone.
 pub(super) fn run(options: &Options) -> Result<Value, Failure> {
-    let server = options.server.ok_or("`idle` needs --server-pid")?;
+    let server = *options.servers.first().ok_or("`idle` needs --server-pid")?;
     let mut crowd = Crowd::new(AT_ONCE)?;
     let mut rounds = Vec::new();
     let mut report = Value::Null;
@@ -51,15 +52,16 @@ pub(super) fn run(options: &Options) -> Result<Value, Failure> {
 
 /// Opens everybody in two steps and compares.
 fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Failure> {
+    let without = commands(crowd, options)?;
     let start = Usage::of(server)?;
-    let mut opening = crowd.open(&options.target, options.from)?;
+    let mut opening = crowd.open(options.target(), options.from)?;
     crowd.rest(options.settle)?;
     let first = Usage::of(server)?;
-    opening += crowd.open(&options.target, options.clients - options.from)?;
+    opening += crowd.open(options.target(), options.clients - options.from)?;
     crowd.rest(options.settle)?;
     let second = Usage::of(server)?;
     let watched = Instant::now();
-    crowd.rest(options.hold)?;
+    let with = commands(crowd, options)?;
     let resting = process::cpu(server)? - second.cpu;
     let more = (options.clients - options.from) as f64;
     Ok(json!({
@@ -70,8 +72,24 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
         "rss_full": second.rss,
         "connects_per_s": (options.clients as f64 / opening.as_secs_f64()).round(),
         "cpu_s_per_1000_connects": round((second.cpu - start.cpu) / (options.clients as f64 / 1e3)),
+        "redis_commands": without.zip(with).map(|(without, with)| [without, with]),
         "cpu_share_while_idle": round(resting / watched.elapsed().as_secs_f64()),
     }))
+}
+
+/// Lets them be for a while; how many commands Redis carried out in it, if one is named.
+fn commands(crowd: &mut Crowd, options: &Options) -> Result<Option<u64>, Failure> {
+    let Some(url) = &options.redis_url else {
+        if crowd.len() > 0 {
+            crowd.rest(options.hold)?;
+        }
+        return Ok(None);
+    };
+    let address = link::ask::address(url)?;
+    let before = link::ask::commands(address)?;
+    crowd.rest(options.hold)?;
+    // The question before is one of them.
+    Ok(Some(link::ask::commands(address)? - before - 1))
 }
 
 /// Connections a second.
@@ -81,10 +99,9 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
 /// As [`Crowd::open`], and if the server has gone.
 pub(super) fn connect(options: &Options) -> Result<Value, Failure> {
     let mut crowd = Crowd::new(AT_ONCE)?;
-    let cpu = || options.server.map(process::cpu).transpose();
-    let before = cpu()?;
-    let opening = crowd.open(&options.target, options.clients)?;
-    let cpu = cpu()?.zip(before).map(|(after, before)| after - before);
+    let before = Costs::now(options)?;
+    let opening = crowd.open(options.target(), options.clients)?;
+    let cpu = Costs::now(options)?.since(&before).servers();
     let thousands = options.clients as f64 / 1e3;
     crowd.rest(options.settle)?;
     Ok(json!({

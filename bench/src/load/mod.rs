@@ -4,6 +4,7 @@
 //! it measures it does not sleep in the kernel, since a server on the same machine would pay for waking it; clients
 //! on machines of their own cost it nothing. Only loopback addresses are taken.
 
+mod costs;
 mod crowd;
 mod echo;
 mod fanout;
@@ -12,7 +13,6 @@ mod groups;
 mod idle;
 mod latency;
 mod options;
-mod process;
 mod publish;
 mod target;
 mod template;

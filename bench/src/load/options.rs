@@ -21,7 +21,9 @@ usage: channels-bench load <what> --url ws://127.0.0.1:PORT/ws [--server-pid PID
   groups     the clients in --groups groups, as the server has them too; all of them take turns to send
   unrelated  one client in no group sends --rate echoes a second while a group of --clients gets messages
 
-  --server-pid PID  whose memory and CPU time is measured
+  --url URL         again for each further server: the clients are spread over them, only for `fanout`
+  --server-pid PID  whose memory and CPU time is measured; again for each further server
+  --redis-pid PID   whose CPU time is told too, by itself
   --clients N       1000 (echo 100, idle and unrelated 15000, connect 2000, groups 10000)
   --size BYTES      128: of a message's JSON
   --window N        1 (groups 100): messages on their way at the same time
@@ -34,6 +36,7 @@ usage: channels-bench load <what> --url ws://127.0.0.1:PORT/ws [--server-pid PID
   --from N          5000: where the measuring of `idle` begins
   --rounds N        1: how often `idle` connects everybody and lets them go
   --hold S          3: how long `idle` watches the CPU time when nothing happens
+  --redis-url URL   `idle` also counts the commands of that Redis for --hold, without and with the connections
   --profile         at its end `idle` sends SIGUSR1, for a server with ALLOCATIONS=1
   --rate N          1000 echoes a second";
 
@@ -51,8 +54,12 @@ pub(super) enum What {
 /// How.
 #[derive(Debug, Clone)]
 pub(super) struct Options {
-    pub(super) target: Target,
-    pub(super) server: Option<u32>,
+    /// At least one; more only where `fanout` is measured.
+    pub(super) targets: Vec<Target>,
+    /// The processes of the servers, as many as were named.
+    pub(super) servers: Vec<u32>,
+    pub(super) redis: Option<u32>,
+    pub(super) redis_url: Option<String>,
     pub(super) clients: usize,
     pub(super) size: usize,
     pub(super) window: u64,
@@ -70,11 +77,13 @@ pub(super) struct Options {
 }
 
 impl Options {
-    fn new(what: What, target: Target) -> Self {
+    fn new(what: What, targets: Vec<Target>) -> Self {
         let idle = what == What::Idle;
         Self {
-            target,
-            server: None,
+            targets,
+            servers: Vec::new(),
+            redis: None,
+            redis_url: None,
             clients: match what {
                 What::Fanout => 1_000,
                 What::Echo => 100,
@@ -98,7 +107,16 @@ impl Options {
         }
     }
 
+    /// Where it is one server.
+    pub(super) fn target(&self) -> &Target {
+        &self.targets[0]
+    }
+
     fn check(self, what: What) -> Result<Self, Failure> {
+        let one = self.targets.len() <= 1 && self.servers.len() <= 1 && self.redis.is_none();
+        if what != What::Fanout && !one {
+            return Err("several servers, and a Redis behind them, are for `fanout` only".into());
+        }
         if self.clients == 0 || self.window == 0 || self.groups == 0 || self.rounds == 0 || self.rate == 0 {
             return Err("--clients, --window, --groups, --rounds and --rate must be at least 1".into());
         }
@@ -126,12 +144,12 @@ impl Options {
 pub(super) fn parse(arguments: Vec<OsString>) -> Result<Option<(What, Options)>, Failure> {
     let mut parser = lexopt::Parser::from_args(arguments);
     let mut what = None;
-    let mut url = None;
+    let mut targets = Vec::new();
     let mut settings: Vec<(String, Option<OsString>)> = Vec::new();
     while let Some(argument) = parser.next()? {
         match argument {
             Short('h') | Long("help") => return Ok(None),
-            Long("url") => url = Some(parser.value()?.string()?),
+            Long("url") => targets.push(Target::parse(&parser.value()?.string()?)?),
             Long(switch @ ("churn" | "profile")) => settings.push((switch.to_owned(), None)),
             Long(name) => {
                 let name = name.to_owned();
@@ -143,8 +161,10 @@ pub(super) fn parse(arguments: Vec<OsString>) -> Result<Option<(What, Options)>,
     }
     // What is measured decides the defaults, wherever it stands.
     let what = what.ok_or("what is to be measured? See `channels-bench load --help`")?;
-    let target = Target::parse(&url.ok_or("--url is missing")?)?;
-    let mut options = Options::new(what, target);
+    if targets.is_empty() {
+        return Err("--url is missing".into());
+    }
+    let mut options = Options::new(what, targets);
     for (name, value) in settings {
         set(&mut options, &name, value.unwrap_or_default())?;
     }
@@ -165,7 +185,9 @@ fn kind(word: &str) -> Result<What, Failure> {
 
 fn set(options: &mut Options, name: &str, value: OsString) -> Result<(), Failure> {
     match name {
-        "server-pid" => options.server = Some(value.parse()?),
+        "server-pid" => options.servers.push(value.parse()?),
+        "redis-url" => options.redis_url = Some(value.parse()?),
+        "redis-pid" => options.redis = Some(value.parse()?),
         "clients" => options.clients = value.parse()?,
         "size" => options.size = value.parse()?,
         "window" => options.window = value.parse()?,
@@ -204,7 +226,11 @@ mod tests {
         assert_eq!((what, options.clients, options.window, options.churn), (What::Groups, 10_000, 7, true));
         let (_, options) = read("idle --url ws://127.0.0.1:1/ws --settle 0.5 --server-pid 42").unwrap();
         assert_eq!((options.clients, options.settle), (15_000, Duration::from_millis(500)));
-        assert_eq!(options.server, Some(42));
+        assert_eq!(options.servers, [42]);
+        let two =
+            "fanout --url ws://127.0.0.1:1/ws --url ws://127.0.0.1:2/ws --server-pid 3 --server-pid 4 --redis-pid 5";
+        let (_, options) = read(two).unwrap();
+        assert_eq!((options.targets.len(), options.servers, options.redis), (2, vec![3, 4], Some(5)));
     }
 
     #[test]
@@ -214,6 +240,7 @@ mod tests {
             "fanout",
             "fly --url ws://127.0.0.1:1/ws",
             "echo --url ws://10.0.0.1:1/ws",
+            "echo --url ws://127.0.0.1:1/ws --url ws://127.0.0.1:2/ws",
             "echo --url ws://127.0.0.1:1/ws --clients 0",
             "echo --url ws://127.0.0.1:1/ws --clients many",
             "echo --url ws://127.0.0.1:1/ws --duration -1",

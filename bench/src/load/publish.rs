@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::costs::Costs;
 use super::crowd::{Crowd, Wait};
 use super::frames::{TEXT, masked};
 use super::latency::{Latency, round};
 use super::options::Options;
-use super::process;
 use super::template::{Template, nanos, stamp};
 use crate::Failure;
 
@@ -43,7 +43,7 @@ pub(super) struct Publisher {
 pub(super) struct Outcome {
     pub(super) seconds: f64,
     pub(super) deliveries: u64,
-    pub(super) cpu: Option<f64>,
+    costs: Costs,
     idle: f64,
 }
 
@@ -120,13 +120,12 @@ impl Publisher {
         let wait = waiting(options);
         self.go(crowd, wait, options.warmup)?;
         self.latency = Latency::new()?;
-        let cpu = || options.server.map(process::cpu).transpose();
-        let (began, arrived, idle, before) = (Instant::now(), self.arrived, crowd.idle(), cpu()?);
+        let (began, arrived, idle, before) = (Instant::now(), self.arrived, crowd.idle(), Costs::now(options)?);
         self.go(crowd, wait, options.duration)?;
         let outcome = Outcome {
             seconds: began.elapsed().as_secs_f64(),
             deliveries: self.arrived - arrived,
-            cpu: cpu()?.zip(before).map(|(after, before)| after - before),
+            costs: Costs::now(options)?.since(&before),
             idle: (crowd.idle() - idle).as_secs_f64(),
         };
         self.finish(crowd)?;
@@ -163,15 +162,14 @@ impl Publisher {
 
     /// The line about it.
     pub(super) fn report(&self, what: &str, crowd: &Crowd, options: &Options, outcome: &Outcome) -> Value {
-        let Outcome { seconds, deliveries, cpu, idle } = outcome;
-        let millions = *deliveries as f64 / 1e6;
-        json!({
+        let Outcome { seconds, deliveries, costs, idle } = outcome;
+        let cpu = costs.servers();
+        let mut report = json!({
             "what": what,
             "clients": options.clients,
             "size": options.size,
             "window": options.window,
             "deliveries_per_s": (*deliveries as f64 / seconds).round(),
-            "cpu_s_per_million": cpu.filter(|_| *deliveries > 0).map(|cpu| round(cpu / millions)),
             "server_busy": cpu.map(|cpu| round(cpu / seconds)),
             "load_busy": round(1.0 - idle / seconds),
             "latency": self.latency.summary(),
@@ -179,7 +177,9 @@ impl Publisher {
             "too_many": self.arrived.saturating_sub(self.published * self.members),
             "strange": self.strange,
             "gone": crowd.gone(),
-        })
+        });
+        costs.tell(&mut report, *deliveries);
+        report
     }
 }
 

@@ -36,7 +36,7 @@ struct Lonely {
 impl Lonely {
     fn new(options: &Options) -> Result<Self, Failure> {
         let mut crowd = Crowd::new(AT_ONCE)?;
-        crowd.open(&options.target.quiet(), 1)?;
+        crowd.open(&options.target().quiet(), 1)?;
         Ok(Self {
             crowd,
             template: Template::new("echo", ("room", "bench"), options.size),
@@ -80,7 +80,7 @@ impl Lonely {
 /// As [`Crowd::open`] and [`Crowd::turn`].
 pub(super) fn run(options: &Options) -> Result<Value, Failure> {
     let mut crowd = Crowd::new(AT_ONCE)?;
-    crowd.open(&options.target, options.clients)?;
+    crowd.open(options.target(), options.clients)?;
     crowd.rest(options.settle)?;
     let mut lonely = Lonely::new(options)?;
     let mut publisher = Publisher::new(options, options.clients, 1)?;

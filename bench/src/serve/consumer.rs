@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::Uri;
+use channels::BackendType;
 use channels::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -109,13 +110,16 @@ impl Member {
     }
 }
 
-/// A layer as the environment says; it decides the backend.
+/// A layer as the environment says; it decides the backend. Who names a Redis means the one that several servers share.
 ///
 /// # Errors
 ///
 /// If a variable is wrong or the backend cannot be reached.
 pub(super) async fn layer() -> Result<ChannelLayer, Failure> {
+    let has_redis = std::env::var_os("REDIS_URL").is_some_and(|url| !url.is_empty());
+    let backend = if has_redis { BackendType::Redis } else { BackendType::Memory };
     let config = Config::builder()
+        .backend_type(backend)
         .max_connections_per_client(CONNECTIONS)
         .max_total_connections(CONNECTIONS)
         .max_total_groups(GROUPS)

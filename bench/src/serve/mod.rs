@@ -40,7 +40,7 @@ environment:
   GROUPS=1             as --groups; in bash only by `env GROUPS=…`, since it has a variable of that name itself
   RT=current           or `multi`: the runtime
   ALLOCATIONS=1        with the feature `heap`: SIGUSR1 prints what is allocated, by size, and ends the server
-  and every variable of `channels::Config`";
+  and every variable of `channels::Config`; with REDIS_URL set, and no BACKEND_TYPE, on the Redis backend";
 
 /// `channels-bench serve`.
 ///

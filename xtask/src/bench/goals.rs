@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::options::{Options, Part};
 use super::runs::{Runs, Work};
 use super::server::Kind::{self, AxumWs, Channels, Direct};
+use super::several_goals;
 use super::statistics::{Spread, short, thousands};
 use super::table::Row;
 
@@ -52,6 +53,9 @@ pub(super) fn rows(runs: &Runs, options: &Options) -> Vec<Row> {
     }
     if wants(Part::Unrelated) {
         rows.push(unrelated(runs, scale.crowd));
+    }
+    if wants(Part::Servers) {
+        rows.extend(several_goals::rows(runs, scale));
     }
     // Runs of a fifth of a second say nothing.
     if scale.quick {
@@ -170,12 +174,12 @@ pub(super) fn watched(work: &str, measured: String) -> Row {
     Row { work: work.into(), goal: "watched".into(), measured, met: None, context: String::new() }
 }
 
-fn shown(value: Option<impl Shown>) -> String {
+pub(super) fn shown(value: Option<impl Shown>) -> String {
     value.map_or("?".into(), |value| value.text())
 }
 
 /// A number with as many digits as it is worth.
-trait Shown {
+pub(super) trait Shown {
     fn text(&self) -> String;
 }
 

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::options::{Options, Part, Scale};
 use super::runs::{Runs, Work};
 use super::server::{Bench, Kind, Server};
+use super::several;
 use crate::Failure;
 
 /// The servers whose groups are looked at; axum's `ws` would tell nothing new.
@@ -26,6 +27,9 @@ pub(super) fn all(bench: &Bench, options: &Options) -> Result<Runs, Failure> {
     }
     if wants(Part::Unrelated) {
         unrelated(bench, &options.scale, &mut runs)?;
+    }
+    if wants(Part::Servers) {
+        several::all(bench, &options.scale, &mut runs)?;
     }
     Ok(runs)
 }
@@ -126,7 +130,7 @@ fn one(bench: &Bench, server: &Server, work: Work, scale: &Scale) -> Result<Valu
             }
             "groups"
         }
-        Work::Idle | Work::Rounds | Work::Unrelated => return Err("is not measured in cycles".into()),
+        _ => return Err("is not measured in cycles".into()),
     };
     bench.load(server, what, &arguments)
 }
@@ -176,7 +180,7 @@ fn unrelated(bench: &Bench, scale: &Scale, runs: &mut Runs) -> Result<(), Failur
 }
 
 /// What a run says in short.
-fn figures(report: &Value, work: Work) -> String {
+pub(super) fn figures(report: &Value, work: Work) -> String {
     let number = |member: &str| report.pointer(member).and_then(Value::as_f64).unwrap_or(f64::NAN);
     let busy = match report["server_busy"].as_f64() {
         Some(busy) => format!(", server busy {busy:.2}"),

@@ -3,8 +3,11 @@
 mod goals;
 mod measure;
 mod options;
+mod redis;
 mod runs;
 mod server;
+mod several;
+mod several_goals;
 mod statistics;
 mod table;
 

@@ -16,7 +16,8 @@ usage: cargo xtask bench [options]
 
   --quick          a second of everything, to see that it runs; its numbers mean nothing
   --cycles N       8
-  --only LIST      of fanout,echo,connect,groups,idle,unrelated,allocations,dependencies; default: all of them
+  --only LIST      of fanout,echo,connect,groups,idle,unrelated,servers,allocations,dependencies; default: all of
+                   them. `servers`: two that share a Redis, which is started for it, beside one in memory
   --build          also the time of a clean debug build of the chat
   --runtime NAME   `current` (default) or `multi`, for all servers
   --json FILE      writes every run
@@ -31,19 +32,21 @@ pub(crate) enum Part {
     Groups,
     Idle,
     Unrelated,
+    Servers,
     Allocations,
     Dependencies,
     Build,
 }
 
 impl Part {
-    const CHOICES: [(&'static str, Self); 8] = [
+    const CHOICES: [(&'static str, Self); 9] = [
         ("fanout", Self::Fanout),
         ("echo", Self::Echo),
         ("connect", Self::Connect),
         ("groups", Self::Groups),
         ("idle", Self::Idle),
         ("unrelated", Self::Unrelated),
+        ("servers", Self::Servers),
         ("allocations", Self::Allocations),
         ("dependencies", Self::Dependencies),
     ];
@@ -85,6 +88,10 @@ pub(crate) struct Scale {
     pub(crate) rounds: u32,
     pub(crate) crowd: u32,
     pub(crate) unrelated: f64,
+    /// Seconds of a run on the way to Redis, and for which idle connections are watched there.
+    pub(crate) link: f64,
+    pub(crate) resting: f64,
+    pub(crate) topics: u32,
 }
 
 impl Scale {
@@ -103,6 +110,9 @@ impl Scale {
         rounds: 10,
         crowd: 15_000,
         unrelated: 10.0,
+        link: 1.0,
+        resting: 10.0,
+        topics: 100_000,
     };
     const QUICK: Self = Self {
         quick: true,
@@ -119,6 +129,9 @@ impl Scale {
         rounds: 2,
         crowd: 150,
         unrelated: 0.3,
+        link: 0.2,
+        resting: 0.3,
+        topics: 500,
     };
 }
 

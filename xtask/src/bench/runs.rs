@@ -28,6 +28,14 @@ pub(super) enum Work {
     Idle,
     Rounds,
     Unrelated,
+    /// The way to Redis: with so many in flight, the other way, and after an interruption.
+    Publish1,
+    Publish8,
+    Publish64,
+    Hear,
+    Again,
+    /// Connections that do nothing, as Redis sees them.
+    Resting,
 }
 
 impl Work {
@@ -43,6 +51,12 @@ impl Work {
             Self::Idle => "idle",
             Self::Rounds => "coming and going",
             Self::Unrelated => "unrelated",
+            Self::Publish1 => "publishing to Redis, 1 in flight",
+            Self::Publish8 => "publishing to Redis, 8 in flight",
+            Self::Publish64 => "publishing to Redis, 64 in flight",
+            Self::Hear => "hearing from Redis",
+            Self::Again => "topics live again",
+            Self::Resting => "idle connections",
         }
     }
 
@@ -78,13 +92,16 @@ impl Runs {
 
     /// One server's member through another's, each pair from one cycle.
     pub(super) fn ratios(&self, of: (Kind, Work), to: (Kind, Work), member: &str) -> Option<Spread> {
-        let cycles = self.0.iter().map(|run| run.cycle).max()?;
-        let ratios =
-            (0..=cycles).filter_map(|cycle| Some(self.value(cycle, of, member)? / self.value(cycle, to, member)?));
-        Spread::of(ratios)
+        self.ratios_of((of.0, of.1, member), (to.0, to.1, member))
     }
 
-    fn value(&self, cycle: usize, (kind, work): (Kind, Work), member: &str) -> Option<f64> {
+    /// The same, of two members.
+    pub(super) fn ratios_of(&self, of: (Kind, Work, &str), to: (Kind, Work, &str)) -> Option<Spread> {
+        let cycles = self.0.iter().map(|run| run.cycle).max()?;
+        Spread::of((0..=cycles).filter_map(|cycle| Some(self.value(cycle, of)? / self.value(cycle, to)?)))
+    }
+
+    fn value(&self, cycle: usize, (kind, work, member): (Kind, Work, &str)) -> Option<f64> {
         let run = self.0.iter().find(|run| (run.cycle, run.kind, run.work) == (cycle, kind, work))?;
         run.report.pointer(member)?.as_f64()
     }

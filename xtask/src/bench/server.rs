@@ -5,11 +5,12 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
+use super::redis::Redis;
 use crate::Failure;
 use crate::command::{self, find};
 
 /// Where a server runs, and where the load.
-const SERVER_CORE: &str = "0";
+pub(super) const SERVER_CORE: &str = "0";
 const LOAD_CORE: &str = "1";
 
 /// Which server.
@@ -18,16 +19,27 @@ pub(super) enum Kind {
     Channels,
     Direct,
     AxumWs,
+    /// The library's, beside which two that share a Redis are looked at.
+    InMemory,
+    /// Those two.
+    Two,
 }
 
 impl Kind {
     pub(super) const ALL: [Self; 3] = [Self::Channels, Self::Direct, Self::AxumWs];
+
+    /// Of the servers without the library.
+    fn baseline(self) -> Option<&'static str> {
+        matches!(self, Self::Direct | Self::AxumWs).then(|| self.name())
+    }
 
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Channels => "channels",
             Self::Direct => "direct",
             Self::AxumWs => "axum-ws",
+            Self::InMemory => "in memory",
+            Self::Two => "two",
         }
     }
 }
@@ -52,10 +64,15 @@ impl Bench {
     }
 
     fn command(&self, core: &str, arguments: &[&str]) -> Command {
+        self.command_of(core, &self.program, arguments)
+    }
+
+    /// Any program, on that core if there are two.
+    pub(super) fn command_of(&self, core: &str, program: &str, arguments: &[&str]) -> Command {
         if !self.pinned {
-            return command::program(&self.program, arguments);
+            return command::program(program, arguments);
         }
-        let mut command = command::program("taskset", &["-c", core, &self.program]);
+        let mut command = command::program("taskset", &["-c", core, program]);
         command.args(arguments);
         command
     }
@@ -66,14 +83,25 @@ impl Bench {
     ///
     /// If it does not.
     pub(super) fn start(&self, kind: Kind, groups: u32) -> Result<Server, Failure> {
+        self.start_with(kind, groups, None)
+    }
+
+    /// The same, with a Redis.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bench::start`].
+    pub(super) fn start_with(&self, kind: Kind, groups: u32, redis: Option<&Redis>) -> Result<Server, Failure> {
         let groups = groups.to_string();
         let mut arguments = vec!["serve", "--with-stdin", "--groups", &groups];
-        if kind != Kind::Channels {
-            arguments.extend(["--baseline", kind.name()]);
+        if let Some(baseline) = kind.baseline() {
+            arguments.extend(["--baseline", baseline]);
         }
         let mut command = self.command(SERVER_CORE, &arguments);
         // `--with-stdin`: even if this program is killed, its servers end.
         command.env("PORT", "0").env("RT", &self.runtime).stdin(Stdio::piped()).stdout(Stdio::piped());
+        // What decides the backend is said here, whatever stands in the environment.
+        command.env("REDIS_URL", redis.map(Redis::url).unwrap_or_default()).env_remove("BACKEND_TYPE");
         let mut child = command.spawn().map_err(|error| format!("{}: {error}", self.program))?;
         let output = child.stdout.take().ok_or("a server without an output")?;
         let mut server = Server { kind, child, url: String::new() };
@@ -90,8 +118,24 @@ impl Bench {
     ///
     /// If the load fails, or something was lost.
     pub(super) fn load(&self, server: &Server, what: &str, options: &[(&str, String)]) -> Result<Value, Failure> {
-        let pid = server.child.id().to_string();
-        let mut command = self.command(LOAD_CORE, &["load", what, "--url", &server.url, "--server-pid", &pid]);
+        self.load_all(std::slice::from_ref(server), what, options)
+    }
+
+    /// The same, of several servers that are one to their clients.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bench::load`].
+    pub(super) fn load_all(
+        &self,
+        servers: &[Server],
+        what: &str,
+        options: &[(&str, String)],
+    ) -> Result<Value, Failure> {
+        let mut command = self.command(LOAD_CORE, &["load", what]);
+        for server in servers {
+            command.args(["--url", &server.url, "--server-pid", &server.child.id().to_string()]);
+        }
         for (name, value) in options {
             command.arg(name);
             if !value.is_empty() {
@@ -104,9 +148,25 @@ impl Bench {
             .into_iter()
             .find(|field| report[field].as_u64().is_some_and(|count| count > 0));
         match broken {
-            Some(field) => Err(format!("{}: {what}: {field} is {}: {line}", server.kind.name(), report[field]).into()),
+            Some(field) => {
+                let name = servers.first().map_or("?", |server| server.kind.name());
+                Err(format!("{name}: {what}: {field} is {}: {line}", report[field]).into())
+            }
             None => Ok(report),
         }
+    }
+
+    /// The way to Redis beside a bare loop, on the core of the load; the line about it.
+    ///
+    /// # Errors
+    ///
+    /// If it fails.
+    pub(super) fn link(&self, what: &str, redis: &Redis, options: &[(&str, String)]) -> Result<Value, Failure> {
+        let mut command = self.command(LOAD_CORE, &["link", what, "--url", &redis.url()]);
+        for (name, value) in options {
+            command.args([name, value.as_str()]);
+        }
+        Ok(serde_json::from_str(&command::output(&mut command)?)?)
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the kernel says of the server: memory and CPU time.
+//! What the kernel says of a process: memory and CPU time.
 
 use std::fs;
 
@@ -6,24 +6,24 @@ use crate::Failure;
 
 /// The memory and CPU time of one process at one moment.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Usage {
+pub(crate) struct Usage {
     /// Resident memory, in bytes.
-    pub(super) rss: u64,
+    pub(crate) rss: u64,
     /// CPU time of all threads, user and system, in seconds.
-    pub(super) cpu: f64,
+    pub(crate) cpu: f64,
 }
 
 impl Usage {
     /// # Errors
     ///
     /// If there is no such process.
-    pub(super) fn of(pid: u32) -> Result<Self, Failure> {
+    pub(crate) fn of(pid: u32) -> Result<Self, Failure> {
         Ok(Self { rss: rss(pid)?, cpu: cpu(pid)? })
     }
 }
 
 /// The scheduler's own account is exact to the nanosecond; not every kernel keeps it, and then ticks have to do.
-pub(super) fn cpu(pid: u32) -> Result<f64, Failure> {
+pub(crate) fn cpu(pid: u32) -> Result<f64, Failure> {
     if let Some(nanos) = scheduled(pid) {
         return Ok(nanos as f64 / 1e9);
     }
@@ -39,7 +39,7 @@ fn scheduled(pid: u32) -> Option<u64> {
 }
 
 /// `smaps_rollup` counts pages; `status` adds up what each CPU has not told yet only now and then.
-pub(super) fn rss(pid: u32) -> Result<u64, Failure> {
+pub(crate) fn rss(pid: u32) -> Result<u64, Failure> {
     let file = |name: &str| fs::read_to_string(format!("/proc/{pid}/{name}"));
     let exact = file("smaps_rollup").ok().and_then(|text| kibibytes(&text, "Rss:"));
     let kibibytes = match exact {
