@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 
 use super::envelope::{self, Foreign};
 use super::names::{Address, Names};
-use crate::backend::{Delivery, Destination, Reports, Sink};
+use crate::backend::{Delivery, Destination, Reports, Sink, Topic};
 
 /// How many bytes of messages may wait for the workers; beyond, they are lost, and that is reported.
 const MAX_WAITING_BYTES: usize = 128 << 20;
@@ -22,6 +22,8 @@ const MAX_WAITING_BYTES: usize = 128 << 20;
 const MESSAGE_BYTES: usize = 64;
 /// The most workers.
 const MAX_WORKERS: usize = 8;
+/// Of so many messages it is asked how many members get them.
+const LOOKED_AT: usize = 4;
 
 /// A message as it was read: where its parts are in what was read.
 #[derive(Clone, Debug)]
@@ -105,6 +107,22 @@ impl Deliveries {
         0
     }
 
+    /// How many members here get one of the first few messages, at most.
+    pub(super) fn members(&self, read: &[u8], arrived: &[Arrived]) -> usize {
+        let Some(sink) = self.shared.sink.get().and_then(Weak::upgrade) else { return 0 };
+        let count = |message: &Arrived| {
+            let channel = &read[message.channel.clone()];
+            let address = self.shared.names.address(channel, |from| Bytes::copy_from_slice(&channel[from..]));
+            match address {
+                Some(Address::Group(group)) => sink.local_members(Topic::Group(&group)),
+                Some(Address::Broadcast) => sink.local_members(Topic::Broadcast),
+                // A few at most.
+                Some(Address::User(_) | Address::Server(_)) | None => 0,
+            }
+        };
+        arrived.iter().take(LOOKED_AT).map(count).max().unwrap_or_default()
+    }
+
     /// FNV-1a: the same worker for the same channel is all that matters.
     fn worker_of(&self, channel: &[u8]) -> usize {
         let step = |hash: u32, byte: &u8| (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193);
@@ -176,8 +194,8 @@ impl Shared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backend::Envelope;
     use crate::backend::redis::envelope::Header;
-    use crate::backend::{Envelope, Topic};
     use crate::id::UserId;
 
     /// Panics at every message but the last.

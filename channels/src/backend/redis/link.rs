@@ -11,10 +11,11 @@ use bytes::BytesMut;
 use redis::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::deliveries::{Arrived, Deliveries};
 use super::dial::{Dialed, ReadHalf, WriteHalf};
+use super::gather::Gather;
 use super::pipe::ANSWER_WITHIN;
 use super::resp::{self, Said};
 use super::subscriptions::{BATCH, Batch, Came, NodeId, Subscriptions};
@@ -38,6 +39,8 @@ pub(super) trait Hears: Send + Sync {
     fn slots_moved(&self, lost: usize);
     /// Messages were lost, as the workers could not take them.
     fn overflowed(&self, messages: usize);
+    /// Whether something of ours was published there and has not been answered.
+    fn is_publishing(&self) -> bool;
 }
 
 /// The listening half of a server. It outlives its connections.
@@ -195,44 +198,40 @@ impl Link {
         deliveries: &Deliveries,
         hears: &dyn Hears,
     ) -> Arc<str> {
-        let mut arrived = Vec::new();
+        let (mut arrived, mut gather, mut at) = (Vec::new(), Gather::default(), 0);
         loop {
-            let (mut at, mut complete, mut moved, mut lost) = (0, false, false, 0);
-            loop {
-                let (said, end) = match resp::next(&buffer, at) {
-                    Ok(Some(said)) => said,
-                    Ok(None) => break,
-                    Err(error) => return Arc::from(error.to_string()),
-                };
-                at = end;
-                let came = match said {
-                    Said::Message { channel, payload } => {
-                        arrived.push(Arrived { channel, payload });
-                        continue;
-                    }
-                    Said::Push(parts) => self.pushed(&parts, subscriptions),
-                    Said::Reply(value) => self.replied(value, subscriptions),
-                };
-                match came {
-                    Ok(Came::Complete) => complete = true,
-                    Ok(Came::Lost) => lost += 1,
-                    Ok(Came::Unasked) => moved = true,
-                    Ok(Came::Expected) => {}
-                    Err(reason) => return reason,
+            let news = match self.parse(&buffer, &mut at, &mut arrived, subscriptions) {
+                Ok(news) => news,
+                Err(reason) => return reason,
+            };
+            if news.moved || news.lost > 0 {
+                hears.slots_moved(news.lost);
+            }
+            // What answers to something ends the wait: a ping says that what was before it has been heard.
+            let more = if arrived.is_empty() || news.is_any {
+                None
+            } else {
+                let members = deliveries.members(&buffer, &arrived);
+                gather.until(at, members, hears).await
+            };
+            if let Some(until) = more {
+                buffer.reserve(READ_BYTES);
+                if let Ok(Ok(1..)) = timeout_at(until, socket.read_buf(&mut buffer)).await {
+                    self.lock().heard = Instant::now();
+                    continue;
                 }
             }
-            if moved || lost > 0 {
-                hears.slots_moved(lost);
-            }
-            // The messages share what was read.
-            let read = buffer.split_to(at).freeze();
+            // The messages share what was read. Where the connection has ended, the next read says so again.
+            let read = buffer.split_to(std::mem::take(&mut at)).freeze();
             if !arrived.is_empty() {
+                gather.end(arrived.len());
                 let lost = deliveries.hand_over(&read, &mut arrived);
                 if lost > 0 {
                     hears.overflowed(lost);
                 }
             }
-            if complete {
+            drop(read);
+            if news.complete {
                 hears.complete();
             }
             buffer.reserve(READ_BYTES);
@@ -242,6 +241,36 @@ impl Link {
                 Err(error) => return Arc::from(error.to_string()),
             }
         }
+    }
+
+    /// Finds the messages in what was read, from a place on, and does what else was said.
+    fn parse(
+        &self,
+        buffer: &BytesMut,
+        at: &mut usize,
+        arrived: &mut Vec<Arrived>,
+        subscriptions: &Subscriptions,
+    ) -> Result<News, Arc<str>> {
+        let mut news = News::default();
+        while let Some((said, end)) = resp::next(buffer, *at).map_err(|error| Arc::from(error.to_string()))? {
+            *at = end;
+            let came = match said {
+                Said::Message { channel, payload } => {
+                    arrived.push(Arrived { channel, payload });
+                    continue;
+                }
+                Said::Push(parts) => self.pushed(&parts, subscriptions),
+                Said::Reply(value) => self.replied(value, subscriptions),
+            };
+            news.is_any = true;
+            match came? {
+                Came::Complete => news.complete = true,
+                Came::Lost => news.lost += 1,
+                Came::Unasked => news.moved = true,
+                Came::Expected => {}
+            }
+        }
+        Ok(news)
     }
 
     /// An acknowledgement, or the end of a subscription that the server ended.
@@ -309,6 +338,15 @@ impl Link {
             _ => Err(Arc::from(format!("{} {}", error.code(), error.details().unwrap_or_default()))),
         }
     }
+}
+
+/// What was said besides messages.
+#[derive(Debug, Default)]
+struct News {
+    is_any: bool,
+    complete: bool,
+    moved: bool,
+    lost: usize,
 }
 
 fn command(bytes: &mut BytesMut, name: &str, channels: &[Arc<str>]) {

@@ -15,6 +15,7 @@ mod deliveries;
 mod dial;
 mod envelope;
 mod fault;
+mod gather;
 mod lease;
 mod ledger;
 mod link;

@@ -280,4 +280,8 @@ impl Hears for Listener<'_> {
         let id = self.net.reports.interrupted(self.node.name(), cause, std::time::SystemTime::now());
         self.net.reports.restored(id);
     }
+
+    fn is_publishing(&self) -> bool {
+        !self.node.pipe.is_idle()
+    }
 }
