@@ -12,8 +12,8 @@ use crate::crowd::Size;
 use crate::report::Report;
 use crate::run::{Run, Setting};
 
-/// The places of a dead server are free by then: 20 s and a beat.
-const FREE_WITHIN: Duration = Duration::from_secs(25);
+/// The places of a dead server are free by then: 20 s, a beat of 5 s, and a second to see it.
+const FREE_WITHIN: Duration = Duration::from_secs(26);
 
 /// Longer than others believe that a silent server lives.
 const BEYOND_THE_LEASE: Duration = Duration::from_secs(27);

@@ -183,3 +183,36 @@ async fn applications_with_another_prefix_or_database_do_not_meet() {
     }
     ada.assert_silent().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_taken_for_dead_gives_up_what_others_have_taken() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).max_connections_per_client(1).build().unwrap();
+    let here = server(&config).await;
+    let servers = redis.command(&["KEYS", "*servers"]).list()[0].text();
+    let lease = redis.command(&["HKEYS", &servers]).list()[0].text();
+    let there = server(&config).await;
+    // Many names, since the last to be written has waited the longest.
+    let mut all = vec![];
+    for number in 0..50 {
+        all.push(connected(&here, &format!("user-{number}")).await);
+    }
+    eventually("all are written", || (redis.command(&["KEYS", "*n:u:user-*"]).list().len() == all.len()).then_some(()))
+        .await;
+    // What the others do to a server that stood still for too long.
+    redis.command(&["HDEL", &servers, &lease]);
+    for key in redis.command(&["KEYS", "*n:u:user-*"]).list() {
+        redis.command(&["DEL", &key.text()]);
+    }
+    let mut others = vec![];
+    for number in 0..all.len() {
+        others.push(connected(&there, &format!("user-{number}")).await);
+    }
+    for client in &mut all {
+        assert_eq!(client.closed().await.code().as_u16(), 1013);
+    }
+    for client in &mut others {
+        client.request(0, "quiet", &()).await;
+        assert_eq!(client.next_message().await.name, "$ok", "they stay");
+    }
+}

@@ -63,6 +63,8 @@ pub(super) struct Ledger {
     expiry: Duration,
     shards: Vec<Mutex<Shard>>,
     changed: Notify,
+    /// Held by who writes: what is written anew, as far as a limit allows, is not written by another without one.
+    writing: tokio::sync::Mutex<()>,
 }
 
 /// One number on its way.
@@ -87,7 +89,7 @@ enum Limit {
 impl Ledger {
     pub(super) fn new(kind: Kind, expiry: Duration) -> Self {
         let shards = (0..PARTITIONS).map(|_| Mutex::default()).collect();
-        Self { kind, expiry, shards, changed: Notify::new() }
+        Self { kind, expiry, shards, changed: Notify::new(), writing: tokio::sync::Mutex::default() }
     }
 
     fn lock(&self, partition: Partition) -> MutexGuard<'_, Shard> {
@@ -217,7 +219,10 @@ impl Ledger {
     pub(super) async fn keep_writing(&self, net: &Net, lease: &Lease, current: impl Fn(&str) -> Option<usize>) {
         loop {
             self.changed.notified().await;
-            if !self.write(net, lease, Limit::None, &current, |_, _| {}).await {
+            let alone = self.writing.lock().await;
+            let done = self.write(net, lease, Limit::None, &current, |_, _| {}).await;
+            drop(alone);
+            if !done {
                 tokio::time::sleep(AGAIN_AFTER).await;
                 self.changed.notify_one();
             }
@@ -235,6 +240,7 @@ impl Ledger {
         current: impl Fn(&str) -> Option<usize>,
         too_many: impl Fn(&str, usize),
     ) -> bool {
+        let _alone = self.writing.lock().await;
         Partition::all().for_each(|partition| self.touch_all(partition));
         self.write(net, lease, limit.map_or(Limit::None, Limit::Part), &current, too_many).await
     }
