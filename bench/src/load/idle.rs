@@ -77,8 +77,8 @@ fn look(crowd: &mut Crowd, options: &Options, server: u32) -> Result<Value, Fail
     }))
 }
 
-/// Lets them be for a while; how many commands Redis carried out in it, if one is named.
-fn commands(crowd: &mut Crowd, options: &Options) -> Result<Option<u64>, Failure> {
+/// Lets them be for a while; how many commands Redis carried out in it, if one is named: those for counts, and others.
+fn commands(crowd: &mut Crowd, options: &Options) -> Result<Option<[u64; 2]>, Failure> {
     let Some(url) = &options.redis_url else {
         if crowd.len() > 0 {
             crowd.rest(options.hold)?;
@@ -88,8 +88,9 @@ fn commands(crowd: &mut Crowd, options: &Options) -> Result<Option<u64>, Failure
     let address = link::ask::address(url)?;
     let before = link::ask::commands(address)?;
     crowd.rest(options.hold)?;
+    let after = link::ask::commands(address)?;
     // The question before is one of them.
-    Ok(Some(link::ask::commands(address)? - before - 1))
+    Ok(Some([after.counts - before.counts, after.others - before.others - 1]))
 }
 
 /// Connections a second.

@@ -16,7 +16,7 @@ const WITH_REDIS: f64 = 1.25;
 const LINK: f64 = 0.7;
 /// Seconds until all topics are live again.
 const AGAIN: f64 = 2.0;
-/// Commands of Redis for a connection that does nothing, a second.
+/// Commands of Redis for a connection that does nothing, a second, beside the renewal of its user's count.
 const RESTING: f64 = 0.001;
 
 /// The member of a report in which Redis is counted.
@@ -84,16 +84,20 @@ fn again(runs: &Runs, scale: &Scale) -> Row {
 
 fn resting(runs: &Runs, scale: &Scale) -> Row {
     let counts = runs.report(Two, Work::Resting).map(|report| &report["redis_commands"]);
-    let counts = counts.and_then(|counts| counts[0].as_f64().zip(counts[1].as_f64()));
-    let each = counts.map(|(without, with)| (with - without) / f64::from(scale.members) / scale.resting);
+    // For counts and others, each without connections and with them.
+    let kind = |kind: usize| counts.and_then(|counts| counts[0][kind].as_f64().zip(counts[1][kind].as_f64()));
+    let (counting, others) = (kind(0), kind(1));
+    let a_connection = |(without, with)| (with - without) / f64::from(scale.members) / scale.resting;
+    let each = others.map(a_connection);
     Row {
-        work: "commands of Redis for an idle connection".into(),
+        work: "commands of Redis for an idle connection, beside its count".into(),
         goal: format!("≤ {RESTING} a second"),
         measured: each.map_or("?".into(), |each| format!("{each:.4}")),
         met: each.map(|each| each <= RESTING),
-        context: counts.map_or(String::new(), |(without, with)| {
+        context: others.zip(counting).map_or(String::new(), |((without, with), counting)| {
             let members = thousands(u64::from(scale.members));
-            format!("in {} s {without} without connections, {with} with {members}", scale.resting)
+            let counting = a_connection(counting);
+            format!("{without} without connections, {with} with {members}; for its count {counting:.4} a second")
         }),
     }
 }
@@ -135,10 +139,10 @@ mod tests {
     #[test]
     fn idle_connections_are_told_from_an_idle_server() {
         let mut runs = Runs::default();
-        runs.add(0, Two, Work::Resting, json!({ "redis_commands": [40, 41] }));
+        runs.add(0, Two, Work::Resting, json!({ "redis_commands": [[0, 40], [200, 41]] }));
         assert_eq!(resting(&runs, &scale()).met, Some(true));
         let mut runs = Runs::default();
-        runs.add(0, Two, Work::Resting, json!({ "redis_commands": [40, 1040] }));
+        runs.add(0, Two, Work::Resting, json!({ "redis_commands": [[0, 40], [0, 1040]] }));
         assert_eq!(resting(&runs, &scale()).met, Some(false));
     }
 
