@@ -6,7 +6,7 @@
 //! | `dial`, `tls`, `topology` | connections; who is the master, who serves which slots |
 //! | `fault`, `pipe` | commands and their answers; what is known where there is none |
 //! | `subscriptions`, `link`, `deliveries` | what is wanted and what is live; one listening connection; the way to the sink |
-//! | `node`, `net` | a server with both; all of them, and who serves what |
+//! | `node`, `net`, `route` | a server with both; all of them, and who serves what; a command's way there |
 //! | `script`, `lease`, `ledger`, `permits`, `membership` | atomic steps; who lives; numbers by name; the total; all of it |
 //! | `publish`, `rates` | one message, one command; rates that all servers share |
 
@@ -29,6 +29,7 @@ mod publish;
 mod publisher;
 mod rates;
 mod resp;
+mod route;
 mod script;
 mod start;
 mod subscriptions;
