@@ -307,6 +307,12 @@ impl Net {
         let nodes = self.map().nodes.clone();
         let as_of = SystemTime::now();
         for node in nodes.iter().filter(|node| node.pipe.is_open()) {
+            // A node that the others have lost goes on telling what it knew.
+            if let Ok(info) = node.pipe.call(redis::cmd("CLUSTER").arg("INFO")).await
+                && topology::is_cut_off(&info)
+            {
+                continue;
+            }
             let answer = node.pipe.call(redis::cmd("CLUSTER").arg("SLOTS")).await;
             let slots =
                 answer.ok().zip(node.address.as_ref()).and_then(|(answer, from)| topology::read_slots(&answer, from));

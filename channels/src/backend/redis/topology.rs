@@ -86,6 +86,13 @@ pub(super) fn read_slots(answer: &Value, from: &Address) -> Option<Slots> {
     Some(std::array::from_fn(|index| serves(Partition(u8::try_from(index).unwrap_or_default()))))
 }
 
+/// Whether a node says that the Cluster is down, as one does that sees too few of the others; then the others may have
+/// agreed on something else.
+pub(super) fn is_cut_off(info: &Value) -> bool {
+    let info: Option<String> = redis::from_redis_value_ref(info).ok();
+    info.is_some_and(|info| info.lines().any(|line| line.trim_end() == "cluster_state:fail"))
+}
+
 /// A node's host and port. An empty host is the one that was asked.
 fn address_of(node: &Value, from: &Address) -> Option<Address> {
     let Value::Array(parts) = node else { return None };
@@ -129,6 +136,13 @@ mod tests {
 
     fn bulk(text: &str) -> Value {
         Value::BulkString(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn a_node_without_the_others_is_cut_off() {
+        let info = |state: &str| bulk(&format!("cluster_state:{state}\r\ncluster_slots_assigned:16384\r\n"));
+        assert!(is_cut_off(&info("fail")));
+        assert!(!is_cut_off(&info("ok")) && !is_cut_off(&Value::Nil));
     }
 
     #[test]
