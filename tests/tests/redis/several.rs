@@ -216,3 +216,20 @@ async fn who_was_taken_for_dead_gives_up_what_others_have_taken() {
         assert_eq!(client.next_message().await.name, "$ok", "they stay");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_quiet_group_loses_nobody() {
+    const EXPIRY: Duration = Duration::from_secs(2);
+    let redis = RedisServer::start();
+    let config =
+        config(&redis.url()).redis_group_expiry(EXPIRY).redis_registry_expiry(EXPIRY).max_connections_per_client(1);
+    let (here, there) = two_servers(&config.build().unwrap()).await;
+    let (_ada, _bob) = (member(&here, "ada", "rust").await, member(&there, "bob", "rust").await);
+    // What expires in Redis does so by its own clock: nothing here can be paused.
+    tokio::time::sleep(3 * EXPIRY).await;
+    for stage in [&here, &there] {
+        members(&stage.layer, "rust", 2).await;
+        counts(&stage.layer, 2, 2, 2).await;
+        assert_eq!(stage.try_connect("ada").await.unwrap_err().status(), 429);
+    }
+}
