@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::recorder::{Address, PATIENCE, Recorder};
-use crate::backend::{Backend, Counts, Envelope, Limits, Published, Refusal, Sink};
+use super::recorder::{PATIENCE, Recorder};
+use crate::backend::{Backend, Counts, Destination, Envelope, Limits, Published, Refusal, Sink};
 use crate::id::UserId;
 
 /// How long a check waits before it looks again at what a backend settles later.
@@ -53,7 +53,7 @@ impl<B: Backend> Cluster<B> {
         &self.nodes[number % self.nodes.len()]
     }
 
-    pub(super) async fn subscribe_all(&self, at: &Address) {
+    pub(super) async fn subscribe_all(&self, at: &Destination) {
         for node in &self.nodes {
             node.subscribe(at).await;
         }
@@ -88,18 +88,18 @@ impl<B: Backend> Cluster<B> {
 }
 
 impl<B: Backend> Node<B> {
-    pub(super) async fn subscribe(&self, at: &Address) {
-        if let Err(error) = self.backend.subscribe(at.topic()).await {
+    pub(super) async fn subscribe(&self, at: &Destination) {
+        if let Err(error) = self.backend.subscribe(at.as_topic()).await {
             panic!("{}: {at:?} cannot be subscribed: {error}", self.check);
         }
     }
 
-    pub(super) fn unsubscribe(&self, at: &Address) {
-        self.backend.unsubscribe(at.topic());
+    pub(super) fn unsubscribe(&self, at: &Destination) {
+        self.backend.unsubscribe(at.as_topic());
     }
 
-    pub(super) async fn publish(&self, at: &Address, envelope: Envelope) -> Published {
-        match self.backend.publish(at.topic(), envelope).await {
+    pub(super) async fn publish(&self, at: &Destination, envelope: Envelope) -> Published {
+        match self.backend.publish(at.as_topic(), envelope).await {
             Ok(published) => published,
             Err(error) => panic!("{}: a message to {at:?} was not taken: {error}", self.check),
         }

@@ -4,8 +4,8 @@ use bytestring::ByteString;
 use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
-use super::recorder::{Address, SILENCE, shown};
-use crate::backend::{Backend, Envelope};
+use super::recorder::{SILENCE, group_named, shown, user_named};
+use crate::backend::{Backend, Destination, Envelope};
 use crate::id::ConnectionId;
 
 const PUBLISHERS: usize = 100;
@@ -23,7 +23,7 @@ const LARGE: usize = 10 << 20;
 pub async fn one_order<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "one_order";
     let cluster = Cluster::start(CHECK, make).await;
-    let at = Address::group("busy");
+    let at = group_named("busy");
     cluster.subscribe_all(&at).await;
     let mut publishers = JoinSet::new();
     for publisher in 0..PUBLISHERS {
@@ -71,7 +71,7 @@ pub(super) async fn finished(check: &str, mut tasks: JoinSet<()>) {
 pub async fn bytes_arrive_as_they_were<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "bytes_arrive_as_they_were";
     let cluster = Cluster::start(CHECK, make).await;
-    let at = Address::group("bytes");
+    let at = group_named("bytes");
     cluster.subscribe_all(&at).await;
     let payloads = payloads();
     for (number, payload) in payloads.iter().enumerate() {
@@ -130,7 +130,7 @@ pub async fn names_are_distinct<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     cluster.stop().await;
 }
 
-fn addresses() -> Vec<Address> {
+fn addresses() -> Vec<Destination> {
     let long = "x".repeat(LONGEST_NAME);
     let longer_by_one = &long[1..];
     let groups = [
@@ -165,7 +165,7 @@ fn addresses() -> Vec<Address> {
         longer_by_one,
     ];
     let users = ["ada", "ws:", "{}", "{ada}", "*", "group:ada", "🦀"];
-    groups.into_iter().map(Address::group).chain(users.into_iter().map(Address::user)).collect()
+    groups.into_iter().map(group_named).chain(users.into_iter().map(user_named)).collect()
 }
 
 /// Which connection does not get a message is passed on, to every node.
@@ -176,7 +176,7 @@ fn addresses() -> Vec<Address> {
 pub async fn excluded_connection<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "excluded_connection";
     let cluster = Cluster::start(CHECK, make).await;
-    let at = Address::group("but-one");
+    let at = group_named("but-one");
     cluster.subscribe_all(&at).await;
     let nobody = Envelope::new("nobody");
     let one = Envelope::new("one").except(ConnectionId::new(u64::MAX, u64::MAX));
@@ -204,12 +204,12 @@ pub async fn excluded_connection<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
 pub async fn empty_topics<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "empty_topics";
     let cluster = Cluster::start(CHECK, make).await;
-    let (group, user) = (Address::group("nobody"), Address::user("nobody"));
+    let (group, user) = (group_named("nobody"), user_named("nobody"));
     for node in &cluster.nodes {
         node.publish(&group, Envelope::new("early")).await;
         node.publish(&user, Envelope::new("early")).await;
     }
-    let before = |at: &Address| cluster.nodes.iter().map(|node| node.sink.payloads(at).len()).collect::<Vec<_>>();
+    let before = |at: &Destination| cluster.nodes.iter().map(|node| node.sink.payloads(at).len()).collect::<Vec<_>>();
     for at in [&group, &user] {
         // A sink may be handed messages of topics that it has not subscribed, but not afterwards.
         let before = before(at);

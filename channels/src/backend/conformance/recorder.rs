@@ -7,8 +7,8 @@ use bytestring::ByteString;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::backend::{Envelope, Sink, Topic};
-use crate::id::{ConnectionId, UserId};
+use crate::backend::{Destination, Envelope, Sink, Topic};
+use crate::id::UserId;
 
 /// How long a check waits for what must come.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -17,43 +17,12 @@ pub(super) const SILENCE: Duration = Duration::from_millis(100);
 /// What the recorder says of how many took a message.
 const TAKERS: usize = 3;
 
-/// A [`Topic`] to keep.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Address {
-    Group(String),
-    User(UserId),
-    Connection(ConnectionId),
-    Broadcast,
+pub(super) fn group_named(name: impl Into<ByteString>) -> Destination {
+    Destination::Group(name.into())
 }
 
-impl Address {
-    pub(super) fn group(name: impl Into<String>) -> Self {
-        Self::Group(name.into())
-    }
-
-    pub(super) fn user(name: &str) -> Self {
-        Self::User(user(name))
-    }
-
-    pub(super) fn topic(&self) -> Topic<'_> {
-        match self {
-            Self::Group(name) => Topic::Group(name),
-            Self::User(user) => Topic::User(user),
-            Self::Connection(id) => Topic::Connection(*id),
-            Self::Broadcast => Topic::Broadcast,
-        }
-    }
-}
-
-impl From<Topic<'_>> for Address {
-    fn from(topic: Topic<'_>) -> Self {
-        match topic {
-            Topic::Group(name) => Self::Group(name.to_owned()),
-            Topic::User(user) => Self::User(user.clone()),
-            Topic::Connection(id) => Self::Connection(id),
-            Topic::Broadcast => Self::Broadcast,
-        }
-    }
+pub(super) fn user_named(name: &str) -> Destination {
+    Destination::User(user(name))
 }
 
 pub(super) fn user(name: &str) -> UserId {
@@ -66,7 +35,7 @@ pub(super) fn user(name: &str) -> UserId {
 /// One message that arrived.
 #[derive(Clone, Debug)]
 struct Arrival {
-    at: Address,
+    at: Destination,
     envelope: Envelope,
 }
 
@@ -89,21 +58,21 @@ impl Recorder {
     }
 
     /// What arrived for a topic so far.
-    pub(super) fn envelopes(&self, at: &Address) -> Vec<Envelope> {
+    pub(super) fn envelopes(&self, at: &Destination) -> Vec<Envelope> {
         self.lock().iter().filter(|arrival| arrival.at == *at).map(|arrival| arrival.envelope.clone()).collect()
     }
 
     /// The payloads that arrived for a topic so far.
-    pub(super) fn payloads(&self, at: &Address) -> Vec<ByteString> {
+    pub(super) fn payloads(&self, at: &Destination) -> Vec<ByteString> {
         self.envelopes(at).into_iter().map(|envelope| envelope.payload).collect()
     }
 
-    fn count(&self, at: &Address) -> usize {
+    fn count(&self, at: &Destination) -> usize {
         self.lock().iter().filter(|arrival| arrival.at == *at).count()
     }
 
     /// Waits until a topic has this many.
-    pub(super) async fn reached(&self, check: &str, at: &Address, expected: usize) {
+    pub(super) async fn reached(&self, check: &str, at: &Destination, expected: usize) {
         let mut changed = self.changed.subscribe();
         let all = changed.wait_for(|()| self.count(at) >= expected);
         let lost = timeout(PATIENCE, all).await.is_err();
@@ -111,7 +80,7 @@ impl Recorder {
     }
 
     /// Waits until a topic has this many, and then for no more of them.
-    pub(super) async fn exactly(&self, check: &str, at: &Address, expected: usize) {
+    pub(super) async fn exactly(&self, check: &str, at: &Destination, expected: usize) {
         self.reached(check, at, expected).await;
         let mut changed = self.changed.subscribe();
         let _ = timeout(SILENCE, changed.wait_for(|()| self.count(at) > expected)).await;

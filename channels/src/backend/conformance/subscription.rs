@@ -4,8 +4,8 @@ use tokio::task::JoinSet;
 
 use super::cluster::Cluster;
 use super::delivery::finished;
-use super::recorder::{Address, SILENCE};
-use crate::backend::{Backend, Envelope, Sink};
+use super::recorder::{SILENCE, group_named};
+use crate::backend::{Backend, Destination, Envelope, Sink};
 use crate::id::ConnectionId;
 
 const ROUNDS: usize = 50;
@@ -18,7 +18,7 @@ const ROUNDS: usize = 50;
 pub async fn live_when_subscribed<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "live_when_subscribed";
     let cluster = Cluster::start(CHECK, make).await;
-    let addresses: Vec<_> = (0..ROUNDS).map(|round| Address::group(format!("live-{round}"))).collect();
+    let addresses: Vec<_> = (0..ROUNDS).map(|round| group_named(format!("live-{round}"))).collect();
     for (round, at) in addresses.iter().enumerate() {
         cluster.node(round).subscribe(at).await;
         for node in &cluster.nodes {
@@ -44,7 +44,7 @@ pub async fn live_when_subscribed<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
 pub async fn subscribing_again<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "subscribing_again";
     let cluster = Cluster::start(CHECK, make).await;
-    let at = Address::group("again");
+    let at = group_named("again");
     let (node, other) = (cluster.node(0), cluster.node(1));
     for expected in 1..=10 {
         node.subscribe(&at).await;
@@ -68,11 +68,11 @@ pub async fn always_live_topics<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     const CHECK: &str = "always_live_topics";
     let cluster = Cluster::start(CHECK, make).await;
     for sender in &cluster.nodes {
-        sender.publish(&Address::Broadcast, Envelope::new("all")).await;
+        sender.publish(&Destination::Broadcast, Envelope::new("all")).await;
     }
     for node in &cluster.nodes {
-        node.sink.exactly(CHECK, &Address::Broadcast, cluster.nodes.len()).await;
-        let home = Address::Connection(ConnectionId::new(node.sink.incarnation(), 1));
+        node.sink.exactly(CHECK, &Destination::Broadcast, cluster.nodes.len()).await;
+        let home = Destination::Connection(ConnectionId::new(node.sink.incarnation(), 1));
         for sender in &cluster.nodes {
             sender.publish(&home, Envelope::new("you")).await;
         }
@@ -91,12 +91,12 @@ pub async fn unsubscribing_disturbs_nobody<B: Backend>(make: impl AsyncFn() -> V
     const CHECK: &str = "unsubscribing_disturbs_nobody";
     const TASKS: usize = 8;
     let cluster = Cluster::start(CHECK, make).await;
-    let steady = Address::group("steady");
+    let steady = group_named("steady");
     cluster.subscribe_all(&steady).await;
     let mut tasks = JoinSet::new();
     for number in 0..TASKS {
         let node = cluster.node(number).clone();
-        let (at, steady) = (Address::group(format!("coming-and-going-{number}")), steady.clone());
+        let (at, steady) = (group_named(format!("coming-and-going-{number}")), steady.clone());
         tasks.spawn(async move {
             for round in 0..ROUNDS {
                 node.subscribe(&at).await;
@@ -112,7 +112,7 @@ pub async fn unsubscribing_disturbs_nobody<B: Backend>(make: impl AsyncFn() -> V
         node.sink.exactly(CHECK, &steady, TASKS * ROUNDS).await;
     }
     for number in 0..TASKS {
-        let at = Address::group(format!("coming-and-going-{number}"));
+        let at = group_named(format!("coming-and-going-{number}"));
         let node = cluster.node(number);
         let before = node.sink.payloads(&at).len();
         cluster.node(number + 1).publish(&at, Envelope::new("at last")).await;
