@@ -69,6 +69,8 @@ fn refusal(name: &str) -> Option<String> {
     }
 }
 
+// Whoever forgot a derive is not helped by it.
+#[diagnostic::do_not_recommend]
 impl Outgoing for Raw {
     fn name(&self) -> &str {
         &self.name
