@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use redis::Value;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -18,8 +19,8 @@ use crate::config::Address;
 
 /// The wait before the second dial; doubled for each further one, up to [`MAX_REDIAL_AFTER`]. It never gives up.
 const REDIAL_AFTER: Duration = Duration::from_millis(20);
-/// The longest wait between two dials.
-const MAX_REDIAL_AFTER: Duration = Duration::from_millis(500);
+/// The longest wait between two dials; chance doubles it at most.
+const MAX_REDIAL_AFTER: Duration = Duration::from_millis(300);
 
 /// A server of the topology.
 #[derive(Debug)]
@@ -50,24 +51,13 @@ struct State {
 }
 
 /// Growing waits with some randomness, so that many servers do not come back at one moment.
-#[derive(Debug)]
-struct Backoff(Duration);
-
-impl Backoff {
-    fn new() -> Self {
-        Self(REDIAL_AFTER)
-    }
-
-    async fn wait(&mut self) {
-        let part = f64::from(fastrand()) / f64::from(u32::MAX);
-        tokio::time::sleep(self.0.mul_f64(0.5 + part / 2.0)).await;
-        self.0 = (self.0 * 2).min(MAX_REDIAL_AFTER);
-    }
+fn backoff() -> ExponentialBackoff {
+    let growing = ExponentialBuilder::default().with_min_delay(REDIAL_AFTER).with_max_delay(MAX_REDIAL_AFTER);
+    growing.with_jitter().without_max_times().build()
 }
 
-/// Random enough for a wait: part of a fresh UUID.
-fn fastrand() -> u32 {
-    (uuid::Uuid::now_v7().as_u128() & 0xffff_ffff) as u32
+async fn wait(backoff: &mut ExponentialBackoff) {
+    tokio::time::sleep(backoff.next().unwrap_or(MAX_REDIAL_AFTER)).await;
 }
 
 impl Node {
@@ -157,7 +147,7 @@ impl Node {
 
 /// Keeps a node's pipe connected.
 pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
-    let mut backoff = Backoff::new();
+    let mut waits = backoff();
     let mut redial = node.redial.subscribe();
     loop {
         redial.mark_unchanged();
@@ -180,12 +170,12 @@ pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
                     _ = redial.changed() => Arc::from("another server is the master now"),
                 };
                 tracing::warn!(server = node.name(), %reason, "the connection for commands ended");
-                backoff = Backoff::new();
+                waits = backoff();
             }
             Err(error) => tracing::debug!(%error, "no connection for commands"),
         }
         net.lost_a_connection();
-        backoff.wait().await;
+        wait(&mut waits).await;
     }
 }
 
@@ -227,7 +217,7 @@ fn run_id(info: &Value) -> Option<String> {
 /// Keeps a node's link connected.
 pub(super) async fn keep_link(net: Arc<Net>, node: Arc<Node>) {
     let (Some(link), Some(deliveries)) = (&node.link, &net.deliveries) else { return };
-    let mut backoff = Backoff::new();
+    let mut waits = backoff();
     let mut redial = node.redial.subscribe();
     let hears = Listener { net: &net, node: &node };
     loop {
@@ -249,12 +239,12 @@ pub(super) async fn keep_link(net: Arc<Net>, node: Arc<Node>) {
                 if net.subscriptions.lost(node.id) > 0 {
                     node.interrupted(&net, &reason);
                 }
-                backoff = Backoff::new();
+                waits = backoff();
             }
             Err(error) => tracing::debug!(%error, "no connection to listen to"),
         }
         net.lost_a_connection();
-        backoff.wait().await;
+        wait(&mut waits).await;
     }
 }
 
