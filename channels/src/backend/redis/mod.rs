@@ -5,7 +5,7 @@
 //! | `names`, `envelope`, `resp` | channels and keys; what servers say to each other; the protocol of Redis |
 //! | `dial`, `tls`, `topology` | connections; who is the master, who serves which slots |
 //! | `fault`, `pipe` | commands and their answers; what is known where there is none |
-//! | `subscriptions`, `link`, `deliveries` | what is wanted and what is live; one listening connection; the way to the sink |
+//! | `subscriptions`, `link`, `gather`, `deliveries` | what is wanted and what is live; one listening connection; whether more is about to come; the way to the sink |
 //! | `node`, `net`, `route` | a server with both; all of them, and who serves what; a command's way there |
 //! | `script`, `lease`, `ledger`, `permits`, `membership` | atomic steps; who lives; numbers by name; the total; all of it |
 //! | `publish`, `rates` | one message, one command; rates that all servers share |
