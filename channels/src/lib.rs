@@ -15,6 +15,7 @@ mod error;
 pub mod extract;
 mod id;
 mod layer;
+mod limits;
 pub mod message;
 pub mod middleware;
 mod names;
@@ -36,7 +37,7 @@ pub use channels_macros::{
     validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
-pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Rate};
+pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LimitName, LogLevel, Network, Rate};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
 pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};

@@ -8,6 +8,7 @@ use tokio::runtime::Handle;
 
 use super::{Connection, OutboxLimits};
 use crate::error::Error;
+use crate::limits::Metering;
 use crate::message::{Layout, Serializer};
 use crate::stats::Counters;
 
@@ -33,6 +34,8 @@ pub(crate) struct Variant {
 pub(crate) struct Link {
     pub(crate) memberships: Arc<dyn Memberships>,
     pub(crate) counters: Arc<Counters>,
+    /// `None` where neither frames nor bytes are limited.
+    pub(crate) metering: Option<Arc<Metering>>,
     pub(crate) serializers: Serializers,
     pub(crate) variant: Variant,
     pub(crate) layout: Layout,

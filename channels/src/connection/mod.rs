@@ -33,7 +33,7 @@ pub(crate) use link::{Link, Memberships, Serializers, Variant};
 pub use outbox::OutboxPolicy;
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
-pub(crate) use registry::NoRoom;
+pub(crate) use registry::{NoRoom, Room};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
@@ -43,6 +43,7 @@ use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
+use crate::limits::{Address, Meter};
 use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
 
@@ -83,7 +84,7 @@ struct Inner {
     /// The groups it is in; `None` once it has left for good, so that a late join cannot leak.
     groups: Mutex<Option<SmallSet<Arc<str>>>>,
     metadata: Mutex<Option<Box<Map<String, Value>>>>,
-    limiters: OnceLock<Box<ConnectionLimiters>>,
+    limiters: OnceLock<Box<Limiters>>,
     closing: OnceLock<Box<CloseReason>>,
     close_asked: AtomicWaker,
     connected_at: Instant,
@@ -97,6 +98,13 @@ struct Inner {
     /// That time is up.
     late: AtomicBool,
     received: Traffic,
+}
+
+/// What is counted of one connection, made when it is first asked for.
+#[derive(Default)]
+struct Limiters {
+    handlers: ConnectionLimiters,
+    meter: Meter,
 }
 
 impl Connection {
@@ -132,9 +140,15 @@ impl Connection {
         self.0.user.as_ref()
     }
 
-    /// The client's address, where the server was started with connect info.
+    /// The client's address, where the server was started with connect info; behind a proxy of `WS_TRUSTED_PROXIES`
+    /// the one that it names.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.ip
+    }
+
+    /// What counts as the client's address in limits.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.0.ip.map(Address::from)
     }
 
     /// Where it is in its life.
@@ -356,7 +370,12 @@ impl Connection {
     }
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {
-        self.0.limiters.get_or_init(Box::default)
+        &self.0.limiters.get_or_init(Box::default).handlers
+    }
+
+    /// What it has sent of what is limited.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.0.limiters.get_or_init(Box::default).meter
     }
 
     pub(crate) fn set_state(&self, state: ConnectionState) {

@@ -530,6 +530,7 @@ mod tests {
         Outbox::new(Arc::new(Link {
             memberships: Arc::new(Alone),
             counters: Arc::default(),
+            metering: None,
             serializers: Arc::new([]),
             variant: Variant::default(),
             layout: Layout::DEFAULT,

@@ -41,7 +41,7 @@ pub(super) struct Failed {
 }
 
 impl Left {
-    fn failed(error: Error) -> Self {
+    pub(super) fn failed(error: Error) -> Self {
         Self::of_message(error, Request::default(), None)
     }
 
@@ -118,6 +118,10 @@ impl<C: Consumer> Session<C> {
             Ok(message) => message,
             Err(rejected) => return Left::of_message(rejected.error, Request::refused(rejected.re), None),
         };
+        let levels = self.layer.config().max_payload_depth();
+        if message.is_deeper(C::LAYOUT, levels) && self.layer.manager().refuses_depth(&self.connection) {
+            return Left::of_message(too_deep(levels), Request::of(&message), Some(message.shared_name()));
+        }
         if message.is_expired() {
             self.layer.manager().counters.expired();
             return Left::of_message(expired(), Request::of(&message), Some(message.shared_name()));
@@ -263,6 +267,10 @@ impl<C: Consumer> Session<C> {
             tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
         }
     }
+}
+
+fn too_deep(levels: usize) -> Error {
+    Error::validation("data", format!("is nested deeper than {levels} levels"))
 }
 
 /// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened

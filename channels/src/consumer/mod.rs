@@ -6,6 +6,7 @@ mod handle;
 mod handling;
 mod hooks;
 mod inbox;
+mod metered;
 mod session;
 
 use std::future::Future;

@@ -1,5 +1,10 @@
 //! Guides, which hold no code.
 
+/// Limits by address, user and connection, and who the client is behind proxies.
+pub mod limits {
+    #![doc = include_str!("limits.md")]
+}
+
 /// More than one server: the Redis backend.
 #[cfg(feature = "redis")]
 pub mod redis {

@@ -20,7 +20,7 @@ pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 #[cfg(feature = "redis")]
 use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
-pub(crate) use manager::{Place, Registered};
+pub(crate) use manager::{HandshakeBy, Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 
 #[cfg(feature = "redis")]

@@ -10,6 +10,7 @@ mod drain;
 mod errors;
 mod global;
 mod heartbeat;
+mod how_much;
 mod limits;
 mod membership;
 mod middleware;
