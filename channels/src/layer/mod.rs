@@ -8,6 +8,7 @@ mod heartbeat;
 mod log;
 mod manager;
 mod retry;
+mod signal;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,7 @@ use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
