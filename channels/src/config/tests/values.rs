@@ -120,6 +120,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_HANDLER_TIMEOUT",
             "WS_DISCONNECT_TIMEOUT",
             "WS_RATE_LIMITS",
+            "WS_ALLOWED_ORIGINS",
             "MAX_CONNECTIONS_PER_CLIENT",
             "MAX_TOTAL_CONNECTIONS",
             "MAX_TOTAL_GROUPS",
