@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::origins::OriginList;
 use super::value::{Count, Period, Rates, Size};
 use super::variable::{Field, Variable};
-use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Rate, choice, text};
+use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Origins, Rate, choice, text};
 
 settings! {
     /// Where groups, users and the registry live.
@@ -184,6 +185,12 @@ settings! {
         "WS_RATE_LIMITS" as Rates,
         documented ("rates by name", "none", "name=count/period with commas between"),
         example "posting=100/1s" => "";
+
+    // Its accessors lend it, and are written by hand.
+    special allowed_origins: Origins = Origins::same(),
+        "WS_ALLOWED_ORIGINS" as OriginList,
+        documented ("origins", "none", "hosts, origins and *.hosts with commas between, or *"),
+        example "app.example.com" => "";
 
     /// How many connections one user may have, on all servers together.
     copy max_connections_per_client: usize = 1000,
