@@ -1,5 +1,7 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod closing;
+mod command;
 mod drain;
 #[cfg(feature = "redis")]
 mod emitter;
@@ -270,7 +272,8 @@ impl ChannelLayer {
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
         let payload = message.to_json(None)?;
-        let Published { local, servers } = self.manager.publish(topic, Envelope { except, payload }).await?;
+        let Published { local, servers } =
+            self.manager.publish(topic, Envelope { except, ..Envelope::new(payload) }).await?;
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
@@ -299,7 +302,8 @@ impl ChannelLayer {
         self.registry().get(id).is_some_and(|connection| connection.leave(group))
     }
 
-    /// Ends a connection of this server; whether it is here.
+    /// Ends a connection of this server, at once; whether it is here. One on any server is ended by
+    /// [`ChannelLayer::close_connection`].
     ///
     /// ```
     /// # use channels::prelude::*;
