@@ -20,6 +20,7 @@ pub mod middleware;
 mod names;
 pub mod prelude;
 pub mod rate_limit;
+mod spans;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -1,5 +1,7 @@
 //! Where a message goes, and what goes there.
 
+use std::fmt;
+
 use bytestring::ByteString;
 
 use crate::id::{ConnectionId, UserId};
@@ -15,6 +17,30 @@ pub enum Topic<'a> {
     Connection(ConnectionId),
     /// Every connection.
     Broadcast,
+}
+
+impl Topic<'_> {
+    /// What kind of destination it is: `group`, `user`, `connection` or `everybody`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Group(_) => "group",
+            Self::User(_) => "user",
+            Self::Connection(_) => "connection",
+            Self::Broadcast => "everybody",
+        }
+    }
+}
+
+/// Its name, as it goes into a log: quoted where it is an application's or a client's, so that it cannot forge a line.
+impl fmt::Display for Topic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "{name:?}"),
+            Self::User(user) => write!(f, "{user}"),
+            Self::Connection(id) => write!(f, "{id}"),
+            Self::Broadcast => f.write_str("everybody"),
+        }
+    }
 }
 
 /// A [`Topic`] to keep.

@@ -18,6 +18,7 @@ use std::time::Duration;
 pub use drain::Drained;
 #[cfg(feature = "redis")]
 pub use emitter::Emitter;
+use futures_util::TryFutureExt;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 #[cfg(feature = "redis")]
 use manager::check_group;
@@ -34,6 +35,7 @@ use crate::connection::{ConnectionRegistry, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Json, Outgoing, Serializer};
+use crate::spans::Traced;
 use crate::stats::Stats;
 
 /// What was accepted, at the moment the send returned.
@@ -271,9 +273,14 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let payload = message.to_json(None)?;
-        let Published { local, servers } =
-            self.manager.publish(topic, Envelope { except, ..Envelope::new(payload) }).await?;
+        let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
+        let span = Traced::send(topic.kind(), &topic);
+        let Published { local, servers } = if span.is_on() {
+            let publish = self.manager.publish(topic, envelope);
+            span.around(publish.inspect_ok(told)).await?
+        } else {
+            self.manager.publish(topic, envelope).await?
+        };
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
@@ -458,6 +465,17 @@ impl ChannelLayer {
     /// Starts the heartbeat and the other tasks, once.
     pub(crate) fn ensure_background(&self) {
         self.background.get_or_init(|| heartbeat::spawn(&self.manager));
+    }
+}
+
+/// Notes in the span of a send what became of it.
+fn told(published: &Published) {
+    let span = tracing::Span::current();
+    if let Some(local) = published.local {
+        span.record("local", local);
+    }
+    if let Some(servers) = published.servers {
+        span.record("servers", servers);
     }
 }
 

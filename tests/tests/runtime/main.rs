@@ -22,4 +22,5 @@ mod sending;
 mod session;
 mod slow;
 mod sockets;
+mod spans;
 mod statistics;
