@@ -12,9 +12,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
+use super::command;
 use super::drain::Draining;
 use super::retry::retry;
-use crate::backend::{AnyBackend, Backend, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
 use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers, cork};
@@ -264,6 +265,9 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        if envelope.content != Content::Message {
+            return command::carry_out(self, topic, envelope);
+        }
         self.registry.deliver(topic, &envelope.payload, envelope.except)
     }
 
