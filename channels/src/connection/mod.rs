@@ -46,6 +46,7 @@ use crate::id::{ConnectionId, UserId};
 use crate::limits::{Address, Meter};
 use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
+use crate::spans::Traced;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,6 +99,8 @@ struct Inner {
     /// That time is up.
     late: AtomicBool,
     received: Traffic,
+    /// A null pointer where nobody listens.
+    span: Traced,
 }
 
 /// What is counted of one connection, made when it is first asked for.
@@ -109,6 +112,7 @@ struct Limiters {
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Arc<Link>) -> Self {
+        let span = Traced::connection(id, user.as_ref(), ip);
         Self(Arc::new(Inner {
             id,
             user,
@@ -127,6 +131,7 @@ impl Connection {
             handling: AtomicBool::new(false),
             late: AtomicBool::new(false),
             received: Traffic::default(),
+            span,
         }))
     }
 
@@ -367,6 +372,10 @@ impl Connection {
 
     pub(crate) fn link(&self) -> &Link {
         &self.0.link
+    }
+
+    pub(crate) fn span(&self) -> &Traced {
+        &self.0.span
     }
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {

@@ -1,5 +1,10 @@
 //! Guides, which hold no code.
 
+/// Replacing a server: the drain, and who comes back when.
+pub mod deploys {
+    #![doc = include_str!("deploys.md")]
+}
+
 /// Limits by address, user and connection, and who the client is behind proxies.
 pub mod limits {
     #![doc = include_str!("limits.md")]

@@ -6,6 +6,7 @@
 mod address;
 mod ending;
 mod negotiate;
+mod origin;
 mod piped;
 mod reader;
 mod route;

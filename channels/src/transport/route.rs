@@ -12,7 +12,8 @@ use axum::routing::{MethodRouter, any};
 use tokio::runtime::Handle;
 
 use super::negotiate::{Negotiated, negotiate};
-use super::{address, run};
+use super::{address, origin, run};
+use crate::config::Origins;
 use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy};
 use crate::consumer::{Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
@@ -25,6 +26,7 @@ pub struct Serve<C> {
     layer: ChannelLayer,
     middleware: Vec<Arc<dyn DynMiddleware>>,
     policy: OutboxPolicy,
+    origins: Option<Origins>,
     consumer: PhantomData<fn() -> C>,
 }
 
@@ -48,7 +50,13 @@ impl ChannelLayer {
     /// let app: axum::Router = axum::Router::new().route("/ws", layer.serve::<Echo>().into_route());
     /// ```
     pub fn serve<C: Consumer>(&self) -> Serve<C> {
-        Serve { layer: self.clone(), middleware: Vec::new(), policy: OutboxPolicy::default(), consumer: PhantomData }
+        Serve {
+            layer: self.clone(),
+            middleware: Vec::new(),
+            policy: OutboxPolicy::default(),
+            origins: None,
+            consumer: PhantomData,
+        }
     }
 }
 
@@ -68,8 +76,26 @@ impl<C: Consumer> Serve<C> {
         self
     }
 
-    /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: what
-    /// `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
+    /// The pages of the web that may connect here, besides those of the same host and port: in the place of
+    /// `WS_ALLOWED_ORIGINS`.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Default)] struct Feed;
+    /// # #[consumer] impl Feed { #[on_text] fn text(&self, _text: ByteString) {} }
+    /// # let layer = ChannelLayer::memory();
+    /// // A feed that any page may show.
+    /// let app: axum::Router = axum::Router::new()
+    ///     .route("/feed", layer.serve::<Feed>().allowed_origins(channels::Origins::any()).into_route());
+    /// ```
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: Origins) -> Self {
+        self.origins = Some(origins);
+        self
+    }
+
+    /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: 403 for a page of
+    /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
     /// draining, and 4xx for a request that is no WebSocket's.
     pub fn into_route<S>(self) -> MethodRouter<S>
     where
@@ -77,6 +103,7 @@ impl<C: Consumer> Serve<C> {
         S: Clone + Send + Sync + 'static,
     {
         let route = Arc::new(Route {
+            origins: self.origins.unwrap_or_else(|| self.layer.config().allowed_origins().clone()),
             layer: self.layer,
             middleware: self.middleware.into(),
             policy: self.policy,
@@ -94,6 +121,7 @@ struct Route<C> {
     layer: ChannelLayer,
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
+    origins: Origins,
     /// One for each outcome of a negotiation there has been.
     links: Mutex<Vec<Arc<Link>>>,
     consumer: PhantomData<fn() -> C>,
@@ -103,26 +131,19 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
-        let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         let ip = address::of(&parts, self.layer.config());
         if ip.is_none() && !socket.is_in_process() && self.needs_address() {
             return Err(no_connect_info());
         }
-        if let Some(ip) = ip {
-            self.layer
-                .manager()
-                .check_handshake(HandshakeBy::Address(ip.into()))
-                .await
-                .map_err(Error::into_response)?;
-        }
+        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
+        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
+        let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         parts.extensions.insert(self.layer.clone());
         let consumer = C::accept(&mut parts, &state).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
         let user = consumer.user();
-        if let Some(user) = &user {
-            self.layer.manager().check_handshake(HandshakeBy::User(user)).await.map_err(Error::into_response)?;
-        }
+        self.check_handshake(user.as_ref().map(HandshakeBy::User)).await?;
         let id = self.layer.manager().next_id();
         let connection = Connection::new(id, user, ip, self.link(&negotiated));
         let place = self.layer.manager().admit(&connection).await.map_err(|why| self.refusal(why))?;
@@ -130,6 +151,11 @@ impl<C: Consumer> Route<C> {
         let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
         let session = Session { consumer, connection, layer, state, middleware };
         Ok(socket.run(session, place, negotiated))
+    }
+
+    async fn check_handshake(&self, by: Option<HandshakeBy<'_>>) -> Result<(), Response> {
+        let Some(by) = by else { return Ok(()) };
+        self.layer.manager().check_handshake(by).await.map_err(Error::into_response)
     }
 
     /// Whether nobody can be let in whose address is not known.

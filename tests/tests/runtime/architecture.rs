@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: [&[&str]; 11] = [
     &["close", "docs", "id", "names"],
     &["error"],
-    &["config", "limits", "message", "rate_limit", "stats", "validate", "websocket"],
+    &["config", "limits", "message", "rate_limit", "spans", "stats", "validate", "websocket"],
     &["backend"],
     &["connection"],
     &["layer"],
