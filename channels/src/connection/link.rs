@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::{Connection, OutboxLimits};
 use crate::error::Error;
@@ -43,6 +44,14 @@ pub(crate) struct Link {
     pub(crate) compress_from: usize,
     /// Where a socket that takes nothing now is waited for: a sender may be on any thread.
     pub(crate) runtime: Handle,
+    /// What its connections count milliseconds from: a number takes less than a moment does.
+    pub(crate) since: Instant,
+}
+
+impl Link {
+    pub(super) fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX - 1)
+    }
 }
 
 impl fmt::Debug for Link {

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::negotiate::{Negotiated, negotiate};
 use super::run;
@@ -148,6 +149,7 @@ impl<C: Consumer> Route<C> {
             },
             compress_from: config.compression_min_bytes(),
             runtime,
+            since: Instant::now(),
         });
         links.push(Arc::clone(&link));
         link
