@@ -19,6 +19,8 @@ pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
 pub(crate) trait Memberships: Send + Sync {
     fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
     fn leave(&self, connection: &Connection, group: &str) -> bool;
+    /// The end of a registered connection.
+    fn leave_everything(&self, connection: &Connection);
 }
 
 /// How a message looks on the wire: connections with the same variant get the same bytes.

@@ -533,6 +533,8 @@ mod tests {
         fn leave(&self, _: &Connection, _: &str) -> bool {
             false
         }
+
+        fn leave_everything(&self, _: &Connection) {}
     }
 
     fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {

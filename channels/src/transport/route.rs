@@ -81,7 +81,7 @@ impl<C: Consumer> Serve<C> {
     {
         let route = Arc::new(Route {
             layer: self.layer,
-            middleware: self.middleware.into(),
+            middleware: Arc::new(self.middleware.into()),
             policy: self.policy,
             links: Mutex::default(),
             consumer: PhantomData::<fn() -> C>,
