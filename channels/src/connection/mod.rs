@@ -47,6 +47,7 @@ use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
+use crate::spans::Traced;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,11 +98,14 @@ struct Inner {
     /// That time is up.
     late: AtomicBool,
     received: Traffic,
+    /// A null pointer where nobody listens.
+    span: Traced,
 }
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Arc<Link>) -> Self {
         let now = link.millis(Instant::now());
+        let span = Traced::connection(id, user.as_ref(), ip);
         Self(Arc::new(Inner {
             id,
             user,
@@ -118,6 +122,7 @@ impl Connection {
             handling: AtomicBool::new(false),
             late: AtomicBool::new(false),
             received: Traffic::default(),
+            span,
         }))
     }
 
@@ -352,6 +357,10 @@ impl Connection {
 
     pub(crate) fn link(&self) -> &Link {
         &self.0.link
+    }
+
+    pub(crate) fn span(&self) -> &Traced {
+        &self.0.span
     }
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {

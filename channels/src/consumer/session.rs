@@ -60,12 +60,14 @@ impl<C: Consumer> Session<C> {
 
     /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
     fn panicked(&self, panic: &(dyn Any + Send)) -> CloseReason {
+        let _inside = self.connection.span().entered();
         let error = panicked(panic).located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
     }
 
     fn refuse(&self, error: Error) {
+        let _inside = self.connection.span().entered();
         let error = error.located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         if let Ok(frame) = error_frame(C::LAYOUT, &error, None) {
@@ -110,6 +112,7 @@ impl<C: Consumer> Session<C> {
         inbox: &'a mut Inbox<'_, R>,
         cx: &mut task::Context<'_>,
     ) -> Work<'a> {
+        let inside = self.connection.span().entered();
         let left = match arrival.received {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
@@ -117,9 +120,11 @@ impl<C: Consumer> Session<C> {
             Received::Closed(frame) => return Work::ends(CloseReason::client(frame)),
             Received::Broken(reason) => return Work::ends(reason),
         };
+        // A message has a span of its own.
+        drop(inside);
         match left {
             Left::Nothing => Work::Done,
-            Left::Message(message) => Work::begin(self.handling(message, inbox), cx),
+            Left::Message(message, span) => Work::begin(self.handling(message, span, inbox), cx),
             Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }
     }
@@ -127,19 +132,20 @@ impl<C: Consumer> Session<C> {
     /// At the drain's deadline a hook is dropped where it is.
     fn until_the_deadline<'a, R: Source>(
         &'a mut self,
-        waiting: Waiting,
+        mut waiting: Waiting,
         inbox: &'a mut Inbox<'_, R>,
     ) -> BoxFuture<'a, Step> {
-        async move {
+        let span = waiting.span(&self.connection);
+        span.around(async move {
             let manager = Arc::clone(self.layer.manager());
             let handled = manager.deadline.run_until_cancelled(self.handle(waiting, inbox)).await;
             handled.unwrap_or_else(|| Err(restarting()))
-        }
-        .boxed()
+        })
     }
 
     fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
-        async move {
+        let span = self.connection.span().clone();
+        span.around(async move {
             self.connection.set_state(ConnectionState::Disconnecting);
             self.layer.manager().counters.ended(&reason);
             if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == ClosedBy::Lost {
@@ -150,8 +156,7 @@ impl<C: Consumer> Session<C> {
             tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
             // It leaves all groups and gives everything back.
             drop(registered);
-        }
-        .boxed()
+        })
     }
 
     async fn disconnect(&mut self, reason: &CloseReason) {
