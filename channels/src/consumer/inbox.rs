@@ -80,7 +80,8 @@ pub(super) struct Inbox<'a, R> {
     connection: Connection,
     /// Boxed, since most connections never have one.
     ahead: Option<Box<Ahead>>,
-    over_since: Option<Instant>,
+    /// Boxed as well: it is known for moments only.
+    over_since: Option<Box<Instant>>,
 }
 
 /// What was read while a handler ran.
@@ -144,7 +145,7 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     /// When the client left, if it has; what it sent before may still be queued.
     pub(super) fn over_since(&self) -> Option<Instant> {
-        self.over_since
+        self.over_since.as_deref().copied()
     }
 
     fn is_over(&self) -> bool {
@@ -162,7 +163,7 @@ impl<'a, R: Source> Inbox<'a, R> {
             (Some(received), Some(metering)) => {
                 let left = metered(&self.connection, metering, received, self.from.fragments(), at);
                 if matches!(left, Received::Broken(_)) {
-                    self.over_since = Some(at);
+                    self.over_since = Some(Box::new(at));
                 }
                 Some(left)
             }
@@ -173,9 +174,9 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_)) => self.over_since = Some(at),
+            None | Some(Received::Closed(_)) => self.over_since = Some(Box::new(at)),
             Some(Received::Broken(reason)) => {
-                self.over_since = Some(at);
+                self.over_since = Some(Box::new(at));
                 if reason.code() == CloseCode::MESSAGE_TOO_BIG {
                     self.connection.link().counters.exceeded(LimitName::MessageSize, false);
                 }

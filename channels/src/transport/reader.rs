@@ -16,7 +16,7 @@ use crate::websocket::{Decoder, Event, Rules};
 /// How much is read at once, into a buffer that all connections of a thread share.
 const READ_BYTES: usize = 64 * 1024;
 /// So many frames that only continue a message are told of before it ends, where frames are counted.
-const TELL_FRAGMENTS: u32 = 64;
+const TELL_FRAGMENTS: u16 = 64;
 /// Reads up to this size are kept in memory that connections share, until their messages are handled. It is
 /// also what one message that somebody keeps may hold back.
 const SHARED_BYTES: usize = 4096;
@@ -187,7 +187,7 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
     }
 
     fn fragments(&mut self) -> u32 {
-        std::mem::take(self.decoder.fragments())
+        std::mem::take(self.decoder.fragments()).into()
     }
 }
 

@@ -34,12 +34,13 @@ pub(crate) enum Event {
 /// What is known of the messages of one connection. Between two messages that is nothing, and nothing is kept.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    max_message_size: usize,
-    unfinished: Option<Box<Unfinished>>,
-    /// How many frames only continued a message since somebody asked.
-    fragments: u32,
+    /// A number of 4 bytes, as each idle connection holds it.
+    max_message_size: u32,
     masked: bool,
     deflate: bool,
+    /// How many frames only continued a message since somebody asked. One read holds fewer than this can.
+    fragments: u16,
+    unfinished: Option<Box<Unfinished>>,
 }
 
 /// A message of which something is there already.
@@ -75,11 +76,13 @@ struct Header {
 impl Decoder {
     pub(crate) fn new(rules: Rules) -> Self {
         let Rules { max_message_size, masked, deflate } = rules;
-        Self { max_message_size, unfinished: None, fragments: 0, masked, deflate }
+        // No configuration allows more.
+        let max_message_size = u32::try_from(max_message_size).unwrap_or(u32::MAX);
+        Self { max_message_size, masked, deflate, fragments: 0, unfinished: None }
     }
 
     /// How many frames only continued a message since somebody asked; what they cost, they cost even if it never ends.
-    pub(crate) fn fragments(&mut self) -> &mut u32 {
+    pub(crate) fn fragments(&mut self) -> &mut u16 {
         &mut self.fragments
     }
 
@@ -169,7 +172,7 @@ impl Decoder {
     }
 
     fn inflated(&self, payload: &[u8]) -> Result<Bytes, CloseReason> {
-        inflate(payload, self.max_message_size).map(BytesMut::freeze).map_err(|error| match error {
+        inflate(payload, self.max_message_size as usize).map(BytesMut::freeze).map_err(|error| match error {
             InflateError::TooBig => self.too_big(),
             InflateError::Corrupt => CloseReason::server(CloseCode::INVALID_PAYLOAD, "this cannot be inflated"),
         })
@@ -234,7 +237,7 @@ impl Decoder {
         let unfinished = self.unfinished.as_deref();
         let before = unfinished.map_or(0, |message| message.payload.len());
         let is_compressed = unfinished.map_or(is_compressed, |message| message.is_compressed);
-        let max = self.max_message_size;
+        let max = self.max_message_size as usize;
         // What cannot be made smaller grows a little when it is compressed; its real size is looked at later.
         let max = if is_compressed { max.saturating_add(max / 128 + 64) } else { max };
         if before.saturating_add(len) <= max { Ok(len) } else { Err(self.too_big()) }
