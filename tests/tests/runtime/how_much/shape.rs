@@ -78,6 +78,7 @@ async fn a_message_has_so_many_bytes() {
     raw.write(&Frame::text(message(&large)).bytes()).await;
     assert_eq!(socket::soon("the close", raw.closed()).await, Some(1009));
     assert_eq!(counted(&refusing, limit), (1, 0));
+    drop(raw);
     server.stop().await;
 
     let observing = observing(limit, "WS_MAX_MESSAGE_SIZE", "1KiB");
@@ -87,5 +88,6 @@ async fn a_message_has_so_many_bytes() {
         assert_eq!(ada.request("echo", json!({"text": text})).await["data"]["text"], text);
     }
     assert_eq!(counted(&observing, limit), (0, 1));
+    drop(ada);
     server.stop().await;
 }
