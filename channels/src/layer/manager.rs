@@ -135,7 +135,12 @@ impl ConnectionManager {
     }
 
     fn refused(&self, admission: Admission) -> Admission {
-        self.counters.refused();
+        match admission {
+            Admission::TooManyOfUser => self.counters.refused_for_user_limit(),
+            Admission::Full => self.counters.refused_for_total_limit(),
+            Admission::Draining => self.counters.refused_for_drain(),
+            Admission::Unknown => self.counters.refused_for_backend(),
+        }
         tracing::debug!(?admission, "a connection is refused");
         admission
     }
@@ -219,7 +224,7 @@ impl ConnectionManager {
 
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
-        self.counters.failed(error.category());
+        self.counters.failed(error.code());
         super::log::error(error);
     }
 }

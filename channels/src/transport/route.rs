@@ -166,6 +166,7 @@ impl<C: Consumer> Route<C> {
         let link = Arc::new(Link {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             counters: Arc::clone(&manager.counters),
+            handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,
             layout: C::LAYOUT,
