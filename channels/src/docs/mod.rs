@@ -1,5 +1,10 @@
 //! Guides, which hold no code.
 
+/// Replacing a server: the drain, and who comes back when.
+pub mod deploys {
+    #![doc = include_str!("deploys.md")]
+}
+
 /// Every metric, and how to get at them.
 pub mod metrics {
     #![doc = include_str!("metrics.md")]

@@ -1,5 +1,7 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod closing;
+mod command;
 mod drain;
 #[cfg(feature = "redis")]
 mod emitter;
@@ -8,6 +10,7 @@ mod heartbeat;
 mod log;
 mod manager;
 mod retry;
+mod signal;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -23,6 +26,7 @@ use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
@@ -271,13 +275,13 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let payload = message.to_json(None)?;
+        let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
         let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
         let Published { local, servers } = if span.is_on() {
-            let publish = self.manager.publish(topic, Envelope { except, payload });
+            let publish = self.manager.publish(topic, envelope);
             span.around(publish.inspect_ok(told)).await?
         } else {
-            self.manager.publish(topic, Envelope { except, payload }).await?
+            self.manager.publish(topic, envelope).await?
         };
         self.manager.counters.timings.sent(topic.kind(), began);
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
@@ -308,7 +312,8 @@ impl ChannelLayer {
         self.registry().get(id).is_some_and(|connection| connection.leave(group))
     }
 
-    /// Ends a connection of this server; whether it is here.
+    /// Ends a connection of this server, at once; whether it is here. One on any server is ended by
+    /// [`ChannelLayer::close_connection`].
     ///
     /// ```
     /// # use channels::prelude::*;

@@ -124,7 +124,7 @@ fn closed(by_code: [[u64; CloseCode::NAMED.len() + 1]; ClosedBy::ALL.len()]) {
             ClosedBy::Lost => "lost",
         };
         for (code, value) in codes.iter().zip(values).filter(|(_, value)| *value > 0) {
-            count(names::CLOSED, vec![label("by", by), label("code", code.clone())], value);
+            count(names::CLOSED, vec![label("closed_by", by), label("code", code.clone())], value);
         }
     }
 }

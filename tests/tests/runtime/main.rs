@@ -4,6 +4,7 @@
 mod addresses;
 mod architecture;
 mod bad_input;
+mod closing;
 mod defects;
 mod disconnect;
 mod drain;

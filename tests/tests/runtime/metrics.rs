@@ -15,13 +15,16 @@ use serde_json::json;
 
 const GUIDE: &str = include_str!("../../../channels/src/docs/metrics.md");
 
+/// A name with its labels.
+type Series = (String, BTreeMap<String, String>);
+
 /// What the facade is told.
 #[derive(Default)]
 struct Seen {
     /// Kind, unit and words by name.
     described: BTreeMap<String, (&'static str, Option<Unit>, String)>,
     /// Values by name and labels.
-    values: BTreeMap<(String, BTreeMap<String, String>), (&'static str, Arc<Value>)>,
+    values: BTreeMap<Series, (&'static str, Arc<Value>)>,
 }
 
 #[derive(Default)]
@@ -205,7 +208,7 @@ async fn counters_and_gauges_are_the_layers_own() {
     assert_eq!(number("channels_errors_total", &code), 1);
     assert_eq!(number("channels_errors_total", &[("category", "message"), ("code", "INVALID_JSON")]), 1);
     assert_eq!((stats.errors_of(ErrorCode::InvalidJson), stats.errors(Category::Message)), (1, 1));
-    assert_eq!(number("channels_closed_total", &[("by", "lost"), ("code", "1006")]), 1);
+    assert_eq!(number("channels_closed_total", &[("closed_by", "lost"), ("code", "1006")]), 1);
     assert_eq!(stats.closed(ClosedBy::Lost, CloseCode::ABNORMAL), 1);
     assert_eq!((number("channels_backend_connected", &[]), number("channels_draining", &[])), (1, 0));
     let labels = [("server", "one"), ("backend", "memory"), ("version", env!("CARGO_PKG_VERSION"))];
@@ -217,7 +220,7 @@ async fn counters_and_gauges_are_the_layers_own() {
     ada.closed().await;
     stage.empty().await;
     facade.record(&stage.layer);
-    assert_eq!(number("channels_closed_total", &[("by", "server"), ("code", "1012")]), 1);
+    assert_eq!(number("channels_closed_total", &[("closed_by", "server"), ("code", "1012")]), 1);
     assert_eq!(number("channels_connections", &[]), 0);
 }
 

@@ -64,6 +64,13 @@ fn tokens(query: &str) -> Vec<Token<'_>> {
 /// What is wrong with a query, given what is exported.
 fn problems(query: &str, exported: &Exported) -> Vec<String> {
     const OPERATORS: [&str; 7] = ["or", "and", "unless", "bool", "offset", "group_left", "group_right"];
+    const GROUPING: [&str; 4] = ["by", "without", "on", "ignoring"];
+    // `sum(…)`, or `sum by (…) (…)`.
+    let is_function = |next: Option<&Token<'_>>| match next {
+        Some(Token::Mark(mark)) => *mark == '(',
+        Some(Token::Word(word)) => GROUPING[..2].contains(word),
+        None => false,
+    };
     let tokens = tokens(query);
     let (mut wrong, mut names, mut grouped) = (Vec::new(), Vec::new(), BTreeSet::new());
     let mut at = 0;
@@ -73,11 +80,11 @@ fn problems(query: &str, exported: &Exported) -> Vec<String> {
     };
     while at < tokens.len() {
         match &tokens[at] {
-            Token::Word("by" | "without" | "on" | "ignoring") => {
+            Token::Word(word) if GROUPING.contains(word) => {
                 grouped.extend(list(at + 2));
-                at += list(at + 2).count() + 1;
+                at += tokens[at..].iter().position(|token| *token == Token::Mark(')')).expect("a list ends");
             }
-            Token::Word(word) if !OPERATORS.contains(word) && tokens.get(at + 1) != Some(&Token::Mark('(')) => {
+            Token::Word(word) if !OPERATORS.contains(word) && !is_function(tokens.get(at + 1)) => {
                 let own = exported.get(*word);
                 names.push(*word);
                 if own.is_none() {
