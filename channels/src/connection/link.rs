@@ -20,6 +20,8 @@ pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
 pub(crate) trait Memberships: Send + Sync {
     fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
     fn leave(&self, connection: &Connection, group: &str) -> bool;
+    /// The end of a registered connection.
+    fn leave_everything(&self, connection: &Connection);
 }
 
 /// How a message looks on the wire: connections with the same variant get the same bytes.
@@ -47,6 +49,14 @@ pub(crate) struct Link {
     pub(crate) compress_from: usize,
     /// Where a socket that takes nothing now is waited for: a sender may be on any thread.
     pub(crate) runtime: Handle,
+    /// What its connections count milliseconds from: a number takes less than a moment does.
+    pub(crate) since: Instant,
+}
+
+impl Link {
+    pub(super) fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX - 1)
+    }
 }
 
 impl Link {
