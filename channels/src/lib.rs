@@ -17,6 +17,8 @@ mod id;
 mod layer;
 mod limits;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 mod names;
 pub mod prelude;
@@ -25,6 +27,7 @@ mod spans;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;

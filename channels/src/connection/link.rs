@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::limits::Metering;
 use crate::message::{Layout, Serializer};
 use crate::stats::Counters;
+use crate::timings::{Began, Handlers};
 
 /// The encodings that a layer speaks; the first is JSON. A connection bears its index.
 pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
@@ -39,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) counters: Arc<Counters>,
     /// `None` where neither frames nor bytes are limited.
     pub(crate) metering: Option<Arc<Metering>>,
+    /// How long the consumer's handlers take.
+    pub(crate) handlers: Handlers,
     pub(crate) serializers: Serializers,
     pub(crate) variant: Variant,
     pub(crate) layout: Layout,
@@ -56,6 +59,17 @@ pub(crate) struct Link {
 impl Link {
     pub(super) fn millis(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+impl Link {
+    pub(crate) fn begin(&self) -> Began {
+        self.counters.timings.begin()
+    }
+
+    /// A handler has ended; `kind` is a message's name or one of ours, `arrived` when its frame came.
+    pub(crate) fn handled(&self, kind: &str, arrived: Option<Instant>, began: Began) {
+        self.handlers.handled(&self.counters.timings, kind, arrived, began);
     }
 }
 

@@ -436,6 +436,11 @@ impl Outbox {
         progress
     }
 
+    /// What waits, without what a writer has in hand: messages, and bytes.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.lane.look(|waiting| (waiting.messages, waiting.bytes))
+    }
+
     /// What was written so far.
     pub(super) fn sent(&self) -> &Traffic {
         &self.sent
@@ -521,6 +526,7 @@ mod tests {
     use crate::connection::{Connection, Memberships, Variant};
     use crate::error::Error;
     use crate::message::Layout;
+    use crate::timings::Timings;
     use crate::websocket::data;
 
     struct Alone;
@@ -542,6 +548,7 @@ mod tests {
             memberships: Arc::new(Alone),
             counters: Arc::default(),
             metering: None,
+            handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),
             variant: Variant::default(),
             layout: Layout::DEFAULT,

@@ -22,6 +22,7 @@ use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};
 use crate::middleware::{Next, Terminal};
 use crate::spans::Traced;
+use crate::timings::UNKNOWN;
 
 /// A handler has ended.
 pub(super) type Outcome = Result<(), Box<Failed>>;
@@ -46,6 +47,7 @@ impl<C: Consumer> Session<C> {
         let (connection, layer, state) = (&*connection, &*layer, &*state);
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
+            let (arrived, began) = (message.received_at(), connection.link().begin());
             let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
             let outcome = if middleware.is_empty() {
                 let mut work = pin!(caught(async {
@@ -63,6 +65,9 @@ impl<C: Consumer> Session<C> {
                 let mut work = Box::pin(work);
                 poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
             };
+            // A dollar stands for what is ours, and no message of a consumer begins with it.
+            let kind = if name.starts_with('$') { UNKNOWN } else { &*name };
+            connection.link().handled(kind, Some(arrived), began);
             outcome.map_err(|error| {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);

@@ -74,7 +74,9 @@ impl<C: Consumer> Session<C> {
             // The connection closes right after; who does not get the words gets the code.
             let _ = self.connection.send_json(&frame);
         }
-        self.connection.end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
+        let reason = CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later");
+        self.layer.manager().counters.ended(&reason);
+        self.connection.end(reason);
     }
 
     fn live<'a>(&'a mut self, from: &'a mut impl Source) -> impl Future<Output = CloseReason> + Send + 'a {

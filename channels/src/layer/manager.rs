@@ -216,26 +216,34 @@ impl ConnectionManager {
 
     async fn take_handshake(&self, limit: LimitName, rate: Rate, key: &str) -> Result<(), Error> {
         let who = key.rsplit('\0').next().unwrap_or_default();
-        let error = match self.backend.check_rate(key, rate).await {
-            Ok(Ok(())) => return Ok(()),
-            Ok(Err(_)) if !self.verdicts.refuses(limit, who) => return Ok(()),
+        match self.backend.check_rate(key, rate).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) if !self.verdicts.refuses(limit, who) => Ok(()),
             Ok(Err(wait)) => {
-                Error::new(ErrorCode::RateLimitExceeded, "Too many connections were asked for. Please wait.")
-                    .with_retry_after(wait)
+                self.counters.refused();
+                let words = "Too many connections were asked for. Please wait.";
+                Err(Error::new(ErrorCode::RateLimitExceeded, words).with_retry_after(wait))
             }
             // Who only looks on lets in whom it cannot see.
             Err(error) if self.verdicts.observes(limit) => {
                 tracing::debug!(%error, %limit, "cannot tell");
-                return Ok(());
+                Ok(())
             }
-            Err(error) => error,
-        };
-        self.counters.refused();
-        Err(error)
+            Err(error) => {
+                self.counters.refused_for_backend();
+                Err(error)
+            }
+        }
     }
 
     fn refused(&self, admission: Admission) -> Admission {
-        self.counters.refused();
+        match admission {
+            Admission::TooManyOfAddress => self.counters.refused(),
+            Admission::TooManyOfUser => self.counters.refused_for_user_limit(),
+            Admission::Full => self.counters.refused_for_total_limit(),
+            Admission::Draining => self.counters.refused_for_drain(),
+            Admission::Unknown => self.counters.refused_for_backend(),
+        }
         tracing::debug!(?admission, "a connection is refused");
         admission
     }
@@ -352,7 +360,7 @@ impl ConnectionManager {
 
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
-        self.counters.failed(error.category());
+        self.counters.failed(error.code());
         super::log::error(error);
     }
 }

@@ -274,13 +274,14 @@ impl ChannelLayer {
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
         let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
-        let span = Traced::send(topic.kind(), &topic);
+        let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
         let Published { local, servers } = if span.is_on() {
             let publish = self.manager.publish(topic, envelope);
             span.around(publish.inspect_ok(told)).await?
         } else {
             self.manager.publish(topic, envelope).await?
         };
+        self.manager.counters.timings.sent(topic.kind(), began);
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 

@@ -178,6 +178,7 @@ impl<C: Consumer> Route<C> {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             counters: Arc::clone(&manager.counters),
             metering: manager.metering.clone(),
+            handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,
             layout: C::LAYOUT,

@@ -14,6 +14,7 @@ mod heartbeat;
 mod how_much;
 mod limits;
 mod membership;
+mod metrics;
 mod middleware;
 mod negotiation;
 mod neighbours;
