@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, caught, late};
-use super::handle::Failed;
+use super::guard::{Deadlines, Timeout, attend, caught, late};
+use super::handle::{Failed, Waiting};
 use super::inbox::{Inbox, Source};
 use super::session::{Session, Step, restarting};
 use crate::close::CloseReason;
@@ -21,14 +21,14 @@ use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};
 use crate::middleware::{Next, Terminal};
 
-/// A handler has ended.
-pub(super) type Outcome = Result<(), Box<Failed>>;
+/// A handler has ended; what is still to be done.
+pub(super) type Outcome = Result<(), Waiting>;
 
 /// A handler at work. Most end when they are first polled; what the others need while they wait is not in their box.
 pub(super) struct Handling<'a, 'i, R> {
     work: BoxFuture<'a, Outcome>,
-    connection: &'a Connection,
     layer: &'a ChannelLayer,
+    timeout: Option<Timeout>,
     inbox: &'a mut Inbox<'i, R>,
 }
 
@@ -41,6 +41,7 @@ impl<C: Consumer> Session<C> {
     ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let (connection, layer, state) = (&*connection, &*layer, &*state);
+        let timeout = C::timeout(message.name());
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
             let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
@@ -63,10 +64,10 @@ impl<C: Consumer> Session<C> {
             outcome.map_err(|error| {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);
-                Box::new(Failed { error, request, name: Some(name) })
+                Waiting::Failed(Box::new(Failed { error, request, name: Some(name) }))
             })
         };
-        Handling { work: Box::pin(work), connection, layer, inbox }
+        Handling { work: Box::pin(work), layer, timeout, inbox }
     }
 }
 
@@ -82,10 +83,12 @@ fn poll_unless_late(
 impl<'a, R: Source> Handling<'a, '_, R> {
     /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
     fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
-        let Self { mut work, connection, layer, inbox } = self;
+        let Self { mut work, layer, timeout, inbox } = self;
         async move {
+            let connection = inbox.connection().clone();
+            let deadlines = Deadlines::of(layer).of_handler(timeout);
             let attended = async {
-                match attend(inbox, connection, Deadlines::of(layer), work.as_mut()).await {
+                match attend(inbox, &connection, deadlines, work.as_mut()).await {
                     Some(outcome) => outcome,
                     None => {
                         // What it replied before and what is told of it are its own work.

@@ -97,7 +97,7 @@ impl<C: Consumer> Session<C> {
                 };
                 let step = match work.await {
                     Ok(Ok(())) => Ok(()),
-                    Ok(Err(failed)) => self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await,
+                    Ok(Err(waiting)) => self.until_the_deadline(waiting, &mut inbox).await,
                     Err(reason) => Err(reason),
                 };
                 if let Err(reason) = step {
@@ -119,6 +119,7 @@ impl<C: Consumer> Session<C> {
         };
         match left {
             Left::Nothing => Work::Done,
+            Left::Message(message) if C::OVERLAPS => self.beside_others(message, inbox),
             Left::Message(message) => Work::Begun(self.handling(message, inbox)),
             Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }
@@ -177,7 +178,7 @@ fn register<'a>(layer: &'a ChannelLayer, connection: &'a Connection) -> BoxFutur
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Arrived(Arrival),
     /// What the client sent last has not been answered yet.
     NoRoom,
@@ -188,7 +189,7 @@ enum Next {
 
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed.
-fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
+pub(super) fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
     // Where a write failed, what the client said before it went still counts.
     if let Some(reason) = inbox.connection().closing().filter(|reason| reason.closed_by() != ClosedBy::Lost) {
         return Poll::Ready(Next::End(reason.clone()));
