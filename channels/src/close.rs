@@ -155,6 +155,20 @@ impl CloseReason {
     }
 }
 
+/// [`CloseCode::CLOSED_BY_APPLICATION`] with these words.
+impl From<&'static str> for CloseReason {
+    fn from(words: &'static str) -> Self {
+        Self::server(CloseCode::CLOSED_BY_APPLICATION, words)
+    }
+}
+
+/// [`CloseCode::CLOSED_BY_APPLICATION`] with these words.
+impl From<String> for CloseReason {
+    fn from(words: String) -> Self {
+        Self::server(CloseCode::CLOSED_BY_APPLICATION, words)
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The words may be the client's: written as a quoted string, they cannot forge a line of a log.

@@ -16,6 +16,7 @@ pub(crate) struct Counters {
     dropped: AtomicU64,
     expired: AtomicU64,
     refused: AtomicU64,
+    refused_for_origin: AtomicU64,
     lost: AtomicU64,
     timed_out: AtomicU64,
     too_slow: AtomicU64,
@@ -50,6 +51,12 @@ impl Counters {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// It is refused too.
+    pub(crate) fn refused_for_origin(&self) {
+        self.refused();
+        self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts how a connection ended, where that was not in good order.
     pub(crate) fn ended(&self, reason: &CloseReason) {
         let counter = match (reason.closed_by(), reason.code()) {
@@ -82,6 +89,7 @@ impl Counters {
             dropped: read(&self.dropped),
             expired: read(&self.expired),
             refused: read(&self.refused),
+            refused_for_origin: read(&self.refused_for_origin),
             lost: read(&self.lost),
             timed_out: read(&self.timed_out),
             too_slow: read(&self.too_slow),
@@ -124,8 +132,10 @@ pub struct Stats {
     pub dropped: u64,
     /// Received messages whose time to live had passed.
     pub expired: u64,
-    /// Connections refused before the upgrade.
+    /// Connections refused before the upgrade, whatever for; what `#[accept]` refuses is not counted.
     pub refused: u64,
+    /// Of these, pages of another origin than `WS_ALLOWED_ORIGINS` allows.
+    pub refused_for_origin: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,
     /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.

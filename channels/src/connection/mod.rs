@@ -45,6 +45,7 @@ use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
+use crate::spans::Traced;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,10 +98,13 @@ struct Inner {
     /// That time is up.
     late: AtomicBool,
     received: Traffic,
+    /// A null pointer where nobody listens.
+    span: Traced,
 }
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Arc<Link>) -> Self {
+        let span = Traced::connection(id, user.as_ref(), ip);
         Self(Arc::new(Inner {
             id,
             user,
@@ -119,6 +123,7 @@ impl Connection {
             handling: AtomicBool::new(false),
             late: AtomicBool::new(false),
             received: Traffic::default(),
+            span,
         }))
     }
 
@@ -353,6 +358,10 @@ impl Connection {
 
     pub(crate) fn link(&self) -> &Link {
         &self.0.link
+    }
+
+    pub(crate) fn span(&self) -> &Traced {
+        &self.0.span
     }
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use tracing::Instrument;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
@@ -18,6 +19,7 @@ use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};
 use crate::middleware::{Chain, Next, Terminal};
+use crate::spans::Traced;
 
 /// What all handlers of a stretch share: the session's, with the consumer lent.
 pub(super) struct Beside<'a, C: Consumer> {
@@ -38,9 +40,9 @@ impl<C: Consumer> Copy for Beside<'_, C> {}
 
 /// What is to be done.
 pub(super) enum Job {
-    Message(Message),
+    Message(Message, Traced),
     /// It has no handler; its error is to be told.
-    Refused(Failed),
+    Refused(Box<Failed>),
 }
 
 impl<'a, C: Consumer> Beside<'a, C> {
@@ -52,16 +54,24 @@ impl<'a, C: Consumer> Beside<'a, C> {
     /// Does it, and gives the place back that it took; with why the connection ends, where it does.
     pub(super) async fn run(self, job: Job, place: Overlap, leaving: &Leaving) -> (Overlap, Option<CloseReason>) {
         let end = match job {
-            Job::Message(message) => match self.handle(message, leaving).await {
-                Ok(()) => None,
-                Err(failed) => self.tell(failed, leaving).await,
-            },
-            Job::Refused(failed) => self.tell(failed, leaving).await,
+            Job::Message(message, span) => {
+                let work = async {
+                    match self.handle(message, leaving).await {
+                        Ok(()) => None,
+                        Err(failed) => self.tell(failed, leaving).await,
+                    }
+                };
+                work.instrument(span.into_span()).await
+            }
+            Job::Refused(mut failed) => {
+                let span = std::mem::take(&mut failed.span);
+                self.tell(failed, leaving).instrument(span.into_span()).await
+            }
         };
         (place, end)
     }
 
-    async fn handle(self, message: Message, leaving: &Leaving) -> Result<(), Failed> {
+    async fn handle(self, message: Message, leaving: &Leaving) -> Result<(), Box<Failed>> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let timeout = Deadlines::of(layer).of_handler(C::timeout(message.name())).handler();
         let (request, name) = (Request::of(&message), message.shared_name());
@@ -80,12 +90,12 @@ impl<'a, C: Consumer> Beside<'a, C> {
         outcome.map_err(|error| {
             // A reply that was held back goes out before the error, which bears the `re`.
             let error = answers.release().err().unwrap_or(error);
-            Failed { error, request, name: Some(name) }
+            Failed::new(error, request, Some(name))
         })
     }
 
-    async fn tell(self, failed: Failed, leaving: &Leaving) -> Option<CloseReason> {
-        let Failed { error, request, name } = failed;
+    async fn tell(self, failed: Box<Failed>, leaving: &Leaving) -> Option<CloseReason> {
+        let Failed { error, request, name, span: _ } = *failed;
         let Self { consumer, connection, layer, state, .. } = self;
         let error = noted(error, connection, layer, name.as_deref())?;
         let end = ending(&error);

@@ -20,13 +20,14 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
 use crate::extract::{Context, OnFrame};
 use crate::layer::ChannelLayer;
-use crate::message::{Frame, Message};
+use crate::message::{Frame, Message, RequestId};
+use crate::spans::Traced;
 
 /// What is left to be done of a frame.
 pub(super) enum Left {
     Nothing,
     /// Its handler may wait.
-    Message(Message),
+    Message(Message, Traced),
     Other(Waiting),
 }
 
@@ -36,7 +37,7 @@ pub(super) enum Waiting {
     Raw(Frame),
     Failed(Box<Failed>),
     /// One that waited until no handler ran beside it any more.
-    Message(Box<Message>),
+    Message(Box<Message>, Traced),
 }
 
 /// An error that has to be answered, of a message with this name.
@@ -44,6 +45,38 @@ pub(super) struct Failed {
     pub(super) error: Error,
     pub(super) request: Request,
     pub(super) name: Option<ByteString>,
+    /// Where it happened, and where it is logged.
+    pub(super) span: Traced,
+}
+
+impl Failed {
+    /// In the span that this thread is in.
+    pub(super) fn new(error: Error, request: Request, name: Option<ByteString>) -> Box<Self> {
+        Box::new(Self { error, request, name, span: Traced::current() })
+    }
+}
+
+/// Stands for a raw text frame where messages have names.
+const TEXT: &str = "$text";
+/// Stands for a raw binary frame.
+const BINARY: &str = "$binary";
+fn kind(frame: &Frame) -> &'static str {
+    match frame {
+        Frame::Text(_) => TEXT,
+        Frame::Binary(_) => BINARY,
+    }
+}
+
+impl Waiting {
+    /// Where its work belongs.
+    pub(super) fn span(&mut self, connection: &Connection) -> Traced {
+        match self {
+            Self::Connect => connection.span().clone(),
+            Self::Raw(frame) => connection.span().message(kind(frame), None::<&RequestId>),
+            Self::Failed(failed) => std::mem::take(&mut failed.span),
+            Self::Message(_, span) => std::mem::take(span),
+        }
+    }
 }
 
 impl Left {
@@ -52,7 +85,7 @@ impl Left {
     }
 
     fn of_message(error: Error, request: Request, name: Option<ByteString>) -> Self {
-        Self::Other(Waiting::Failed(Box::new(Failed { error, request, name })))
+        Self::Other(Waiting::Failed(Failed::new(error, request, name)))
     }
 }
 
@@ -77,9 +110,9 @@ impl<C: Consumer> Session<C> {
     fn at_once(&mut self, read: Read) -> Left {
         match read {
             Read::Done => Left::Nothing,
-            Read::Message(message) => self.message_at_once(message),
+            Read::Message(message, span) => self.message_at_once(message, span),
             Read::Raw(frame) => self.raw_at_once(frame),
-            Read::Failed(failed) => Left::Other(Waiting::Failed(Box::new(failed))),
+            Read::Failed(failed) => Left::Other(Waiting::Failed(failed)),
         }
     }
 
@@ -94,6 +127,7 @@ impl<C: Consumer> Session<C> {
             return Left::Other(Waiting::Raw(frame));
         }
         let Self { consumer, connection, layer, state, .. } = self;
+        let _inside = connection.span().message(kind(&frame), None::<&RequestId>).entered();
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let outcome = now(async {
@@ -110,9 +144,11 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    fn message_at_once(&mut self, message: Message) -> Left {
+    fn message_at_once(&mut self, message: Message, span: Traced) -> Left {
+        let inside = span.entered();
         if !self.middleware.is_empty() || !C::is_ready(message.name()) {
-            return Left::Message(message);
+            drop(inside);
+            return Left::Message(message, span);
         }
         let request = Request::of(&message);
         let Self { consumer, connection, layer, state, .. } = self;
@@ -124,8 +160,8 @@ impl<C: Consumer> Session<C> {
         });
         match outcome {
             None => {
-                drop(answers);
-                Left::Message(message)
+                drop((answers, inside));
+                Left::Message(message, span)
             }
             Some(Ok(())) => Left::Nothing,
             Some(Err(error)) => {
@@ -149,12 +185,14 @@ impl<C: Consumer> Session<C> {
                 self.settle(inbox, outcome, Request::default(), None).await
             }
             Waiting::Failed(failed) => {
-                let Failed { error, request, name } = *failed;
+                let Failed { error, request, name, span: _ } = *failed;
                 self.settle(inbox, Err(error), request, name.as_deref()).await
             }
-            Waiting::Message(message) => match Work::Begun(self.handling(*message, inbox)).await? {
+            // All of this is in its span.
+            Waiting::Message(message, _) => match Work::Begun(self.handling(*message, Traced::default(), inbox)).await?
+            {
                 Err(Waiting::Failed(failed)) => {
-                    let Failed { error, request, name } = *failed;
+                    let Failed { error, request, name, span: _ } = *failed;
                     self.settle(inbox, Err(error), request, name.as_deref()).await
                 }
                 Ok(()) | Err(_) => Ok(()),

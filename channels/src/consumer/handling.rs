@@ -20,6 +20,7 @@ use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};
 use crate::middleware::{Next, Terminal};
+use crate::spans::Traced;
 
 /// A handler has ended; what is still to be done.
 pub(super) type Outcome = Result<(), Waiting>;
@@ -37,6 +38,7 @@ impl<C: Consumer> Session<C> {
     pub(super) fn handling<'a, 'i, R: Source>(
         &'a mut self,
         message: Message,
+        span: Traced,
         inbox: &'a mut Inbox<'i, R>,
     ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
@@ -64,10 +66,10 @@ impl<C: Consumer> Session<C> {
             outcome.map_err(|error| {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);
-                Waiting::Failed(Box::new(Failed { error, request, name: Some(name) }))
+                Waiting::Failed(Failed::new(error, request, Some(name)))
             })
         };
-        Handling { work: Box::pin(work), layer, timeout, inbox }
+        Handling { work: span.around(work), layer, timeout, inbox }
     }
 }
 

@@ -23,6 +23,7 @@ use super::session::{Next, Session, next, restarting};
 use super::slots::{Obstacle, Slots};
 use crate::close::{CloseReason, ClosedBy};
 use crate::message::Message;
+use crate::spans::Traced;
 
 /// How many messages of a connection wait for one of the same order before it is read no further.
 const MAX_WAITING: usize = 32;
@@ -36,15 +37,16 @@ impl<C: Consumer> Session<C> {
     pub(super) fn beside_others<'a, 'i, R: Source>(
         &'a mut self,
         message: Message,
+        span: Traced,
         inbox: &'a mut Inbox<'i, R>,
     ) -> Work<'a, 'i, R> {
         let Some(overlap) = C::overlap(&message).filter(|_| self.consumer.shared().is_some()) else {
-            return Work::Begun(self.handling(message, inbox));
+            return Work::Begun(self.handling(message, span, inbox));
         };
         let Self { consumer, connection, layer, state, middleware } = self;
         let Some(consumer) = consumer.shared() else { return Work::Done };
         let beside = Beside::<C> { consumer, connection, layer, state, middleware };
-        let stretch = Stretch::of(beside, Held::Overlapping(message, overlap));
+        let stretch = Stretch::of(beside, Held::Overlapping(Queued { message, overlap, span }));
         let work = async move {
             let deadline = &beside.layer.manager().deadline;
             deadline.run_until_cancelled(stretch.run(inbox)).await.ok_or_else(restarting)?
@@ -53,10 +55,17 @@ impl<C: Consumer> Session<C> {
     }
 }
 
+/// A message that overlaps.
+struct Queued {
+    message: Message,
+    overlap: Overlap,
+    span: Traced,
+}
+
 /// What was read and cannot begin now; nothing more is looked at before it.
 enum Held {
-    Overlapping(Message, Overlap),
-    Refused(Failed),
+    Overlapping(Queued),
+    Refused(Box<Failed>),
     /// Needs the consumer for itself.
     Alone(Waiting),
 }
@@ -76,7 +85,7 @@ struct Stretch<'a, C: Consumer> {
     beside: Beside<'a, C>,
     slots: Slots,
     /// Those in whose way is one of the same order, as they came.
-    waiting: VecDeque<(Message, Overlap)>,
+    waiting: VecDeque<Queued>,
     waiting_bytes: usize,
     held: Option<Held>,
     closing: Option<CloseReason>,
@@ -149,11 +158,11 @@ impl<'a, C: Consumer> Stretch<'a, C> {
     /// What may begin now; who waits longest is asked first.
     fn next_to_begin(&mut self) -> Option<(Job, Overlap)> {
         for at in 0..self.waiting.len() {
-            let overlap = self.waiting[at].1;
+            let overlap = self.waiting[at].overlap;
             if self.is_first_of_its_order(at, &overlap) && self.slots.take(&overlap).is_ok() {
-                let (message, overlap) = self.waiting.remove(at)?;
+                let Queued { message, span, .. } = self.waiting.remove(at)?;
                 self.waiting_bytes -= message.size();
-                return Some((Job::Message(message), overlap));
+                return Some((Job::Message(message, span), overlap));
             }
         }
         match self.held.take()? {
@@ -161,16 +170,16 @@ impl<'a, C: Consumer> Stretch<'a, C> {
                 Ok(()) => Some((Job::Refused(failed), REFUSAL)),
                 Err(_) => self.hold(Held::Refused(failed)),
             },
-            Held::Overlapping(message, overlap) => {
+            Held::Overlapping(Queued { message, overlap, span }) => {
                 let is_first = self.is_first_of_its_order(self.waiting.len(), &overlap);
                 match if is_first { self.slots.take(&overlap) } else { Err(Obstacle::Order) } {
-                    Ok(()) => Some((Job::Message(message), overlap)),
+                    Ok(()) => Some((Job::Message(message, span), overlap)),
                     Err(Obstacle::Order) if self.has_room() => {
                         self.waiting_bytes += message.size();
-                        self.waiting.push_back((message.detached(), overlap));
+                        self.waiting.push_back(Queued { message: message.detached(), overlap, span });
                         None
                     }
-                    Err(_) => self.hold(Held::Overlapping(message, overlap)),
+                    Err(_) => self.hold(Held::Overlapping(Queued { message, overlap, span })),
                 }
             }
             alone @ Held::Alone(_) => self.hold(alone),
@@ -185,7 +194,7 @@ impl<'a, C: Consumer> Stretch<'a, C> {
     /// Whether none of those that waited before it is of the same order.
     fn is_first_of_its_order(&self, at: usize, overlap: &Overlap) -> bool {
         let is_same = |earlier: &Overlap| earlier.index == overlap.index && earlier.order == overlap.order;
-        overlap.order.is_none() || !self.waiting.iter().take(at).any(|(_, earlier)| is_same(earlier))
+        overlap.order.is_none() || !self.waiting.iter().take(at).any(|earlier| is_same(&earlier.overlap))
     }
 
     fn has_room(&self) -> bool {
@@ -226,6 +235,7 @@ impl<'a, C: Consumer> Stretch<'a, C> {
     }
 
     fn take(&mut self, arrival: Arrival) {
+        let _inside = self.beside.connection.span().entered();
         let reading = self.beside.reading();
         let read = match arrival.received {
             Received::Text(text) => reading.text(text, arrival.at),
@@ -237,9 +247,9 @@ impl<'a, C: Consumer> Stretch<'a, C> {
         self.held = match read {
             Read::Done => None,
             Read::Failed(failed) => Some(Held::Refused(failed)),
-            Read::Message(message) => Some(match C::overlap(&message) {
-                Some(overlap) => Held::Overlapping(message, overlap),
-                None => Held::Alone(Waiting::Message(Box::new(message.detached()))),
+            Read::Message(message, span) => Some(match C::overlap(&message) {
+                Some(overlap) => Held::Overlapping(Queued { message, overlap, span }),
+                None => Held::Alone(Waiting::Message(Box::new(message.detached()), span)),
             }),
             Read::Raw(frame) => Some(Held::Alone(Waiting::Raw(frame.detached()))),
         };

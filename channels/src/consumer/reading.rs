@@ -16,19 +16,25 @@ use crate::error::{Error, unix_seconds};
 use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
 use crate::middleware::Chain;
+use crate::spans::Traced;
+
+/// Stands for every name that nobody knows here.
+const UNKNOWN: &str = "$unknown";
+/// What the framework answers itself, where the consumer has no such message.
+const OF_THE_FRAMEWORK: [&str; 2] = ["ping", "pong"];
 
 /// What a frame turned out to be.
 pub(super) enum Read {
     /// The framework's own, and done.
     Done,
-    Message(Message),
+    Message(Message, Traced),
     Raw(Frame),
-    Failed(Failed),
+    Failed(Box<Failed>),
 }
 
 impl Read {
     fn failed(error: Error) -> Self {
-        Self::Failed(Failed { error, request: Request::default(), name: None })
+        Self::Failed(Failed::new(error, Request::default(), None))
     }
 }
 
@@ -80,19 +86,22 @@ impl<C: Consumer> Reading<'_, C> {
         let message = match Message::read(json, C::LAYOUT, at) {
             Ok(message) => message,
             Err(rejected) => {
-                let request = Request::refused(rejected.re);
-                return Read::Failed(Failed { error: rejected.error, request, name: None });
+                return Read::Failed(Failed::new(rejected.error, Request::refused(rejected.re), None));
             }
         };
+        let known = C::NAMES.iter().find(|known| **known == message.name());
+        let ours = || OF_THE_FRAMEWORK.iter().find(|name| **name == message.name());
+        let span = self.connection.span().message(known.or_else(ours).unwrap_or(&UNKNOWN), message.id());
+        let inside = span.entered();
         if message.is_expired() {
             self.layer.manager().counters.expired();
-            let (request, name) = (Request::of(&message), Some(message.shared_name()));
-            return Read::Failed(Failed { error: expired(), request, name });
+            return Read::Failed(Failed::new(expired(), Request::of(&message), Some(message.shared_name())));
         }
-        if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
+        if known.is_none() && self.of_the_framework(&message) {
             return Read::Done;
         }
-        Read::Message(message)
+        drop(inside);
+        Read::Message(message, span)
     }
 
     /// The framework's own messages; whether it was one.

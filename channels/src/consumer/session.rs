@@ -60,12 +60,14 @@ impl<C: Consumer> Session<C> {
 
     /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
     fn panicked(&self, panic: &(dyn Any + Send)) -> CloseReason {
+        let _inside = self.connection.span().entered();
         let error = panicked(panic).located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
     }
 
     fn refuse(&self, error: Error) {
+        let _inside = self.connection.span().entered();
         let error = error.located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         if let Ok(frame) = error_frame(C::LAYOUT, &error, None) {
@@ -110,6 +112,7 @@ impl<C: Consumer> Session<C> {
     /// Handles a frame at once, or boxes what is left of it. No `async fn`, and no frame in what it gives: what is in
     /// hand counts to what an idle connection holds.
     fn take<'a, 'i, R: Source>(&'a mut self, arrival: Arrival, inbox: &'a mut Inbox<'i, R>) -> Work<'a, 'i, R> {
+        let _inside = self.connection.span().entered();
         let left = match arrival.received {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
@@ -119,8 +122,8 @@ impl<C: Consumer> Session<C> {
         };
         match left {
             Left::Nothing => Work::Done,
-            Left::Message(message) if C::OVERLAPS => self.beside_others(message, inbox),
-            Left::Message(message) => Work::Begun(self.handling(message, inbox)),
+            Left::Message(message, span) if C::OVERLAPS => self.beside_others(message, span, inbox),
+            Left::Message(message, span) => Work::Begun(self.handling(message, span, inbox)),
             Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }
     }
@@ -128,19 +131,20 @@ impl<C: Consumer> Session<C> {
     /// At the drain's deadline a hook is dropped where it is.
     fn until_the_deadline<'a, R: Source>(
         &'a mut self,
-        waiting: Waiting,
+        mut waiting: Waiting,
         inbox: &'a mut Inbox<'_, R>,
     ) -> BoxFuture<'a, Step> {
-        async move {
+        let span = waiting.span(&self.connection);
+        span.around(async move {
             let manager = Arc::clone(self.layer.manager());
             let handled = manager.deadline.run_until_cancelled(self.handle(waiting, inbox)).await;
             handled.unwrap_or_else(|| Err(restarting()))
-        }
-        .boxed()
+        })
     }
 
     fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
-        async move {
+        let span = self.connection.span().clone();
+        span.around(async move {
             self.connection.set_state(ConnectionState::Disconnecting);
             self.layer.manager().counters.ended(&reason);
             if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == ClosedBy::Lost {
@@ -151,8 +155,7 @@ impl<C: Consumer> Session<C> {
             tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
             // It leaves all groups and gives everything back.
             drop(registered);
-        }
-        .boxed()
+        })
     }
 
     async fn disconnect(&mut self, reason: &CloseReason) {

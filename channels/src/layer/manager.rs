@@ -1,6 +1,6 @@
 //! The work underneath a layer: admission, membership, routing, and the end.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
+use super::command;
+use super::drain::Draining;
 use super::retry::retry;
-use crate::backend::{AnyBackend, Backend, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
 use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers, cork};
@@ -42,8 +44,7 @@ pub struct ConnectionManager {
     pub(crate) draining: CancellationToken,
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
-    /// Connections that had not ended then.
-    pub(super) late: AtomicUsize,
+    pub(super) drain: Draining,
     pub(crate) started_at: Instant,
     incarnation: u64,
     next_connection: AtomicU64,
@@ -74,7 +75,7 @@ impl ConnectionManager {
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
-            late: AtomicUsize::new(0),
+            drain: Draining::default(),
             started_at: Instant::now(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
             next_connection: AtomicU64::new(1),
@@ -264,6 +265,9 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        if envelope.content != Content::Message {
+            return command::carry_out(self, topic, envelope);
+        }
         self.registry.deliver(topic, &envelope.payload, envelope.except)
     }
 

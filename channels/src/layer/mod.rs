@@ -1,5 +1,7 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod closing;
+mod command;
 mod drain;
 #[cfg(feature = "redis")]
 mod emitter;
@@ -8,6 +10,7 @@ mod heartbeat;
 mod log;
 mod manager;
 mod retry;
+mod signal;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -16,12 +19,14 @@ use std::time::Duration;
 pub use drain::Drained;
 #[cfg(feature = "redis")]
 pub use emitter::Emitter;
+use futures_util::TryFutureExt;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 #[cfg(feature = "redis")]
 use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
@@ -32,6 +37,7 @@ use crate::connection::{ConnectionRegistry, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Json, Outgoing, Serializer};
+use crate::spans::Traced;
 use crate::stats::Stats;
 
 /// What was accepted, at the moment the send returned.
@@ -269,8 +275,14 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let payload = message.to_json(None)?;
-        let Published { local, servers } = self.manager.publish(topic, Envelope { except, payload }).await?;
+        let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
+        let span = Traced::send(topic.kind(), &topic);
+        let Published { local, servers } = if span.is_on() {
+            let publish = self.manager.publish(topic, envelope);
+            span.around(publish.inspect_ok(told)).await?
+        } else {
+            self.manager.publish(topic, envelope).await?
+        };
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
@@ -299,7 +311,8 @@ impl ChannelLayer {
         self.registry().get(id).is_some_and(|connection| connection.leave(group))
     }
 
-    /// Ends a connection of this server; whether it is here.
+    /// Ends a connection of this server, at once; whether it is here. One on any server is ended by
+    /// [`ChannelLayer::close_connection`].
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -454,6 +467,17 @@ impl ChannelLayer {
     /// Starts the heartbeat and the other tasks, once.
     pub(crate) fn ensure_background(&self) {
         self.background.get_or_init(|| heartbeat::spawn(&self.manager));
+    }
+}
+
+/// Notes in the span of a send what became of it.
+fn told(published: &Published) {
+    let span = tracing::Span::current();
+    if let Some(local) = published.local {
+        span.record("local", local);
+    }
+    if let Some(servers) = published.servers {
+        span.record("servers", servers);
     }
 }
 

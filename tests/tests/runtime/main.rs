@@ -4,6 +4,7 @@
 mod addresses;
 mod architecture;
 mod bad_input;
+mod closing;
 mod defects;
 mod disconnect;
 mod drain;
@@ -22,5 +23,6 @@ mod sending;
 mod session;
 mod slow;
 mod sockets;
+mod spans;
 mod statistics;
 mod timeouts;

@@ -5,7 +5,7 @@
 //! | 1 | `0xC5`, which begins no text |
 //! | 1 | the version, 1 |
 //! | 1 | the kind of topic: `g`, `u`, `c`, `b` |
-//! | 1 | the codec of the payload: `j` is JSON |
+//! | 1 | what the payload is: `j` a message in JSON, `c` a command in JSON |
 //! | 1 | flags: bit 0, one connection is left out |
 //! | 8 | the incarnation of the server that sent it |
 //! | 16 | with bit 0: incarnation and sequence of the connection that is left out |
@@ -16,12 +16,14 @@ use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 
 use super::names::Address;
-use crate::backend::{Envelope, Topic};
+use crate::backend::{Content, Envelope, Topic};
 use crate::id::ConnectionId;
 
 const MAGIC: u8 = 0xc5;
 const VERSION: u8 = 1;
-const JSON: u8 = b'j';
+const MESSAGE: u8 = b'j';
+/// Servers that do not know it drop it, and say so, as they do with all that is of a later version.
+const COMMAND: u8 = b'c';
 const EXCEPT: u8 = 1;
 const FIXED_BYTES: usize = 13;
 /// The longest header.
@@ -49,13 +51,17 @@ pub(super) struct Header {
 }
 
 impl Header {
-    pub(super) fn new(topic: Topic<'_>, except: Option<ConnectionId>, origin: u64) -> Self {
+    pub(super) fn new(topic: Topic<'_>, envelope: &Envelope, origin: u64) -> Self {
+        let except = envelope.except;
         let mut bytes = [0; MAX_HEADER_BYTES];
         let mut rest = &mut bytes[..];
         rest.put_u8(MAGIC);
         rest.put_u8(VERSION);
         rest.put_u8(kind(topic));
-        rest.put_u8(JSON);
+        rest.put_u8(match envelope.content {
+            Content::Message => MESSAGE,
+            Content::Command => COMMAND,
+        });
         rest.put_u8(if except.is_some() { EXCEPT } else { 0 });
         rest.put_u64(origin);
         if let Some(except) = except {
@@ -93,9 +99,13 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         return Err(Foreign::LaterVersion);
     }
     let kind = bytes.try_get_u8().map_err(end)?;
-    let codec = bytes.try_get_u8().map_err(end)?;
+    let content = match bytes.try_get_u8().map_err(end)? {
+        MESSAGE => Content::Message,
+        COMMAND => Content::Command,
+        _ => return Err(Foreign::LaterVersion),
+    };
     let flags = bytes.try_get_u8().map_err(end)?;
-    if codec != JSON || flags & !EXCEPT != 0 {
+    if flags & !EXCEPT != 0 {
         return Err(Foreign::LaterVersion);
     }
     let _origin = bytes.try_get_u64().map_err(end)?;
@@ -109,7 +119,7 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         _ => return Err(Foreign::WrongChannel),
     };
     let payload = ByteString::try_from(bytes).map_err(|_| Foreign::NoText)?;
-    Ok((Envelope { except, payload }, target))
+    Ok((Envelope { except, content, payload }, target))
 }
 
 #[cfg(test)]
@@ -118,7 +128,7 @@ mod tests {
     use crate::id::UserId;
 
     fn written(topic: Topic<'_>, envelope: &Envelope) -> Bytes {
-        let header = Header::new(topic, envelope.except, 0xfeed);
+        let header = Header::new(topic, envelope, 0xfeed);
         [header.as_bytes(), envelope.payload.as_bytes()].concat().into()
     }
 
@@ -127,7 +137,7 @@ mod tests {
         let ada = UserId::new("ada").unwrap();
         let id = ConnectionId::new(0xa1, u64::MAX);
         for payload in ["", "{}", "\0\r\n\u{1f980}"] {
-            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id)] {
+            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id), Envelope::command(payload)] {
                 for (topic, address, target) in [
                     (Topic::Group("rust"), Address::Group("rust".into()), None),
                     (Topic::User(&ada), Address::User(ada.clone()), None),

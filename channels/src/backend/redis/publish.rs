@@ -17,7 +17,7 @@ use crate::error::Error;
 /// `BACKEND_ERROR`, which says whether it was not sent or nobody knows.
 pub(super) async fn publish(net: &Net, origin: u64, topic: Topic<'_>, envelope: &Envelope) -> Result<Published, Error> {
     let (partition, channel) = net.names.channel(topic);
-    let header = Header::new(topic, envelope.except, origin);
+    let header = Header::new(topic, envelope, origin);
     let command = if net.is_sharded() { "SPUBLISH" } else { "PUBLISH" };
     let write = |bytes: &mut BytesMut| write(bytes, command, &channel, &header, envelope.payload.as_bytes());
     let answer = net.send(partition, write).await;
@@ -77,7 +77,7 @@ mod tests {
     fn a_command_is_read_as_it_was_written() {
         for len in [0, 1, 9, 10, 99, 12_345] {
             let payload = "x".repeat(len);
-            let header = Header::new(Topic::Group("rust"), None, 1);
+            let header = Header::new(Topic::Group("rust"), &Envelope::new(""), 1);
             let mut bytes = BytesMut::new();
             write(&mut bytes, "PUBLISH", "ws:{a7}g:rust", &header, payload.as_bytes());
             let Some(Said::Reply(Value::Array(parts))) = resp::take(&mut bytes).unwrap() else { panic!("no array") };
