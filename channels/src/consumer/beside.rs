@@ -9,7 +9,7 @@ use tracing::Instrument;
 use super::Consumer;
 use super::answer::{Answers, Request};
 use super::guard::{Deadlines, Leaving, caught, timed};
-use super::handle::{Failed, ending, noted, untold};
+use super::handle::{Failed, ending, known, noted, untold};
 use super::overlap::{Overlap, Overlapping};
 use super::reading::Reading;
 use crate::close::CloseReason;
@@ -75,6 +75,7 @@ impl<'a, C: Consumer> Beside<'a, C> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let timeout = Deadlines::of(layer).of_handler(C::timeout(message.name())).handler();
         let (request, name) = (Request::of(&message), message.shared_name());
+        let (kind, arrived, began) = (known::<C>(&name), message.received_at(), connection.link().begin());
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
         let work = caught(async {
             if middleware.is_empty() {
@@ -87,6 +88,7 @@ impl<'a, C: Consumer> Beside<'a, C> {
             answers.succeeded()
         });
         let outcome = timed(work, timeout, leaving).await;
+        connection.link().handled(kind, Some(arrived), began);
         outcome.map_err(|error| {
             // A reply that was held back goes out before the error, which bears the `re`.
             let error = answers.release().err().unwrap_or(error);

@@ -11,7 +11,6 @@ use tokio::time::Instant;
 use super::Consumer;
 use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught, caught_now, late};
-use super::handling::Work;
 use super::inbox::{Inbox, Source};
 use super::reading::{Read, Reading};
 use super::session::{Session, Step};
@@ -22,6 +21,7 @@ use crate::extract::{Context, OnFrame};
 use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, RequestId};
 use crate::spans::Traced;
+use crate::timings::{BINARY, TEXT, UNKNOWN};
 
 /// What is left to be done of a frame.
 pub(super) enum Left {
@@ -56,10 +56,11 @@ impl Failed {
     }
 }
 
-/// Stands for a raw text frame where messages have names.
-const TEXT: &str = "$text";
-/// Stands for a raw binary frame.
-const BINARY: &str = "$binary";
+/// A name that is known while compiling, so that what is kept by names is bounded.
+pub(super) fn known<C: Consumer>(name: &str) -> &'static str {
+    C::NAMES.iter().find(|known| **known == name).copied().unwrap_or(UNKNOWN)
+}
+
 fn kind(frame: &Frame) -> &'static str {
     match frame {
         Frame::Text(_) => TEXT,
@@ -127,7 +128,9 @@ impl<C: Consumer> Session<C> {
             return Left::Other(Waiting::Raw(frame));
         }
         let Self { consumer, connection, layer, state, .. } = self;
-        let _inside = connection.span().message(kind(&frame), None::<&RequestId>).entered();
+        let kind = kind(&frame);
+        let _inside = connection.span().message(kind, None::<&RequestId>).entered();
+        let began = connection.link().begin();
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let outcome = now(async {
@@ -137,6 +140,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(kind, None, began);
+        }
         match outcome {
             None => Left::Other(Waiting::Raw(frame)),
             Some(Ok(())) => Left::Nothing,
@@ -153,11 +159,15 @@ impl<C: Consumer> Session<C> {
         let request = Request::of(&message);
         let Self { consumer, connection, layer, state, .. } = self;
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
+        let began = connection.link().begin();
         let outcome = now(async {
             let cx = Context::new(connection, layer, state, &message);
             consumer.message(&cx, &mut answers).await?;
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(known::<C>(message.name()), Some(message.received_at()), began);
+        }
         match outcome {
             None => {
                 drop((answers, inside));
@@ -189,8 +199,7 @@ impl<C: Consumer> Session<C> {
                 self.settle(inbox, Err(error), request, name.as_deref()).await
             }
             // All of this is in its span.
-            Waiting::Message(message, _) => match Work::Begun(self.handling(*message, Traced::default(), inbox)).await?
-            {
+            Waiting::Message(message, _) => match self.handling(*message, Traced::default(), inbox).attended().await? {
                 Err(Waiting::Failed(failed)) => {
                     let Failed { error, request, name, span: _ } = *failed;
                     self.settle(inbox, Err(error), request, name.as_deref()).await
@@ -219,6 +228,7 @@ impl<C: Consumer> Session<C> {
         };
         let deadlines = Deadlines::of(&self.layer).of_handler(timeout);
         let Self { consumer, connection, layer, state, .. } = self;
+        let (kind, began) = (kind(&frame), connection.link().begin());
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let work = pin!(caught(async {
@@ -228,7 +238,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
+        let outcome = attend(inbox, connection, deadlines, work).await.unwrap_or_else(late);
+        connection.link().handled(kind, None, began);
+        outcome
     }
 
     /// Counts, logs and answers an error; whether the connection ends with it.

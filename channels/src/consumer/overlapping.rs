@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::task;
 
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
@@ -34,14 +35,15 @@ const REFUSAL: Overlap = Overlap::new(0, 1, None);
 
 impl<C: Consumer> Session<C> {
     /// Begins a stretch with a message that overlaps; handles another alone.
-    pub(super) fn beside_others<'a, 'i, R: Source>(
+    pub(super) fn beside_others<'a, R: Source>(
         &'a mut self,
         message: Message,
         span: Traced,
-        inbox: &'a mut Inbox<'i, R>,
-    ) -> Work<'a, 'i, R> {
+        inbox: &'a mut Inbox<'_, R>,
+        cx: &mut task::Context<'_>,
+    ) -> Work<'a> {
         let Some(overlap) = C::overlap(&message).filter(|_| self.consumer.shared().is_some()) else {
-            return Work::Begun(self.handling(message, span, inbox));
+            return Work::begin(self.handling(message, span, inbox), cx);
         };
         let Self { consumer, connection, layer, state, middleware } = self;
         let Some(consumer) = consumer.shared() else { return Work::Done };

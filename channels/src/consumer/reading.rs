@@ -10,16 +10,15 @@ use tokio::time::Instant;
 use super::Consumer;
 use super::answer::Request;
 use super::guard::caught_now;
-use super::handle::Failed;
+use super::handle::{Failed, known};
 use crate::connection::Connection;
 use crate::error::{Error, unix_seconds};
 use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
 use crate::middleware::Chain;
 use crate::spans::Traced;
+use crate::timings::UNKNOWN;
 
-/// Stands for every name that nobody knows here.
-const UNKNOWN: &str = "$unknown";
 /// What the framework answers itself, where the consumer has no such message.
 const OF_THE_FRAMEWORK: [&str; 2] = ["ping", "pong"];
 
@@ -89,15 +88,15 @@ impl<C: Consumer> Reading<'_, C> {
                 return Read::Failed(Failed::new(rejected.error, Request::refused(rejected.re), None));
             }
         };
-        let known = C::NAMES.iter().find(|known| **known == message.name());
-        let ours = || OF_THE_FRAMEWORK.iter().find(|name| **name == message.name());
-        let span = self.connection.span().message(known.or_else(ours).unwrap_or(&UNKNOWN), message.id());
+        let kind = known::<C>(message.name());
+        let ours = OF_THE_FRAMEWORK.iter().find(|name| kind == UNKNOWN && **name == message.name());
+        let span = self.connection.span().message(ours.unwrap_or(&kind), message.id());
         let inside = span.entered();
         if message.is_expired() {
             self.layer.manager().counters.expired();
             return Read::Failed(Failed::new(expired(), Request::of(&message), Some(message.shared_name())));
         }
-        if known.is_none() && self.of_the_framework(&message) {
+        if ours.is_some() && self.of_the_framework(&message) {
             return Read::Done;
         }
         drop(inside);
