@@ -16,6 +16,8 @@ pub mod extract;
 mod id;
 mod layer;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 mod names;
 pub mod prelude;
@@ -24,6 +26,7 @@ mod spans;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
