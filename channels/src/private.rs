@@ -9,12 +9,12 @@ pub use bytestring::ByteString;
 
 pub use crate::connection::Connection;
 pub use crate::consumer::{
-    AcceptArgument, Accepted, AcceptsByDefault, Consumer, Departed, ErrorArgument, FromBinary, FromText, IntoUser,
-    NoState, unknown_message,
+    AcceptArgument, Accepted, AcceptsByDefault, Allowed, Consumer, Departed, ErrorArgument, FromBinary, FromText,
+    GroupArgument, IntoUser, NoState, unknown_message,
 };
 pub use crate::error::Error;
 pub use crate::extract::{
-    Context, Extract, FirstArgument, Hook, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage,
+    Context, Extract, FirstArgument, Hook, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin, OnMessage,
 };
 pub use crate::id::UserId;
 use crate::message::write_envelope;

@@ -17,6 +17,8 @@ pub(crate) struct Counters {
     expired: AtomicU64,
     refused: AtomicU64,
     refused_for_origin: AtomicU64,
+    refused_joins: AtomicU64,
+    revoked: AtomicU64,
     lost: AtomicU64,
     timed_out: AtomicU64,
     too_slow: AtomicU64,
@@ -57,6 +59,14 @@ impl Counters {
         self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn refused_join(&self) {
+        self.refused_joins.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn revoked(&self) {
+        self.revoked.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts how a connection ended, where that was not in good order.
     pub(crate) fn ended(&self, reason: &CloseReason) {
         let counter = match (reason.closed_by(), reason.code()) {
@@ -90,6 +100,8 @@ impl Counters {
             expired: read(&self.expired),
             refused: read(&self.refused),
             refused_for_origin: read(&self.refused_for_origin),
+            refused_joins: read(&self.refused_joins),
+            revoked: read(&self.revoked),
             lost: read(&self.lost),
             timed_out: read(&self.timed_out),
             too_slow: read(&self.too_slow),
@@ -136,6 +148,10 @@ pub struct Stats {
     pub refused: u64,
     /// Of these, pages of another origin than `WS_ALLOWED_ORIGINS` allows.
     pub refused_for_origin: u64,
+    /// Joins that `#[authorize]` did not allow.
+    pub refused_joins: u64,
+    /// Memberships that were ended because `#[authorize]` did not allow them any more.
+    pub revoked: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,
     /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.

@@ -524,11 +524,16 @@ mod tests {
         fn leave(&self, _: &Connection, _: &str) -> bool {
             false
         }
+
+        fn recheck<'a>(&'a self, _: &'a Connection, _: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
+            async { Vec::new() }.boxed()
+        }
     }
 
     fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
         Outbox::new(Arc::new(Link {
             memberships: Arc::new(Alone),
+            gate: None,
             counters: Arc::default(),
             serializers: Arc::new([]),
             variant: Variant::default(),

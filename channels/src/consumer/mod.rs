@@ -1,6 +1,7 @@
 //! Consumers: what `#[consumer]` makes of an impl block, and the session that runs one.
 
 mod answer;
+mod gate;
 mod guard;
 mod handle;
 mod handling;
@@ -15,14 +16,18 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
 use bytestring::ByteString;
+pub(crate) use gate::Asks;
 #[doc(hidden)]
-pub use hooks::{AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser};
+pub use hooks::{
+    AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
+    IntoUser,
+};
 pub(crate) use inbox::{Received, Source};
 pub(crate) use session::Session;
 
 use crate::close::CloseReason;
 use crate::error::{Error, ErrorCode, MAX_SHOWN_TYPE_CHARS};
-use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame};
+use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin};
 use crate::id::UserId;
 use crate::message::{Layout, Outgoing, ReplySink};
 
@@ -65,6 +70,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// [`Consumer::failed`] answers errors.
     #[doc(hidden)]
     const TAKES_ERRORS: bool = false;
+    /// [`Consumer::authorize`] is asked for each join.
+    #[doc(hidden)]
+    const AUTHORIZES: bool = false;
     /// [`Consumer::text`] does not wait, unless an extractor does.
     #[doc(hidden)]
     const TEXT_IS_READY: bool = false;
@@ -83,6 +91,13 @@ pub trait Consumer: Sized + Send + 'static {
     #[doc(hidden)]
     fn user(&self) -> Option<UserId> {
         None
+    }
+
+    /// Whether a connection may join a group. Without `self`, as it is asked from everywhere.
+    #[doc(hidden)]
+    fn authorize(cx: &Context<'_, Self::State, OnJoin>) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = cx;
+        async { Ok(()) }
     }
 
     /// [`Consumer::message`] does not wait for a message of this name, unless an extractor does: its handler is no

@@ -58,15 +58,17 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
     };
     let plain = |kind: &str| call::extractors(&function.arguments, 0, kind, scope);
     // Its first argument is given, and made by a trait that says what it may be.
-    let after_given = |kind: &str, by: &str, make: &str| {
+    let after = |given: TokenStream, kind: &str, trait_: &TokenStream, make: &str| {
         let Some((ty, rest)) = function.arguments.split_first() else { return (Vec::new(), TokenStream::new()) };
         let first = call::argument(0);
-        let by = Ident::new(by, Span::call_site());
-        let trait_ = quote!(#krate::#by);
-        let made = through(ty, &trait_, make, &quote!(#given));
+        let made = through(ty, trait_, make, &given);
         let (mut names, rest) = call::extractors(rest, 1, kind, scope);
         names.insert(0, first.clone());
         (names, quote!(let #first = #made; #rest))
+    };
+    let after_given = |kind: &str, by: &str, make: &str| {
+        let by = Ident::new(by, Span::call_site());
+        after(quote!(#given), kind, &quote!(#krate::#by), make)
     };
     let (header, (names, arguments)) = match role {
         Role::Accept => return TokenStream::new(),
@@ -74,6 +76,14 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
         Role::Connect => {
             let cx = context("OnConnect");
             (quote!(async fn connected(&mut self, #cx, #replies: #sink) -> #result), plain("OnConnect"))
+        }
+        Role::Authorize => {
+            let context = context("OnJoin");
+            let trait_ = quote!(#krate::GroupArgument<'_>);
+            (
+                quote!(async fn authorize(#context) -> #result),
+                after(quote!(#cx.group()), "OnJoin", &trait_, "from_group"),
+            )
         }
         Role::Disconnect => {
             let cx = context("OnDisconnect");
@@ -96,6 +106,10 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
         }
     };
     let call = match role {
+        Role::Authorize => {
+            let trait_ = quote!(#krate::Allowed);
+            call::call_and(function, &names, scope, &trait_, "allowed", |returned| quote!(#returned))
+        }
         Role::Disconnect => call::and_depart(function, &names, scope),
         _ => call::and_reply(function, &names, scope),
     };
