@@ -16,6 +16,8 @@ pub mod extract;
 mod id;
 mod layer;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 mod names;
 pub mod prelude;
@@ -24,6 +26,7 @@ mod spans;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
@@ -47,7 +50,7 @@ pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS
 pub use layer::Emitter;
 pub use layer::{
     Admission, AlreadyInstalled, ChannelLayer, ChannelLayerBuilder, ConnectionManager, Drained, FIRST_RETRY_AFTER,
-    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry,
+    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, shutdown_signal,
     try_get_channel_layer,
 };
 pub use message::{Incoming, Outgoing};

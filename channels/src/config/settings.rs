@@ -162,6 +162,24 @@ settings! {
         documented ("seconds", "10s", "0s to 8760h"),
         example "30s" => "Duration::from_secs(30)";
 
+    /// How long a server that stops may take to close its connections one after the other; 0 is all at once.
+    ///
+    /// It takes no longer than [`reconnect_rate`](Config::reconnect_rate) asks for, nor than half of
+    /// [`drain_timeout`](Config::drain_timeout).
+    copy drain_over: Duration = Duration::from_secs(5),
+        "WS_DRAIN_OVER" as Period::ANY,
+        documented ("seconds", "5s", "0s to 8760h"),
+        example "20s" => "Duration::from_secs(20)";
+
+    /// How many clients of a server that stops may come back, a second.
+    ///
+    /// Clients with a subprotocol of ours are told to wait for their turn, however long the line is. Others come back
+    /// when they are closed, so that for them it holds as far as [`drain_over`](Config::drain_over) allows it.
+    copy reconnect_rate: usize = 1000,
+        "WS_RECONNECT_RATE" as Count::from(1, "clients a second"),
+        documented ("clients a second", "1000", "1 to 4294967295"),
+        example "200" => "200";
+
     // Its accessors, which take and give a map, are written by hand.
     special rate_limits: BTreeMap<String, Rate> = BTreeMap::new(),
         "WS_RATE_LIMITS" as Rates,

@@ -19,6 +19,7 @@ use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
 use crate::message::{Frame, Message, RequestId, control_frame, expired, undecodable, unexpected_binary};
 use crate::spans::Traced;
+use crate::timings::{BINARY, TEXT, UNKNOWN};
 
 /// What is left to be done of a frame.
 pub(super) enum Left {
@@ -51,14 +52,13 @@ impl Failed {
     }
 }
 
-/// Stands for a raw text frame where messages have names.
-const TEXT: &str = "$text";
-/// Stands for a raw binary frame.
-const BINARY: &str = "$binary";
-/// Stands for every name that nobody knows here.
-const UNKNOWN: &str = "$unknown";
 /// What the framework answers itself, where the consumer has no such message.
 const OF_THE_FRAMEWORK: [&str; 2] = ["ping", "pong"];
+
+/// A name that is known while compiling, so that what is kept by names is bounded.
+fn known<C: Consumer>(name: &str) -> &'static str {
+    C::NAMES.iter().find(|known| **known == name).copied().unwrap_or(UNKNOWN)
+}
 
 fn kind(frame: &Frame) -> &'static str {
     match frame {
@@ -135,7 +135,9 @@ impl<C: Consumer> Session<C> {
             return Left::Other(Waiting::Raw(frame));
         }
         let Self { consumer, connection, layer, state, .. } = self;
-        let _inside = connection.span().message(kind(&frame), None::<&RequestId>).entered();
+        let kind = kind(&frame);
+        let _inside = connection.span().message(kind, None::<&RequestId>).entered();
+        let began = connection.link().begin();
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let outcome = now(async {
@@ -145,6 +147,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(kind, None, began);
+        }
         match outcome {
             None => Left::Other(Waiting::Raw(frame)),
             Some(Ok(())) => Left::Nothing,
@@ -157,15 +162,15 @@ impl<C: Consumer> Session<C> {
             Ok(message) => message,
             Err(rejected) => return Left::of_message(rejected.error, Request::refused(rejected.re), None),
         };
-        let known = C::NAMES.iter().find(|known| **known == message.name());
-        let ours = || OF_THE_FRAMEWORK.iter().find(|name| **name == message.name());
-        let span = self.connection.span().message(known.or_else(ours).unwrap_or(&UNKNOWN), message.id());
+        let kind = known::<C>(message.name());
+        let ours = OF_THE_FRAMEWORK.iter().find(|name| kind == UNKNOWN && **name == message.name());
+        let span = self.connection.span().message(ours.unwrap_or(&kind), message.id());
         let inside = span.entered();
         if message.is_expired() {
             self.layer.manager().counters.expired();
             return Left::of_message(expired(), Request::of(&message), Some(message.shared_name()));
         }
-        if known.is_none() && self.of_the_framework(&message) {
+        if ours.is_some() && self.of_the_framework(&message) {
             return Left::Nothing;
         }
         if !self.middleware.is_empty() || !C::is_ready(message.name()) {
@@ -175,11 +180,15 @@ impl<C: Consumer> Session<C> {
         let request = Request::of(&message);
         let Self { consumer, connection, layer, state, .. } = self;
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
+        let began = connection.link().begin();
         let outcome = now(async {
             let cx = Context::new(connection, layer, state, &message);
             consumer.message(&cx, &mut answers).await?;
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(kind, Some(at), began);
+        }
         match outcome {
             None => {
                 drop((answers, inside));
@@ -228,6 +237,7 @@ impl<C: Consumer> Session<C> {
     async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
         let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
+        let (kind, began) = (kind(&frame), connection.link().begin());
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let work = pin!(caught(async {
@@ -237,7 +247,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
+        let outcome = attend(inbox, connection, deadlines, work).await.unwrap_or_else(late);
+        connection.link().handled(kind, None, began);
+        outcome
     }
 
     /// The framework's own messages; whether it was one.

@@ -11,9 +11,10 @@ mod log;
 mod manager;
 mod rechecking;
 mod retry;
+mod signal;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use drain::Drained;
@@ -26,6 +27,7 @@ use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
@@ -50,8 +52,8 @@ pub struct Receipt {
     pub servers: Option<usize>,
 }
 
-/// The unified way to everybody: a handle that every task and thread may hold. A copy costs two
-/// reference counts; nothing needs a request at hand.
+/// The unified way to everybody: a handle that every task and thread may hold. A copy costs one
+/// reference count; nothing needs a request at hand.
 ///
 /// ```
 /// use channels::prelude::*;
@@ -68,8 +70,6 @@ pub struct Receipt {
 #[derive(Clone)]
 pub struct ChannelLayer {
     manager: Arc<ConnectionManager>,
-    /// The background tasks start with the first connection, when there is a runtime for sure.
-    background: Arc<OnceLock<()>>,
 }
 
 /// Makes a layer with more than its configuration.
@@ -124,7 +124,7 @@ fn no_redis() -> Error {
 
 impl ChannelLayer {
     fn over(manager: Arc<ConnectionManager>) -> Self {
-        Self { manager, background: Arc::default() }
+        Self { manager }
     }
 
     /// A layer with this configuration, connected to the backend that it names.
@@ -275,13 +275,14 @@ impl ChannelLayer {
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
         let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
-        let span = Traced::send(topic.kind(), &topic);
+        let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
         let Published { local, servers } = if span.is_on() {
             let publish = self.manager.publish(topic, envelope);
             span.around(publish.inspect_ok(told)).await?
         } else {
             self.manager.publish(topic, envelope).await?
         };
+        self.manager.counters.timings.sent(topic.kind(), began);
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
@@ -465,7 +466,7 @@ impl ChannelLayer {
 
     /// Starts the heartbeat and the other tasks, once.
     pub(crate) fn ensure_background(&self) {
-        self.background.get_or_init(|| heartbeat::spawn(&self.manager));
+        self.manager.background.get_or_init(|| heartbeat::spawn(&self.manager));
     }
 }
 

@@ -12,6 +12,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::negotiate::{Negotiated, negotiate};
 use super::{origin, run};
@@ -107,7 +108,7 @@ impl<C: Consumer> Serve<C> {
         let route = Arc::new(Route {
             origins: self.origins.unwrap_or_else(|| self.layer.config().allowed_origins().clone()),
             layer: self.layer,
-            middleware: self.middleware.into(),
+            middleware: Arc::new(self.middleware.into()),
             policy: self.policy,
             gate: OnceLock::new(),
             links: Mutex::default(),
@@ -175,6 +176,7 @@ impl<C: Consumer> Route<C> {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             gate: self.gate.get().map(Arc::clone),
             counters: Arc::clone(&manager.counters),
+            handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,
             layout: C::LAYOUT,
@@ -186,6 +188,7 @@ impl<C: Consumer> Route<C> {
             },
             compress_from: config.compression_min_bytes(),
             runtime,
+            since: Instant::now(),
         });
         links.push(Arc::clone(&link));
         link

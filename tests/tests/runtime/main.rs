@@ -14,6 +14,7 @@ mod global;
 mod heartbeat;
 mod limits;
 mod membership;
+mod metrics;
 mod middleware;
 mod negotiation;
 mod neighbours;

@@ -119,6 +119,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_MESSAGE_TIMEOUT",
             "WS_HANDLER_TIMEOUT",
             "WS_DISCONNECT_TIMEOUT",
+            "WS_RECONNECT_RATE",
             "WS_RATE_LIMITS",
             "WS_ALLOWED_ORIGINS",
             "MAX_CONNECTIONS_PER_CLIENT",
