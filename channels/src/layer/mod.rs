@@ -11,6 +11,7 @@ mod log;
 mod manager;
 #[cfg(feature = "inspector")]
 mod recent;
+mod rechecking;
 mod retry;
 mod signal;
 
