@@ -13,6 +13,9 @@ pub mod consumer;
 pub mod docs;
 mod error;
 pub mod extract;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id;
 #[cfg(feature = "inspector")]
 mod inspector;

@@ -11,9 +11,11 @@ mod ci;
 mod command;
 mod deploy;
 mod features;
+mod fuzz;
 mod licenses;
 mod load;
 mod metadata;
+mod nightly;
 mod package;
 mod policy;
 mod soak;
@@ -38,6 +40,7 @@ usage: cargo xtask <command>
   chaos [options]  every fault of several servers and their Redis, under load; `cargo xtask chaos --help` tells the options
   deploy [options] a server is replaced under 10,000 clients, in release; `--quick`, `--clients N`, `--rate N`
   soak [options]   ten minutes of everything that clients do, in release; `cargo xtask soak --help` tells the options
+  fuzz [options]   whatever bytes come: each fuzz target for a minute; `cargo xtask fuzz --help` tells the options
   bench [options]  the library beside servers without it, in release; `cargo xtask bench --help` tells the options";
 
 /// A command line that makes no sense.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         (Some("load"), _) => load::run(&rest),
         (Some("chaos"), _) => chaos::run(&rest),
         (Some("deploy"), _) => deploy::run(&rest),
+        (Some("fuzz"), _) => fuzz::run_targets(&rest),
         (Some("soak"), _) => soak::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         _ => {

@@ -61,6 +61,13 @@ fn parse(path: &Path, bytes: &[u8]) -> (Vars, Vec<Problem>) {
     (vars, problems)
 }
 
+/// The settings of a file with this text, for the properties that hold for any.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn from_dotenv(bytes: &[u8]) -> Result<super::ConfigBuilder, super::ConfigError> {
+    let (vars, problems) = parse(".env".as_ref(), bytes);
+    super::Config::builder().overlay(super::env::layered(vars, []), problems)
+}
+
 fn newlines(bytes: &[u8]) -> usize {
     bytes.iter().filter(|byte| **byte == b'\n').count()
 }

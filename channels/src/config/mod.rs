@@ -38,6 +38,8 @@ use std::fmt;
 
 pub use backend_type::BackendType;
 pub use builder::ConfigBuilder;
+#[cfg(any(test, fuzzing))]
+pub(crate) use dotenv::from_dotenv;
 pub use error::ConfigError;
 pub use limit_fallback::LimitFallback;
 pub use limit_name::LimitName;

@@ -16,7 +16,7 @@ const ORDER: [&[&str]; 11] = [
     &["consumer"],
     &["tls", "transport"],
     &["testing"],
-    &["prelude", "private"],
+    &["fuzzing", "prelude", "private"],
 ];
 /// Of a file, without comments.
 const MOST_LINES: usize = 600;

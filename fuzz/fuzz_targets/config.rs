@@ -1,0 +1,5 @@
+//! `.env` files.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| channels::fuzzing::config(input));

@@ -1,0 +1,5 @@
+//! Text frames.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| channels::fuzzing::envelope(input));
