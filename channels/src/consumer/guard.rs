@@ -69,7 +69,7 @@ pub(super) fn late() -> Result<(), Error> {
 }
 
 /// A panic of a hook, as an error whose words stay in the log.
-pub(super) fn panicked(payload: &(dyn Any + Send)) -> Error {
+pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
     let words = payload.downcast_ref::<&str>().map(|words| String::from(*words));
     let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
     Error::internal(format!("panic: {}", words.unwrap_or_else(|| "without words".into()))).with_component("consumer")

@@ -267,12 +267,20 @@ impl<C: Consumer> Session<C> {
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
+            let id = error.context().error_id;
             let mut hook = Box::pin(caught(consumer.failed(error, &cx, &mut answers)));
             let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await.unwrap_or_else(late);
             drop(hook);
             match outcome {
                 Ok(()) => answers.succeeded(),
-                Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
+                Err(error) => {
+                    let error = error.located(connection.id(), connection.user(), None);
+                    // Its own fault, and not what it was asked about, which has been counted and logged.
+                    if error.context().error_id != id {
+                        layer.manager().failed(&error);
+                    }
+                    answers.failed(&error)
+                }
             }
         } else {
             answers.failed(&error)

@@ -25,6 +25,7 @@ use bytestring::ByteString;
 pub(crate) use gate::Asks;
 #[doc(hidden)]
 pub use guard::Timeout;
+pub(crate) use guard::panicked;
 #[doc(hidden)]
 pub use hooks::{
     AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
+use super::awake::Awake;
 use super::manager::{ConnectionManager, WeakManager};
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
@@ -28,7 +29,14 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
     if config.enable_heartbeat() {
         every = every.min(config.heartbeat_interval() / SWEEPS_PER_INTERVAL);
     }
-    repeat(manager, every.max(Duration::from_millis(1)), |manager| async move { sweep(&manager).await });
+    let every = every.max(Duration::from_millis(1));
+    let awake = Arc::new(Awake::new(every));
+    repeat(manager, every, move |manager| {
+        let awake = Arc::clone(&awake);
+        async move {
+            sweep(&manager, &awake).await;
+        }
+    });
     repeat(manager, SWEEP_EVERY, |manager| async move {
         manager.backend.sweep();
         manager.metering.iter().for_each(|metering| metering.sweep());
@@ -62,37 +70,46 @@ fn repeat<F: Future<Output = ()> + Send>(
     });
 }
 
-async fn sweep(manager: &Arc<ConnectionManager>) {
+async fn sweep(manager: &Arc<ConnectionManager>, awake: &Awake) {
     let config = &manager.config;
     let heartbeat = config.enable_heartbeat().then(|| (config.heartbeat_interval(), config.heartbeat_timeout()));
     let timings = &manager.counters.timings;
     let counts = timings.is_wanted();
     let (mut messages, mut bytes) = (0, 0);
+    awake.since();
     for batch in manager.registry.batches(BATCH) {
+        // For each batch, as the clock may leap between two.
+        let awake_since = awake.since();
         if counts {
             for (more, size) in batch.iter().map(|connection| connection.outbox().waiting()) {
                 (messages, bytes) = (messages + more, bytes + size);
             }
         }
-        batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout()));
+        batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout(), awake_since));
         tokio::task::yield_now().await;
     }
     timings.queued.0.store(messages, Ordering::Relaxed);
     timings.queued.1.store(bytes, Ordering::Relaxed);
 }
 
-fn beat(connection: &Connection, heartbeat: Option<(Duration, Duration)>, message_timeout: Duration) {
+fn beat(
+    connection: &Connection,
+    heartbeat: Option<(Duration, Duration)>,
+    message_timeout: Duration,
+    awake_since: Instant,
+) {
     // A handler that waits is bounded by its own time-out; meanwhile frames may stay unread.
     if connection.is_handling() {
         return;
     }
-    if connection.unfinished_for().is_some_and(|since| since >= message_timeout) {
+    let awake = awake_since.elapsed();
+    if connection.unfinished_for().is_some_and(|since| since.min(awake) >= message_timeout) {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "a message took too long to arrive"));
         return;
     }
     let Some((interval, timeout)) = heartbeat else { return };
     let idle = connection.idle();
-    if idle >= timeout {
+    if idle.min(awake) >= timeout {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "no sign of life"));
     } else if idle >= interval {
         connection.ping();

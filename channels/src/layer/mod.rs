@@ -1,5 +1,6 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod awake;
 mod closing;
 mod command;
 mod drain;

@@ -12,6 +12,7 @@ use axum::routing::{MethodRouter, any};
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 
+use super::accept::accept;
 use super::negotiate::{Negotiated, negotiate};
 use super::{address, origin, run};
 use crate::config::Origins;
@@ -148,10 +149,9 @@ impl<C: Consumer> Route<C> {
         origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         parts.extensions.insert(self.layer.clone());
-        let consumer = C::accept(&mut parts, &state).await?;
+        let (consumer, user) = accept::<C>(&mut parts, &state, self.layer.manager()).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
-        let user = consumer.user();
         self.check_handshake(user.as_ref().map(HandshakeBy::User)).await?;
         let id = self.layer.manager().next_id();
         let connection = Connection::new(id, user, ip, self.link(&negotiated));

@@ -185,7 +185,11 @@ async fn a_consumer_may_take_over_how_its_errors_are_answered() {
     ada.send("fail", &json!({"how": "close"})).await;
     assert_eq!(ada.next_message().await.data["text"], "6 close");
     assert_eq!(ada.closed().await.code(), CloseCode::POLICY_VIOLATION, "whatever is answered, it closes");
-    assert_eq!(layer.stats().errors_total(), 6, "the hook answers, and the runtime counts");
+    assert_eq!(
+        layer.stats().errors_total(),
+        7,
+        "the hook answers, and the runtime counts: six, and the hook's own panic"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,33 @@
+//! The application's word before the upgrade.
+
+use std::panic::AssertUnwindSafe;
+
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+
+use crate::consumer::{Consumer, panicked};
+use crate::id::UserId;
+use crate::layer::ConnectionManager;
+
+/// Runs `#[accept]` and `#[user]`. A panic of theirs is counted, logged and answered by 500: axum would only drop
+/// the connection, and the client would know nothing.
+pub(super) async fn accept<C: Consumer>(
+    parts: &mut Parts,
+    state: &C::State,
+    manager: &ConnectionManager,
+) -> Result<(C, Option<UserId>), Response> {
+    let accepted = async {
+        let consumer = C::accept(parts, state).await?;
+        let user = consumer.user();
+        Ok((consumer, user))
+    };
+    match AssertUnwindSafe(accepted).catch_unwind().await {
+        Ok(accepted) => accepted,
+        Err(panic) => {
+            let error = panicked(&*panic);
+            manager.failed(&error);
+            Err(error.into_response())
+        }
+    }
+}
