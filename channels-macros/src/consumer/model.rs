@@ -74,6 +74,7 @@ pub(crate) enum Output {
 pub(crate) enum Role {
     Accept,
     User,
+    Authorize,
     Connect,
     Text,
     Binary,
@@ -87,6 +88,7 @@ impl Role {
         match self {
             Self::Accept => "accept",
             Self::User => "user",
+            Self::Authorize => "authorize",
             Self::Connect => "connect",
             Self::Text => "on_text",
             Self::Binary => "on_binary",
