@@ -47,6 +47,9 @@ pub struct ConnectionManager {
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
     pub(super) drain: Draining,
+    /// Kept from the moment on in which somebody looks.
+    #[cfg(feature = "inspector")]
+    recent: std::sync::OnceLock<Arc<super::Recent>>,
     /// How often memberships were to be asked about again.
     rechecks: AtomicU64,
     pub(crate) started_at: Instant,
@@ -82,6 +85,8 @@ impl ConnectionManager {
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             drain: Draining::default(),
+            #[cfg(feature = "inspector")]
+            recent: std::sync::OnceLock::new(),
             rechecks: AtomicU64::new(0),
             started_at: Instant::now(),
             background: OnceLock::new(),
@@ -274,9 +279,19 @@ impl ConnectionManager {
         limited(self.backend.check_rate(&key, rate).await?)
     }
 
+    /// The last errors, from the first call on.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn recent_errors(&self) -> Arc<super::Recent> {
+        Arc::clone(self.recent.get_or_init(Arc::default))
+    }
+
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
+        #[cfg(feature = "inspector")]
+        if let Some(recent) = self.recent.get() {
+            recent.add(error);
+        }
         super::log::error(error);
     }
 }

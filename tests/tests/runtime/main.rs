@@ -12,6 +12,7 @@ mod drain;
 mod errors;
 mod global;
 mod heartbeat;
+mod inspector;
 mod limits;
 mod membership;
 mod metrics;
