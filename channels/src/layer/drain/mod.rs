@@ -216,7 +216,8 @@ impl ChannelLayer {
 }
 
 impl ConnectionManager {
-    /// Tells a client that was admitted before the drain and registered after it began.
+    /// Tells a client, unless it has been told: one that was admitted before the drain and registered after it began,
+    /// or whose handler was dropped at the deadline.
     pub(crate) fn tell_if_draining(&self, connection: &Connection) {
         if self.is_draining() {
             self.tell_behind_all(connection);
@@ -266,6 +267,10 @@ impl ConnectionManager {
     }
 
     fn tell_behind_all(&self, connection: &Connection) {
+        if connection.is_closing() {
+            // Nobody has two turns.
+            return;
+        }
         let wait = match self.drain.turns.get() {
             Some(turns) if connection.link().extras => turns.wait(turns.next.fetch_add(1, Ordering::Relaxed)),
             // It came in at the very moment when the drain began: the first turn is as good as any.
