@@ -4,6 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, LitStr, Path, Type};
 
 use super::rate_limit::Limit;
+use crate::outbox::Policy;
 
 /// All there is to know of a consumer.
 pub(crate) struct Consumer {
@@ -13,6 +14,7 @@ pub(crate) struct Consumer {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Type,
     pub(crate) state: Type,
+    pub(crate) outbox: Option<Policy>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) hooks: Vec<Hook>,
     /// Its type could not be a consumer at all, and rustc would say so at length.

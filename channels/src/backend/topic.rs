@@ -3,6 +3,7 @@
 use bytestring::ByteString;
 
 use crate::id::{ConnectionId, UserId};
+use crate::message::MessagePolicy;
 
 /// A destination. A group and a user of the same name are two topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +68,8 @@ pub struct Delivery {
 pub struct Envelope {
     /// The one connection that does not get it.
     pub except: Option<ConnectionId>,
+    /// What happens to it where a client is too slow.
+    pub policy: MessagePolicy,
     /// The finished message of the client, in JSON.
     pub payload: ByteString,
 }
@@ -74,13 +77,20 @@ pub struct Envelope {
 impl Envelope {
     /// A message for everybody of the topic.
     pub fn new(payload: impl Into<ByteString>) -> Self {
-        Self { except: None, payload: payload.into() }
+        Self { except: None, policy: MessagePolicy::OfConsumer, payload: payload.into() }
     }
 
     /// The same message, without this connection.
     #[must_use]
     pub fn except(mut self, connection: ConnectionId) -> Self {
         self.except = Some(connection);
+        self
+    }
+
+    /// The same message, with a policy of its own.
+    #[must_use]
+    pub fn policy(mut self, policy: MessagePolicy) -> Self {
+        self.policy = policy;
         self
     }
 }

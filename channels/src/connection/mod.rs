@@ -3,6 +3,7 @@
 pub(crate) mod cork;
 mod encoded;
 mod lane;
+mod latest;
 mod life;
 mod link;
 mod outbox;
@@ -10,6 +11,7 @@ mod queue;
 mod registry;
 mod run;
 mod sending;
+mod slot;
 mod small_set;
 mod subscribers;
 mod sync;
@@ -30,7 +32,6 @@ use bytestring::ByteString;
 pub(crate) use encoded::Encoded;
 use futures_util::task::AtomicWaker;
 pub(crate) use link::{Link, Memberships, Serializers, Variant};
-pub use outbox::OutboxPolicy;
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::NoRoom;
@@ -43,7 +44,9 @@ use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
-use crate::message::{Frame, Outgoing};
+#[cfg(doc)]
+use crate::message::OutboxPolicy;
+use crate::message::{Frame, MessagePolicy, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
 
 /// Where a connection is in its life.
@@ -215,7 +218,7 @@ impl Connection {
     ///
     /// `CONNECTION_ERROR` where the connection has ended or its outbox is full (4413), `SYSTEM_ERROR`
     /// where the message cannot be encoded. What [`OutboxPolicy::DropNewest`] drops is no error: it is
-    /// counted, and told by `$dropped`.
+    /// counted, and told by `$dropped`. Nor is it one where a later message takes its place.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -225,7 +228,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
-        self.send_json(&message.to_json(None)?)
+        self.send_message(&message)
     }
 
     /// Sends a raw frame, outside any envelope.
@@ -243,12 +246,22 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        self.send_chunk(encoded::raw(&self.0.link, &frame))
+        self.send_chunk(encoded::raw(&self.0.link, &frame), MessagePolicy::OfConsumer)
     }
 
+    /// Sends a message that answers no request.
+    pub(crate) fn send_message(&self, message: &impl Outgoing) -> Result<(), Error> {
+        self.send_encoded(&message.to_json(None)?, message.outbox()?)
+    }
+
+    /// Sends a finished one, which nothing takes the place of: exactly one frame answers a request.
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
+        self.send_encoded(json, MessagePolicy::OfConsumer)
+    }
+
+    fn send_encoded(&self, json: &ByteString, policy: MessagePolicy) -> Result<(), Error> {
         match encoded::frame(&self.0.link, json) {
-            Some(chunk) => self.send_chunk(chunk),
+            Some(chunk) => self.send_chunk(chunk, policy),
             None => Err(Error::internal("the message does not fit the negotiated encoding")),
         }
     }

@@ -81,7 +81,7 @@ impl Emitter {
     }
 
     async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {
-        let envelope = Envelope::new(message.to_json(None)?);
+        let envelope = Envelope::new(message.to_json(None)?).policy(message.outbox()?);
         let published = self.publisher.publish(topic, &envelope).await?;
         Ok(Receipt { local: 0, servers: published.servers })
     }

@@ -264,7 +264,7 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
-        self.registry.deliver(topic, &envelope.payload, envelope.except)
+        self.registry.deliver(topic, envelope)
     }
 
     fn deliver_all(&self, messages: &mut dyn Iterator<Item = Delivery>) -> usize {

@@ -269,8 +269,8 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let payload = message.to_json(None)?;
-        let Published { local, servers } = self.manager.publish(topic, Envelope { except, payload }).await?;
+        let envelope = Envelope { except, policy: message.outbox()?, payload: message.to_json(None)? };
+        let Published { local, servers } = self.manager.publish(topic, envelope).await?;
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 

@@ -15,6 +15,7 @@ mod membership;
 mod middleware;
 mod negotiation;
 mod neighbours;
+mod policies;
 mod promises;
 mod replies;
 mod sending;

@@ -6,26 +6,30 @@
 //! | 1 | the version, 1 |
 //! | 1 | the kind of topic: `g`, `u`, `c`, `b` |
 //! | 1 | the codec of the payload: `j` is JSON |
-//! | 1 | flags: bit 0, one connection is left out |
+//! | 1 | flags: bit 0, one connection is left out; bit 1, there are hints |
 //! | 8 | the incarnation of the server that sent it |
 //! | 16 | with bit 0: incarnation and sequence of the connection that is left out |
 //! | 8 | of the kind `c`: the sequence of the connection that it is for |
+//! | 2 and so many | with bit 1: how many bytes of hints, and the hints (`hints.rs`) |
 //! | rest | the payload, never read between servers |
 
 use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 
+use super::hints;
 use super::names::Address;
 use crate::backend::{Envelope, Topic};
 use crate::id::ConnectionId;
+use crate::message::MessagePolicy;
 
 const MAGIC: u8 = 0xc5;
 const VERSION: u8 = 1;
 const JSON: u8 = b'j';
 const EXCEPT: u8 = 1;
+const HINTS: u8 = 2;
 const FIXED_BYTES: usize = 13;
-/// The longest header.
-pub(super) const MAX_HEADER_BYTES: usize = FIXED_BYTES + 16 + 8;
+/// The longest header without hints.
+const MAX_HEADER_BYTES: usize = FIXED_BYTES + 16 + 8 + 2;
 
 /// Why something on one of our channels is no envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,21 +46,23 @@ pub(super) enum Foreign {
     NoText,
 }
 
-/// The header of a message, as bytes on the stack.
+/// The header of a message, as bytes on the stack; only hints, which most have none of, are not.
 pub(super) struct Header {
     bytes: [u8; MAX_HEADER_BYTES],
     len: usize,
+    hints: Vec<u8>,
 }
 
 impl Header {
-    pub(super) fn new(topic: Topic<'_>, except: Option<ConnectionId>, origin: u64) -> Self {
+    pub(super) fn new(topic: Topic<'_>, envelope: &Envelope, origin: u64) -> Self {
+        let (except, hints) = (envelope.except, hints::write(&envelope.policy));
         let mut bytes = [0; MAX_HEADER_BYTES];
         let mut rest = &mut bytes[..];
         rest.put_u8(MAGIC);
         rest.put_u8(VERSION);
         rest.put_u8(kind(topic));
         rest.put_u8(JSON);
-        rest.put_u8(if except.is_some() { EXCEPT } else { 0 });
+        rest.put_u8(if except.is_some() { EXCEPT } else { 0 } | if hints.is_empty() { 0 } else { HINTS });
         rest.put_u64(origin);
         if let Some(except) = except {
             rest.put_u64(except.incarnation());
@@ -65,12 +71,16 @@ impl Header {
         if let Topic::Connection(id) = topic {
             rest.put_u64(id.sequence());
         }
+        if let (false, Ok(len)) = (hints.is_empty(), u16::try_from(hints.len())) {
+            rest.put_u16(len);
+        }
         let len = MAX_HEADER_BYTES - rest.len();
-        Self { bytes, len }
+        Self { bytes, len, hints }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    /// What stands before the payload, in two pieces.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        [&self.bytes[..self.len], &self.hints]
     }
 }
 
@@ -95,7 +105,7 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
     let kind = bytes.try_get_u8().map_err(end)?;
     let codec = bytes.try_get_u8().map_err(end)?;
     let flags = bytes.try_get_u8().map_err(end)?;
-    if codec != JSON || flags & !EXCEPT != 0 {
+    if codec != JSON || flags & !(EXCEPT | HINTS) != 0 {
         return Err(Foreign::LaterVersion);
     }
     let _origin = bytes.try_get_u64().map_err(end)?;
@@ -108,18 +118,28 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         (b'g', Address::Group(_)) | (b'u', Address::User(_)) | (b'b', Address::Broadcast) => None,
         _ => return Err(Foreign::WrongChannel),
     };
+    let policy = if flags & HINTS == 0 { MessagePolicy::OfConsumer } else { read_hints(&mut bytes)? };
     let payload = ByteString::try_from(bytes).map_err(|_| Foreign::NoText)?;
-    Ok((Envelope { except, payload }, target))
+    Ok((Envelope { except, policy, payload }, target))
+}
+
+fn read_hints(bytes: &mut Bytes) -> Result<MessagePolicy, Foreign> {
+    let len = usize::from(bytes.try_get_u16().map_err(|_| Foreign::Truncated)?);
+    if bytes.len() < len {
+        return Err(Foreign::Truncated);
+    }
+    hints::read(bytes.split_to(len)).ok_or(Foreign::NoEnvelope)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::UserId;
+    use crate::message::Key;
 
     fn written(topic: Topic<'_>, envelope: &Envelope) -> Bytes {
-        let header = Header::new(topic, envelope.except, 0xfeed);
-        [header.as_bytes(), envelope.payload.as_bytes()].concat().into()
+        let header = Header::new(topic, envelope, 0xfeed);
+        [header.parts().concat().as_slice(), envelope.payload.as_bytes()].concat().into()
     }
 
     #[test]
@@ -127,7 +147,9 @@ mod tests {
         let ada = UserId::new("ada").unwrap();
         let id = ConnectionId::new(0xa1, u64::MAX);
         for payload in ["", "{}", "\0\r\n\u{1f980}"] {
-            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id)] {
+            let latest = MessagePolicy::Latest(Key::new("cursor", &("ada",)).unwrap());
+            let hinted = Envelope::new(payload).except(id).policy(latest);
+            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id), hinted] {
                 for (topic, address, target) in [
                     (Topic::Group("rust"), Address::Group("rust".into()), None),
                     (Topic::User(&ada), Address::User(ada.clone()), None),
@@ -152,9 +174,10 @@ mod tests {
         assert_eq!(changed(1, 2), Err(Foreign::LaterVersion));
         assert_eq!(changed(2, b'g'), Err(Foreign::WrongChannel));
         assert_eq!(changed(3, b'm'), Err(Foreign::LaterVersion));
-        assert_eq!(changed(4, 2), Err(Foreign::LaterVersion));
+        assert_eq!(changed(4, 4), Err(Foreign::LaterVersion));
         assert_eq!(changed(13, 0xff), Err(Foreign::NoText));
-        let excepting = written(Topic::Broadcast, &Envelope::new("").except(ConnectionId::new(1, 2)));
+        let envelope = Envelope::new("").except(ConnectionId::new(1, 2)).policy(MessagePolicy::DropNewest);
+        let excepting = written(Topic::Broadcast, &envelope);
         for end in 0..excepting.len() {
             assert_eq!(read(&Address::Broadcast, excepting.slice(..end)), Err(Foreign::Truncated), "{end}");
         }
