@@ -42,6 +42,25 @@ impl CloseCode {
     /// 4501: the application closed the connection; do not come back.
     pub const CLOSED_BY_APPLICATION: Self = Self(4501);
 
+    /// Those that have a name here; every other one is counted with the rest.
+    pub(crate) const NAMED: [Self; 15] = [
+        Self::NORMAL,
+        Self::GOING_AWAY,
+        Self::PROTOCOL_ERROR,
+        Self::UNSUPPORTED_DATA,
+        Self::NO_STATUS,
+        Self::ABNORMAL,
+        Self::INVALID_PAYLOAD,
+        Self::POLICY_VIOLATION,
+        Self::MESSAGE_TOO_BIG,
+        Self::INTERNAL_ERROR,
+        Self::SERVICE_RESTART,
+        Self::TRY_AGAIN_LATER,
+        Self::HEARTBEAT_LOST,
+        Self::OUTBOX_FULL,
+        Self::CLOSED_BY_APPLICATION,
+    ];
+
     /// A code that may go over the wire: 1000 to 1003, 1007 to 1014, 3000 to 4999.
     pub const fn new(code: u16) -> Option<Self> {
         match code {
@@ -64,6 +83,11 @@ impl CloseCode {
     pub const fn asks_to_reconnect(self) -> bool {
         matches!(self.0, 1001 | 1006 | 1011..=1013 | 4000..=4499)
     }
+}
+
+impl ClosedBy {
+    /// Everybody who may, in the order of `self as usize`.
+    pub(crate) const ALL: [Self; 3] = [Self::Client, Self::Server, Self::Lost];
 }
 
 impl fmt::Debug for CloseCode {
@@ -152,6 +176,20 @@ impl CloseReason {
     /// Whether the client ended it in good order: 1000, 1001, or a close frame without a code.
     pub fn is_clean(&self) -> bool {
         self.by == ClosedBy::Client && matches!(self.code.as_u16(), 1000 | 1001 | 1005)
+    }
+}
+
+/// [`CloseCode::CLOSED_BY_APPLICATION`] with these words.
+impl From<&'static str> for CloseReason {
+    fn from(words: &'static str) -> Self {
+        Self::server(CloseCode::CLOSED_BY_APPLICATION, words)
+    }
+}
+
+/// [`CloseCode::CLOSED_BY_APPLICATION`] with these words.
+impl From<String> for CloseReason {
+    fn from(words: String) -> Self {
+        Self::server(CloseCode::CLOSED_BY_APPLICATION, words)
     }
 }
 

@@ -16,13 +16,17 @@ pub mod extract;
 mod id;
 mod layer;
 pub mod message;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod middleware;
 mod names;
 pub mod prelude;
 pub mod rate_limit;
+mod spans;
 mod stats;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timings;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod transport;
@@ -36,7 +40,7 @@ pub use channels_macros::{
     validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
-pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Rate};
+pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Origins, Rate};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats};
 pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
@@ -46,7 +50,7 @@ pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS
 pub use layer::Emitter;
 pub use layer::{
     Admission, AlreadyInstalled, ChannelLayer, ChannelLayerBuilder, ConnectionManager, Drained, FIRST_RETRY_AFTER,
-    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry,
+    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, shutdown_signal,
     try_get_channel_layer,
 };
 pub use message::{Incoming, OutboxPolicy, Outgoing};

@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::close::{CloseCode, CloseReason, ClosedBy};
-use crate::error::Category;
+use crate::error::{Category, ErrorCode};
+use crate::timings::Timings;
 
 /// What has been counted since the start.
 #[derive(Debug, Default)]
@@ -17,11 +18,24 @@ pub(crate) struct Counters {
     conflated: AtomicU64,
     expired: AtomicU64,
     refused: AtomicU64,
+    refused_for_origin: AtomicU64,
+    refused_for_user_limit: AtomicU64,
+    refused_for_total_limit: AtomicU64,
+    refused_for_drain: AtomicU64,
+    refused_for_backend: AtomicU64,
     lost: AtomicU64,
     timed_out: AtomicU64,
     too_slow: AtomicU64,
     protocol_errors: AtomicU64,
-    errors: [AtomicU64; Category::ALL.len()],
+    errors: [AtomicU64; ErrorCode::ALL.len()],
+    /// By who closed, and the code; the last place is for codes without a name.
+    closed: [[AtomicU64; CloseCode::NAMED.len() + 1]; ClosedBy::ALL.len()],
+    pub(crate) timings: Timings,
+}
+
+/// The place of a code among those that are counted.
+fn place(code: CloseCode) -> usize {
+    CloseCode::NAMED.iter().position(|named| *named == code).unwrap_or(CloseCode::NAMED.len())
 }
 
 impl Counters {
@@ -55,8 +69,39 @@ impl Counters {
         self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts how a connection ended, where that was not in good order.
+    /// It is refused too.
+    pub(crate) fn refused_for_user_limit(&self) {
+        self.refused();
+        self.refused_for_user_limit.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is refused too.
+    pub(crate) fn refused_for_total_limit(&self) {
+        self.refused();
+        self.refused_for_total_limit.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is refused too.
+    pub(crate) fn refused_for_drain(&self) {
+        self.refused();
+        self.refused_for_drain.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is refused too.
+    pub(crate) fn refused_for_backend(&self) {
+        self.refused();
+        self.refused_for_backend.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It is refused too.
+    pub(crate) fn refused_for_origin(&self) {
+        self.refused();
+        self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts how a connection ended.
     pub(crate) fn ended(&self, reason: &CloseReason) {
+        self.closed[reason.closed_by() as usize][place(reason.code())].fetch_add(1, Ordering::Relaxed);
         let counter = match (reason.closed_by(), reason.code()) {
             (ClosedBy::Lost, _) => &self.lost,
             (ClosedBy::Server, CloseCode::HEARTBEAT_LOST) => &self.timed_out,
@@ -69,8 +114,8 @@ impl Counters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(crate) fn failed(&self, category: Category) {
-        self.errors[category.index()].fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn failed(&self, code: ErrorCode) {
+        self.errors[code.index()].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn snapshot(&self, connections: usize, users: usize, groups: usize) -> Stats {
@@ -88,11 +133,17 @@ impl Counters {
             conflated: read(&self.conflated),
             expired: read(&self.expired),
             refused: read(&self.refused),
+            refused_for_origin: read(&self.refused_for_origin),
+            refused_for_user_limit: read(&self.refused_for_user_limit),
+            refused_for_total_limit: read(&self.refused_for_total_limit),
+            refused_for_drain: read(&self.refused_for_drain),
+            refused_for_backend: read(&self.refused_for_backend),
             lost: read(&self.lost),
             timed_out: read(&self.timed_out),
             too_slow: read(&self.too_slow),
             protocol_errors: read(&self.protocol_errors),
-            errors_by_category: std::array::from_fn(|index| read(&self.errors[index])),
+            errors_by_code: std::array::from_fn(|index| read(&self.errors[index])),
+            closed_by_code: std::array::from_fn(|by| std::array::from_fn(|at| read(&self.closed[by][at]))),
         }
     }
 }
@@ -132,8 +183,18 @@ pub struct Stats {
     pub conflated: u64,
     /// Received messages whose time to live had passed.
     pub expired: u64,
-    /// Connections refused before the upgrade.
+    /// Connections refused before the upgrade, whatever for; what `#[accept]` refuses is not counted.
     pub refused: u64,
+    /// Of these, pages of another origin than `WS_ALLOWED_ORIGINS` allows.
+    pub refused_for_origin: u64,
+    /// Of these, users who had `MAX_CONNECTIONS_PER_CLIENT`.
+    pub refused_for_user_limit: u64,
+    /// Of these, those that came when there were `MAX_TOTAL_CONNECTIONS`.
+    pub refused_for_total_limit: u64,
+    /// Of these, those that came after the drain began.
+    pub refused_for_drain: u64,
+    /// Of these, those of which the backend could not tell whether there is room.
+    pub refused_for_backend: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,
     /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.
@@ -142,17 +203,36 @@ pub struct Stats {
     pub too_slow: u64,
     /// Connections closed with 1002, 1007 or 1009: the client broke the protocol.
     pub protocol_errors: u64,
-    errors_by_category: [u64; Category::ALL.len()],
+    pub(crate) errors_by_code: [u64; ErrorCode::ALL.len()],
+    pub(crate) closed_by_code: [[u64; CloseCode::NAMED.len() + 1]; ClosedBy::ALL.len()],
 }
 
 impl Stats {
     /// Errors of one category.
     pub fn errors(&self, category: Category) -> u64 {
-        self.errors_by_category[category.index()]
+        let of_category = ErrorCode::ALL.iter().filter(|code| code.category() == category);
+        of_category.map(|code| self.errors_of(*code)).sum()
+    }
+
+    /// Errors of one code.
+    pub fn errors_of(&self, code: ErrorCode) -> u64 {
+        self.errors_by_code[code.index()]
+    }
+
+    /// Connections that ended with this code, closed by them. Codes without a name here are counted together: any of
+    /// them stands for all.
+    ///
+    /// ```
+    /// # use channels::{ChannelLayer, CloseCode, ClosedBy};
+    /// # let layer = ChannelLayer::memory();
+    /// assert_eq!(layer.stats().closed(ClosedBy::Client, CloseCode::GOING_AWAY), 0);
+    /// ```
+    pub fn closed(&self, by: ClosedBy, code: CloseCode) -> u64 {
+        self.closed_by_code[by as usize][place(code)]
     }
 
     /// Errors of all categories.
     pub fn errors_total(&self) -> u64 {
-        self.errors_by_category.iter().sum()
+        self.errors_by_code.iter().sum()
     }
 }

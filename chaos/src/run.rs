@@ -162,7 +162,12 @@ impl Run {
         self.begins();
         self.circumstances.gone.insert(number, now());
         let server = &self.slots[number].server;
-        if kill { server.kill_9() } else { server.terminate() }
+        if kill {
+            server.kill_9();
+        } else {
+            let exit = server.terminate();
+            assert!(exit.success(), "a server ended with {exit} after SIGTERM");
+        }
     }
 
     /// Starts one more server, like the first.

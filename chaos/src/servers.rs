@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -80,8 +81,13 @@ impl Server {
     }
 
     /// SIGTERM, and its end.
-    pub fn terminate(&self) {
-        block_in_place(|| self.process.lock().unwrap().take().expect("a living server").terminate());
+    pub fn terminate(&self) -> ExitStatus {
+        block_in_place(|| self.process.lock().unwrap().take().expect("a living server").terminate())
+    }
+
+    /// The number of its process.
+    pub fn id(&self) -> u32 {
+        self.with(|process| process.id())
     }
 
     /// SIGSTOP.

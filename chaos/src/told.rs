@@ -1,5 +1,7 @@
 //! What a server tells of itself, as the runner reads it.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::clock::At;
@@ -54,10 +56,32 @@ pub struct Status {
 }
 
 /// The counts of one server.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct Here {
     /// Connections.
     pub connections: usize,
+    /// Users.
+    pub users: usize,
+    /// Groups.
+    pub groups: usize,
     /// Messages that a connection did not get.
     pub dropped: u64,
+    /// Connections that were ever made.
+    pub connections_total: u64,
+    /// Requests that were refused before the upgrade.
+    pub refused: u64,
+    /// Connections that ended without a word.
+    pub lost: u64,
+    /// Connections that were closed with 4408.
+    pub timed_out: u64,
+    /// With 4413.
+    pub too_slow: u64,
+    /// With 1002, 1007 or 1009.
+    pub protocol_errors: u64,
+    /// Messages of clients.
+    pub messages_in: u64,
+    /// Messages to clients.
+    pub messages_out: u64,
+    /// Errors by category.
+    pub errors: BTreeMap<String, u64>,
 }

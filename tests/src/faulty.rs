@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use channels::backend::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
+use channels::backend::{Backend, Content, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
 use channels::{ConnectionId, Error, Rate, UserId};
 
 /// What is wrong.
@@ -29,6 +29,8 @@ pub enum Fault {
     LosesPrefix,
     /// The excluded connection is forgotten.
     ForgetsExcluded,
+    /// A command arrives as a message.
+    ForgetsContent,
     /// A topic without members refuses messages.
     RefusesEmpty,
     /// `subscribe` returns before the topic is live.
@@ -143,6 +145,7 @@ impl Sink for Spoiler {
             (Fault::MixesKinds, Topic::User(user)) => return to.deliver(Topic::Group(user.as_str()), &envelope),
             (Fault::LosesPrefix, Topic::Group(name)) if name.contains("ws:") => return 0,
             (Fault::ForgetsExcluded, _) => envelope.except = None,
+            (Fault::ForgetsContent, _) => envelope.content = Content::Message,
             (Fault::LosesPersonal, Topic::Connection(_)) => return 0,
             (Fault::SubscribesTwice, _) => {
                 let times = lock(&self.subscribed).iter().filter(|name| **name == format!("{topic:?}")).count();

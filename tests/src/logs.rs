@@ -5,16 +5,35 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
+use tracing_subscriber::registry::{LookupSpan, SpanRef};
 
 /// One line of the log.
 #[derive(Clone, Debug)]
 pub struct Line {
     pub level: Level,
     pub fields: BTreeMap<String, String>,
+    /// The spans it stands in, the outermost first.
+    pub spans: Vec<Span>,
+}
+
+/// A span: as it was when a line was written in it, or when it ended.
+#[derive(Clone, Debug)]
+pub struct Span {
+    pub name: &'static str,
+    pub fields: BTreeMap<String, String>,
+    /// The name of the one around it.
+    pub parent: Option<&'static str>,
+}
+
+impl Span {
+    pub fn get(&self, field: &str) -> &str {
+        self.fields.get(field).map_or("", String::as_str)
+    }
 }
 
 impl Line {
@@ -26,18 +45,26 @@ impl Line {
 /// Listens until it is dropped. For tests on one thread.
 pub struct Logs {
     lines: Arc<Mutex<Vec<Line>>>,
+    ended: Arc<Mutex<Vec<Span>>>,
     _listening: DefaultGuard,
 }
 
 impl Logs {
     pub fn listen() -> Self {
-        let lines = Arc::<Mutex<Vec<Line>>>::default();
-        let subscriber = tracing_subscriber::registry().with(Capture(Arc::clone(&lines)));
-        Self { lines, _listening: tracing::subscriber::set_default(subscriber) }
+        let (lines, ended) = (Arc::default(), Arc::default());
+        let capture = Capture { lines: Arc::clone(&lines), ended: Arc::clone(&ended) };
+        let subscriber = tracing_subscriber::registry().with(capture);
+        Self { lines, ended, _listening: tracing::subscriber::set_default(subscriber) }
     }
 
     pub fn lines(&self) -> Vec<Line> {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The spans of this name that have ended.
+    pub fn spans(&self, name: &str) -> Vec<Span> {
+        let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.iter().filter(|span| span.name == name).cloned().collect()
     }
 
     /// Lines with these words in one field.
@@ -46,17 +73,43 @@ impl Logs {
     }
 }
 
-struct Capture(Arc<Mutex<Vec<Line>>>);
+struct Capture {
+    lines: Arc<Mutex<Vec<Line>>>,
+    ended: Arc<Mutex<Vec<Span>>>,
+}
 
-impl<S: Subscriber> Layer<S> for Capture {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields(BTreeMap::new());
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Capture {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        context.span(id).unwrap().extensions_mut().insert(fields);
+    }
+
+    fn on_record(&self, id: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        let span = context.span(id).unwrap();
+        values.record(span.extensions_mut().get_mut::<Fields>().unwrap());
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
         event.record(&mut fields);
-        let line = Line { level: *event.metadata().level(), fields: fields.0 };
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        let spans = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()).map(seen).collect();
+        let line = Line { level: *event.metadata().level(), fields: fields.0, spans };
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+    }
+
+    fn on_close(&self, id: Id, context: Context<'_, S>) {
+        let span = seen(context.span(&id).unwrap());
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner).push(span);
     }
 }
 
+fn seen<'a, S: LookupSpan<'a>>(span: SpanRef<'a, S>) -> Span {
+    let fields = span.extensions().get::<Fields>().map_or_else(BTreeMap::new, |fields| fields.0.clone());
+    Span { name: span.name(), fields, parent: span.parent().map(|parent| parent.name()) }
+}
+
+#[derive(Default)]
 struct Fields(BTreeMap<String, String>);
 
 impl Visit for Fields {

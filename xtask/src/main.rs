@@ -15,6 +15,7 @@ mod load;
 mod metadata;
 mod package;
 mod policy;
+mod soak;
 mod steps;
 mod test;
 mod tools;
@@ -34,6 +35,7 @@ usage: cargo xtask <command>
   audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
   load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options
   chaos [options]  every fault of several servers and their Redis, under load; `cargo xtask chaos --help` tells the options
+  soak [options]   ten minutes of everything that clients do, in release; `cargo xtask soak --help` tells the options
   bench [options]  the library beside servers without it, in release; `cargo xtask bench --help` tells the options";
 
 /// A command line that makes no sense.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         (Some("audit"), true) => audit::run(),
         (Some("load"), _) => load::run(&rest),
         (Some("chaos"), _) => chaos::run(&rest),
+        (Some("soak"), _) => soak::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         _ => {
             eprintln!("{USAGE}");

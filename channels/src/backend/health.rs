@@ -33,6 +33,8 @@ pub struct Health {
     pub pending: usize,
     /// Messages that came on our channels and were none of ours; they were dropped.
     pub foreign: u64,
+    /// How often something may have been lost since the start.
+    pub interruptions: u64,
     /// The last time that something may have been lost.
     pub last_interruption: Option<Interruption>,
 }
@@ -222,6 +224,7 @@ impl Reports {
             subscriptions,
             pending,
             foreign: state.foreign,
+            interruptions: state.next_id - 1,
             last_interruption: state.last.clone(),
         }
     }

@@ -22,7 +22,7 @@ pub use self::redis::{Publisher, RedisBackend, Tap};
 pub(crate) use any::AnyBackend;
 pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
-pub use topic::{Delivery, Destination, Envelope, Topic};
+pub use topic::{Content, Delivery, Destination, Envelope, Topic};
 
 use crate::config::Rate;
 use crate::error::Error;
@@ -106,7 +106,8 @@ pub struct Counts {
 /// 2. **Live.** What is published after [`subscribe`](Self::subscribe) returned is handed to the sink
 ///    exactly once, as long as the backend reports no interruption. [`Topic::Broadcast`] is always
 ///    live, and [`Topic::Connection`] on the server that its [incarnation](Sink::incarnation) names.
-/// 3. **Bytes.** A payload arrives as it was, whatever its bytes; so does any name of a topic.
+/// 3. **Bytes.** A payload arrives as it was, whatever its bytes; so does any name of a topic. The rest of the envelope is
+///    passed on as well: a command that arrived as a message would be shown to clients.
 /// 4. **Limits.** Admitted and not yet released connections never exceed either limit, however many
 ///    ask at once.
 /// 5. **Topics without members.** A sink may be handed messages of topics that it has left.

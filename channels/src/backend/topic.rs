@@ -1,5 +1,7 @@
 //! Where a message goes, and what goes there.
 
+use std::fmt;
+
 use bytestring::ByteString;
 
 use crate::id::{ConnectionId, UserId};
@@ -16,6 +18,30 @@ pub enum Topic<'a> {
     Connection(ConnectionId),
     /// Every connection.
     Broadcast,
+}
+
+impl Topic<'_> {
+    /// What kind of destination it is: `group`, `user`, `connection` or `everybody`.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Group(_) => "group",
+            Self::User(_) => "user",
+            Self::Connection(_) => "connection",
+            Self::Broadcast => "everybody",
+        }
+    }
+}
+
+/// Its name, as it goes into a log: quoted where it is an application's or a client's, so that it cannot forge a line.
+impl fmt::Display for Topic<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Group(name) => write!(f, "{name:?}"),
+            Self::User(user) => write!(f, "{user}"),
+            Self::Connection(id) => write!(f, "{id}"),
+            Self::Broadcast => f.write_str("everybody"),
+        }
+    }
 }
 
 /// A [`Topic`] to keep.
@@ -70,14 +96,32 @@ pub struct Envelope {
     pub except: Option<ConnectionId>,
     /// What happens to it where a client is too slow.
     pub policy: MessagePolicy,
-    /// The finished message of the client, in JSON.
+    /// Whom it is for.
+    pub content: Content,
+    /// The finished message of the client, in JSON; of a command, what is to be done.
     pub payload: ByteString,
+}
+
+/// What an envelope holds. Both go the same way, so that a command comes after the messages that were sent before it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Content {
+    /// A message for the members of the topic.
+    #[default]
+    Message,
+    /// Something that the servers do with the members of the topic, such as closing them.
+    Command,
 }
 
 impl Envelope {
     /// A message for everybody of the topic.
     pub fn new(payload: impl Into<ByteString>) -> Self {
-        Self { except: None, policy: MessagePolicy::OfConsumer, payload: payload.into() }
+        Self { except: None, policy: MessagePolicy::OfConsumer, content: Content::Message, payload: payload.into() }
+    }
+
+    /// A command for the servers that have members of the topic.
+    pub(crate) fn command(payload: impl Into<ByteString>) -> Self {
+        Self { content: Content::Command, ..Self::new(payload) }
     }
 
     /// The same message, without this connection.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::error::Problem;
-use super::{Config, ConfigError, Rate, check, dotenv, env};
+use super::{Config, ConfigError, Origins, Rate, check, dotenv, env};
 
 /// Collects settings for a [`Config`]; the last word about each of them counts.
 ///
@@ -96,6 +96,22 @@ impl ConfigBuilder {
     pub fn rate_limits<N: Into<String>>(mut self, limits: impl IntoIterator<Item = (N, Rate)>) -> Self {
         let limits = limits.into_iter().map(|(name, rate)| (name.into(), rate));
         self.config.settings.rate_limits.extend(limits);
+        self
+    }
+
+    /// The pages of the web that may connect, besides those of the server's own host and port.
+    ///
+    /// Variable: `WS_ALLOWED_ORIGINS`, which takes the place of what is set before.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder().allowed_origins("https://app.example.com".parse()?).build()?;
+    /// assert_eq!(config.allowed_origins().to_string(), "https://app.example.com");
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn allowed_origins(mut self, origins: Origins) -> Self {
+        self.config.settings.allowed_origins = origins;
         self
     }
 

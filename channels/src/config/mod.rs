@@ -16,6 +16,7 @@ mod env;
 mod error;
 mod limit_fallback;
 mod log_level;
+mod origins;
 mod rate;
 #[cfg(feature = "redis")]
 mod redis_servers;
@@ -36,6 +37,8 @@ pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use limit_fallback::LimitFallback;
 pub use log_level::LogLevel;
+pub(crate) use origins::Origin;
+pub use origins::Origins;
 pub use rate::Rate;
 #[cfg(feature = "redis")]
 pub(crate) use redis_servers::{Address, Login, RedisServers, Servers};
@@ -122,6 +125,26 @@ impl Config {
     /// ```
     pub fn rate_limits(&self) -> &BTreeMap<String, Rate> {
         &self.settings.rate_limits
+    }
+
+    /// The pages of the web that may connect, besides those of the server's own host and port.
+    ///
+    /// A browser tells where the page is from, in `Origin`; a page of another origin gets 403 before `#[accept]`. Who
+    /// sends none is no browser, and passes. Behind a proxy that changes `Host`, the public origin is named here.
+    /// [`Serve::allowed_origins`](crate::Serve::allowed_origins) says otherwise for one route.
+    ///
+    /// Variable: `WS_ALLOWED_ORIGINS`. Unit: origins. Default: none, which is the same origin only. Allowed: what
+    /// [`Origins`] takes.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder().vars([("WS_ALLOWED_ORIGINS", "app.example.com, *.example.org")])?.build()?;
+    /// assert_eq!(config.allowed_origins().to_string(), "app.example.com,*.example.org");
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn allowed_origins(&self) -> &Origins {
+        &self.settings.allowed_origins
     }
 
     /// The variables that start with `WS_` or `REDIS_`, but mean nothing here; sorted.

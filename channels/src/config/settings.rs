@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::origins::OriginList;
 use super::value::{Count, Period, Rates, Size};
 use super::variable::{Field, Variable};
-use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Rate, choice, text};
+use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Origins, Rate, choice, text};
 
 settings! {
     /// Where groups, users and the registry live.
@@ -161,11 +162,35 @@ settings! {
         documented ("seconds", "10s", "0s to 8760h"),
         example "30s" => "Duration::from_secs(30)";
 
+    /// How long a server that stops may take to close its connections one after the other; 0 is all at once.
+    ///
+    /// It takes no longer than [`reconnect_rate`](Config::reconnect_rate) asks for, nor than half of
+    /// [`drain_timeout`](Config::drain_timeout).
+    copy drain_over: Duration = Duration::from_secs(5),
+        "WS_DRAIN_OVER" as Period::ANY,
+        documented ("seconds", "5s", "0s to 8760h"),
+        example "20s" => "Duration::from_secs(20)";
+
+    /// How many clients of a server that stops may come back, a second.
+    ///
+    /// Clients with a subprotocol of ours are told to wait for their turn, however long the line is. Others come back
+    /// when they are closed, so that for them it holds as far as [`drain_over`](Config::drain_over) allows it.
+    copy reconnect_rate: usize = 1000,
+        "WS_RECONNECT_RATE" as Count::from(1, "clients a second"),
+        documented ("clients a second", "1000", "1 to 4294967295"),
+        example "200" => "200";
+
     // Its accessors, which take and give a map, are written by hand.
     special rate_limits: BTreeMap<String, Rate> = BTreeMap::new(),
         "WS_RATE_LIMITS" as Rates,
         documented ("rates by name", "none", "name=count/period with commas between"),
         example "posting=100/1s" => "";
+
+    // Its accessors lend it, and are written by hand.
+    special allowed_origins: Origins = Origins::same(),
+        "WS_ALLOWED_ORIGINS" as OriginList,
+        documented ("origins", "none", "hosts, origins and *.hosts with commas between, or *"),
+        example "app.example.com" => "";
 
     /// How many connections one user may have, on all servers together.
     copy max_connections_per_client: usize = 1000,

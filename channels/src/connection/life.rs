@@ -10,22 +10,23 @@ use super::Connection;
 impl Connection {
     /// Whatever was read is life.
     pub(crate) fn heard(&self, at: Instant) {
-        self.0.last_inbound.store(self.millis(at), Ordering::Relaxed);
+        self.0.last_inbound.store(self.0.link.millis(at), Ordering::Relaxed);
     }
 
-    fn millis(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.0.connected_at).as_millis()).unwrap_or(u64::MAX - 1)
+    /// How long ago that was, in the link's milliseconds.
+    pub(super) fn since(&self, millis: u64) -> Duration {
+        self.0.link.since.elapsed().saturating_sub(Duration::from_millis(millis))
     }
 
     /// Part of a message has been read, or none is half-way.
     pub(crate) fn set_unfinished(&self, since: Option<Instant>) {
-        self.0.unfinished_since.store(since.map_or(0, |at| self.millis(at) + 1), Ordering::Relaxed);
+        self.0.unfinished_since.store(since.map_or(0, |at| self.0.link.millis(at) + 1), Ordering::Relaxed);
     }
 
     /// How long a message has been half-way.
     pub(crate) fn unfinished_for(&self) -> Option<Duration> {
         let since = self.0.unfinished_since.load(Ordering::Relaxed).checked_sub(1)?;
-        Some(self.age().saturating_sub(Duration::from_millis(since)))
+        Some(self.since(since))
     }
 
     /// Counts a message; called by the session's task only.

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::{Connection, OutboxLimits};
 use crate::error::Error;
 use crate::message::{Layout, Serializer};
 use crate::stats::Counters;
+use crate::timings::{Began, Handlers};
 
 /// The encodings that a layer speaks; the first is JSON. A connection bears its index.
 pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
@@ -18,6 +20,8 @@ pub(crate) type Serializers = Arc<[Arc<dyn Serializer>]>;
 pub(crate) trait Memberships: Send + Sync {
     fn join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<bool, Error>>;
     fn leave(&self, connection: &Connection, group: &str) -> bool;
+    /// The end of a registered connection.
+    fn leave_everything(&self, connection: &Connection);
 }
 
 /// How a message looks on the wire: connections with the same variant get the same bytes.
@@ -33,6 +37,8 @@ pub(crate) struct Variant {
 pub(crate) struct Link {
     pub(crate) memberships: Arc<dyn Memberships>,
     pub(crate) counters: Arc<Counters>,
+    /// How long the consumer's handlers take.
+    pub(crate) handlers: Handlers,
     pub(crate) serializers: Serializers,
     pub(crate) variant: Variant,
     pub(crate) layout: Layout,
@@ -43,6 +49,25 @@ pub(crate) struct Link {
     pub(crate) compress_from: usize,
     /// Where a socket that takes nothing now is waited for: a sender may be on any thread.
     pub(crate) runtime: Handle,
+    /// What its connections count milliseconds from: a number takes less than a moment does.
+    pub(crate) since: Instant,
+}
+
+impl Link {
+    pub(super) fn millis(&self, at: Instant) -> u64 {
+        u64::try_from(at.saturating_duration_since(self.since).as_millis()).unwrap_or(u64::MAX - 1)
+    }
+}
+
+impl Link {
+    pub(crate) fn begin(&self) -> Began {
+        self.counters.timings.begin()
+    }
+
+    /// A handler has ended; `kind` is a message's name or one of ours, `arrived` when its frame came.
+    pub(crate) fn handled(&self, kind: &str, arrived: Option<Instant>, began: Began) {
+        self.handlers.handled(&self.counters.timings, kind, arrived, began);
+    }
 }
 
 impl fmt::Debug for Link {

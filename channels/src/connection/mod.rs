@@ -6,8 +6,10 @@ mod lane;
 mod latest;
 mod life;
 mod link;
+mod member;
 mod outbox;
 mod queue;
+mod rare;
 mod registry;
 mod run;
 mod sending;
@@ -30,15 +32,15 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 pub(crate) use encoded::Encoded;
-use futures_util::task::AtomicWaker;
 pub(crate) use link::{Link, Memberships, Serializers, Variant};
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::NoRoom;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
 
+use self::rare::Rare;
 use self::small_set::SmallSet;
 use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
@@ -48,6 +50,7 @@ use crate::id::{ConnectionId, UserId};
 use crate::message::OutboxPolicy;
 use crate::message::{Frame, MessagePolicy, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
+use crate::spans::Traced;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,25 +88,27 @@ struct Inner {
     state: AtomicU8,
     /// The groups it is in; `None` once it has left for good, so that a late join cannot leak.
     groups: Mutex<Option<SmallSet<Arc<str>>>>,
-    metadata: Mutex<Option<Box<Map<String, Value>>>>,
-    limiters: OnceLock<Box<ConnectionLimiters>>,
+    rare: OnceLock<Box<Rare>>,
     closing: OnceLock<Box<CloseReason>>,
-    close_asked: AtomicWaker,
-    connected_at: Instant,
-    /// Milliseconds from `connected_at` to the last that was read.
+    /// Milliseconds from the link's beginning, as the two below.
+    connected_at: u64,
+    /// When something was read last.
     last_inbound: AtomicU64,
-    /// Milliseconds from `connected_at` to the first byte of a message that is not complete, and 1; 0 where
-    /// there is none.
+    /// When the first byte of a message came that is not complete, and 1; 0 where there is none.
     unfinished_since: AtomicU64,
     /// A handler runs: the client counts as alive under the handler's own time-out.
     handling: AtomicBool,
     /// That time is up.
     late: AtomicBool,
     received: Traffic,
+    /// A null pointer where nobody listens.
+    span: Traced,
 }
 
 impl Connection {
     pub(crate) fn new(id: ConnectionId, user: Option<UserId>, ip: Option<IpAddr>, link: Arc<Link>) -> Self {
+        let now = link.millis(Instant::now());
+        let span = Traced::connection(id, user.as_ref(), ip);
         Self(Arc::new(Inner {
             id,
             user,
@@ -112,16 +117,15 @@ impl Connection {
             link,
             state: AtomicU8::new(ConnectionState::Connecting as u8),
             groups: Mutex::new(Some(SmallSet::default())),
-            metadata: Mutex::new(None),
-            limiters: OnceLock::new(),
+            rare: OnceLock::new(),
             closing: OnceLock::new(),
-            close_asked: AtomicWaker::new(),
-            connected_at: Instant::now(),
-            last_inbound: AtomicU64::new(0),
+            connected_at: now,
+            last_inbound: AtomicU64::new(now),
             unfinished_since: AtomicU64::new(0),
             handling: AtomicBool::new(false),
             late: AtomicBool::new(false),
             received: Traffic::default(),
+            span,
         }))
     }
 
@@ -296,7 +300,7 @@ impl Connection {
 
     fn begin_to_close(&self, reason: CloseReason) {
         if self.0.closing.set(Box::new(reason)).is_ok() {
-            self.0.close_asked.wake();
+            self.0.outbox.session().wake();
         }
     }
 
@@ -305,7 +309,7 @@ impl Connection {
         if let Some(reason) = self.0.closing.get() {
             return Poll::Ready(CloseReason::clone(reason));
         }
-        self.0.close_asked.register(cx.waker());
+        self.0.outbox.session().register(cx.waker());
         // Again, as it may have been asked before anybody listened.
         self.0.closing.get().map_or(Poll::Pending, |reason| Poll::Ready(CloseReason::clone(reason)))
     }
@@ -326,7 +330,7 @@ impl Connection {
 
     /// What the application remembers of it under a name.
     pub fn metadata(&self, key: &str) -> Option<Value> {
-        self.lock_metadata().as_ref().and_then(|metadata| metadata.get(key).cloned())
+        self.0.rare.get().and_then(|rare| rare.metadata().get(key).cloned())
     }
 
     /// Remembers something of it; readable by whoever holds the connection.
@@ -340,7 +344,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn set_metadata(&self, key: impl Into<String>, value: impl Into<Value>) {
-        self.lock_metadata().get_or_insert_default().insert(key.into(), value.into());
+        self.rare().metadata().insert(key.into(), value.into());
     }
 
     /// Messages and bytes so far.
@@ -352,12 +356,12 @@ impl Connection {
 
     /// How long nothing has been heard of the client.
     pub fn idle(&self) -> Duration {
-        self.age().saturating_sub(Duration::from_millis(self.0.last_inbound.load(Ordering::Relaxed)))
+        self.since(self.0.last_inbound.load(Ordering::Relaxed))
     }
 
     /// How long it exists.
     pub fn age(&self) -> Duration {
-        self.0.connected_at.elapsed()
+        self.since(self.0.connected_at)
     }
 
     pub(crate) fn outbox(&self) -> &Outbox {
@@ -368,8 +372,12 @@ impl Connection {
         &self.0.link
     }
 
+    pub(crate) fn span(&self) -> &Traced {
+        &self.0.span
+    }
+
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {
-        self.0.limiters.get_or_init(Box::default)
+        &self.rare().limiters
     }
 
     pub(crate) fn set_state(&self, state: ConnectionState) {
@@ -380,8 +388,8 @@ impl Connection {
         self.0.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock_metadata(&self) -> MutexGuard<'_, Option<Box<Map<String, Value>>>> {
-        self.0.metadata.lock().unwrap_or_else(PoisonError::into_inner)
+    fn rare(&self) -> &Rare {
+        self.0.rare.get_or_init(Box::default)
     }
 }
 

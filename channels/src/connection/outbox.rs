@@ -4,11 +4,13 @@
 //! written by whoever the lane calls: the sender itself, at the end of its burst, where the socket is a
 //! [`Wire`]; otherwise a transport that [takes](Outbox::next) it.
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use tokio::sync::Notify;
+use futures_util::task::AtomicWaker;
 
 use super::encoded::Rule;
 use super::lane::{Cargo, Lane, Progress};
@@ -321,16 +323,17 @@ impl Waiting {
 #[derive(Debug)]
 pub(crate) struct Outbox {
     lane: Lane<Waiting>,
-    /// There is something to take, or nobody wants it any more.
-    ready: Notify,
-    /// Something was written: there may be room, or it was the last.
-    written: Notify,
+    /// Who takes what waits, or waits for the socket: there is something to take, or nobody wants it any more.
+    writer: AtomicWaker,
+    /// The session's task: something was written, so there may be room, or it was the last; or somebody asks it to end.
+    /// One for both, since a task that looks in vain costs less than a waker of each idle connection.
+    session: AtomicWaker,
     /// What was written. Whoever writes counts, and one does at a time.
     sent: Traffic,
     /// Set under the lock where half of it is full, unset under the lock where it is not; so whoever sees that it is
     /// not set needs no lock to know of room.
     crowded: AtomicBool,
-    /// Somebody waits for `written`. Set before it looks under the lock, and looked at after the lock was
+    /// The session waits for what is written. Set before it looks under the lock, and looked at after the lock was
     /// held for what was written: so one of the two sees the other.
     asked: AtomicBool,
 }
@@ -351,8 +354,8 @@ impl Outbox {
         };
         Self {
             lane: Lane::new(waiting),
-            ready: Notify::new(),
-            written: Notify::new(),
+            writer: AtomicWaker::new(),
+            session: AtomicWaker::new(),
             sent: Traffic::default(),
             crowded: AtomicBool::new(false),
             asked: AtomicBool::new(false),
@@ -375,7 +378,7 @@ impl Outbox {
         };
         let ((result, pulled), called) = self.lane.change(looked);
         if called && pulled {
-            self.ready.notify_one();
+            self.writer.wake();
         }
         (result, called && !pulled)
     }
@@ -451,15 +454,14 @@ impl Outbox {
             waiting.clear()
         };
         let cleared = self.lane.change(abandon).0;
-        self.ready.notify_one();
+        self.writer.wake();
         cleared
     }
 
     /// Waits until it is abandoned. Cancel safe; one waiter at a time, and only where nobody waits in [`Outbox::next`].
     pub(super) async fn abandoned(&self) {
-        while !self.lane.look(|waiting| matches!(waiting.exit, Exit::Gone)) {
-            self.ready.notified().await;
-        }
+        let gone = || self.lane.look(|waiting| matches!(waiting.exit, Exit::Gone)).then_some(());
+        poll_fn(|cx| poll_when(&self.writer, cx, gone)).await;
     }
 
     /// Writes what waits, unless somebody else is at it; a batch that the socket does not take now is handed back.
@@ -483,6 +485,11 @@ impl Outbox {
         progress
     }
 
+    /// What waits, without what a writer has in hand: messages, and bytes.
+    pub(crate) fn waiting(&self) -> (usize, usize) {
+        self.lane.look(|waiting| (waiting.messages, waiting.bytes))
+    }
+
     /// What was written so far.
     pub(super) fn sent(&self) -> &Traffic {
         &self.sent
@@ -490,7 +497,7 @@ impl Outbox {
 
     fn tell_written(&self) {
         if self.asked.load(Ordering::Relaxed) {
-            self.written.notify_one();
+            self.session.wake();
         }
     }
 
@@ -515,9 +522,7 @@ impl Outbox {
             return;
         }
         self.asked.store(true, Ordering::Relaxed);
-        while !reached(self) {
-            self.written.notified().await;
-        }
+        poll_fn(|cx| poll_when(&self.session, cx, || reached(self).then_some(()))).await;
         self.asked.store(false, Ordering::Relaxed);
     }
 
@@ -535,12 +540,12 @@ impl Outbox {
     /// Waits for the next batch. Cancel safe: a batch is taken only in the poll that returns it. One waiter at a
     /// time; what was taken goes back by [`Outbox::done`].
     pub(crate) async fn next(&self) -> Batch {
-        loop {
-            if let Some(batch) = self.lane.take() {
-                return batch;
-            }
-            self.ready.notified().await;
-        }
+        poll_fn(|cx| poll_when(&self.writer, cx, || self.lane.take())).await
+    }
+
+    /// The session's task, to be woken also where it is asked to end.
+    pub(super) fn session(&self) -> &AtomicWaker {
+        &self.session
     }
 
     /// A batch from [`Outbox::next`] has been written, or given up.
@@ -548,6 +553,15 @@ impl Outbox {
         self.lane.put(batch);
         self.tell_written();
     }
+}
+
+/// Looks, and again once it is known who is to be woken: what changes in between is seen, or wakes.
+fn poll_when<T>(waker: &AtomicWaker, cx: &Context<'_>, mut look: impl FnMut() -> Option<T>) -> Poll<T> {
+    if let Some(found) = look() {
+        return Poll::Ready(found);
+    }
+    waker.register(cx.waker());
+    look().map_or(Poll::Pending, Poll::Ready)
 }
 
 #[cfg(test)]
@@ -561,6 +575,7 @@ mod tests {
     use crate::connection::{Connection, Memberships, Variant};
     use crate::error::Error;
     use crate::message::Layout;
+    use crate::timings::Timings;
     use crate::websocket::data;
 
     struct Alone;
@@ -573,12 +588,15 @@ mod tests {
         fn leave(&self, _: &Connection, _: &str) -> bool {
             false
         }
+
+        fn leave_everything(&self, _: &Connection) {}
     }
 
     fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
         Outbox::new(Arc::new(Link {
             memberships: Arc::new(Alone),
             counters: Arc::default(),
+            handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),
             variant: Variant::default(),
             layout: Layout::DEFAULT,
@@ -586,6 +604,7 @@ mod tests {
             outbox: OutboxLimits { messages, bytes, policy },
             compress_from: 0,
             runtime: Handle::current(),
+            since: tokio::time::Instant::now(),
         }))
     }
 

@@ -4,10 +4,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, DashSet};
 use futures_util::{StreamExt, stream};
 
 use super::encoded::Ready;
+use super::member::Member;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
 use crate::backend::{Envelope, Topic};
@@ -31,7 +32,7 @@ use crate::id::{ConnectionId, UserId};
 /// ```
 #[derive(Default)]
 pub struct ConnectionRegistry {
-    connections: DashMap<ConnectionId, Connection>,
+    connections: DashSet<Member>,
     users: DashMap<UserId, Arc<Subscribers>>,
     groups: DashMap<Arc<str>, Arc<Subscribers>>,
     everybody: Arc<Subscribers>,
@@ -62,7 +63,7 @@ impl ConnectionRegistry {
 
     /// A connection by its id.
     pub fn get(&self, id: ConnectionId) -> Option<Connection> {
-        self.connections.get(&id).map(|connection| connection.clone())
+        self.connections.get(&id).map(|member| member.0.clone())
     }
 
     /// A user's connections on this server.
@@ -103,7 +104,7 @@ impl ConnectionRegistry {
     /// All connections, `size` at a time (at least one). Whoever connects meanwhile may be missing, whoever left
     /// meanwhile is left out; nothing is locked between two batches.
     pub fn batches(&self, size: usize) -> impl Iterator<Item = Vec<Connection>> + '_ {
-        let ids: Vec<ConnectionId> = self.connections.iter().map(|entry| *entry.key()).collect();
+        let ids: Vec<ConnectionId> = self.connections.iter().map(|member| member.0.id()).collect();
         let mut ids = ids.into_iter();
         std::iter::from_fn(move || {
             let batch: Vec<ConnectionId> = ids.by_ref().take(size.max(1)).collect();
@@ -149,7 +150,7 @@ impl ConnectionRegistry {
     /// Makes a connection known; `gone` as in [`ConnectionRegistry::remove`].
     pub(crate) fn insert(&self, connection: &Connection, gone: impl Fn(Topic<'_>)) {
         cork::settle();
-        self.connections.insert(connection.id(), connection.clone());
+        self.connections.insert(Member(connection.clone()));
         self.connection_count.fetch_add(1, Ordering::Relaxed);
         self.everybody.insert(connection);
         if let Some(user) = connection.user() {
@@ -194,7 +195,7 @@ impl ConnectionRegistry {
         match topic {
             Topic::Group(group) => self.group_len(group),
             Topic::User(user) => self.user(user).map_or(0, |subscribers| subscribers.len()),
-            Topic::Connection(id) => usize::from(self.connections.contains_key(&id)),
+            Topic::Connection(id) => usize::from(self.connections.contains(&id)),
             Topic::Broadcast => self.connection_count(),
         }
     }

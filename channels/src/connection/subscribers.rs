@@ -1,11 +1,9 @@
 //! The local members of one topic.
 
-use std::hash::{Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use indexmap::Equivalent;
-
 use super::encoded::Ready;
+use super::member::Member;
 use super::run::Run;
 use super::small_set::SmallSet;
 use super::variants::Variants;
@@ -69,29 +67,6 @@ impl Members {
         if let Some(Member(connection)) = self.all.remove(&connection) {
             self.variants.remove(connection.link());
         }
-    }
-}
-
-/// A connection, found by its id.
-struct Member(Connection);
-
-impl Hash for Member {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.id().hash(state);
-    }
-}
-
-impl PartialEq for Member {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.id() == other.0.id()
-    }
-}
-
-impl Eq for Member {}
-
-impl Equivalent<Member> for ConnectionId {
-    fn equivalent(&self, member: &Member) -> bool {
-        *self == member.0.id()
     }
 }
 

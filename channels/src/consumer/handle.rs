@@ -14,15 +14,18 @@ use super::guard::{Deadlines, attend, caught, caught_now, late};
 use super::inbox::{Inbox, Source};
 use super::session::{Session, Step};
 use crate::close::CloseReason;
+use crate::connection::Connection;
 use crate::error::{Error, ErrorCode, unix_seconds};
 use crate::extract::{Context, OnFrame};
-use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
+use crate::message::{Frame, Message, RequestId, control_frame, expired, undecodable, unexpected_binary};
+use crate::spans::Traced;
+use crate::timings::{BINARY, TEXT, UNKNOWN};
 
 /// What is left to be done of a frame.
 pub(super) enum Left {
     Nothing,
     /// Its handler may wait.
-    Message(Message),
+    Message(Message, Traced),
     Other(Waiting),
 }
 
@@ -38,6 +41,41 @@ pub(super) struct Failed {
     pub(super) error: Error,
     pub(super) request: Request,
     pub(super) name: Option<ByteString>,
+    /// Where it happened, and where it is logged.
+    pub(super) span: Traced,
+}
+
+impl Failed {
+    /// In the span that this thread is in.
+    pub(super) fn new(error: Error, request: Request, name: Option<ByteString>) -> Box<Self> {
+        Box::new(Self { error, request, name, span: Traced::current() })
+    }
+}
+
+/// What the framework answers itself, where the consumer has no such message.
+const OF_THE_FRAMEWORK: [&str; 2] = ["ping", "pong"];
+
+/// A name that is known while compiling, so that what is kept by names is bounded.
+fn known<C: Consumer>(name: &str) -> &'static str {
+    C::NAMES.iter().find(|known| **known == name).copied().unwrap_or(UNKNOWN)
+}
+
+fn kind(frame: &Frame) -> &'static str {
+    match frame {
+        Frame::Text(_) => TEXT,
+        Frame::Binary(_) => BINARY,
+    }
+}
+
+impl Waiting {
+    /// Where its work belongs.
+    pub(super) fn span(&mut self, connection: &Connection) -> Traced {
+        match self {
+            Self::Connect => connection.span().clone(),
+            Self::Raw(frame) => connection.span().message(kind(frame), None::<&RequestId>),
+            Self::Failed(failed) => std::mem::take(&mut failed.span),
+        }
+    }
 }
 
 impl Left {
@@ -46,7 +84,7 @@ impl Left {
     }
 
     fn of_message(error: Error, request: Request, name: Option<ByteString>) -> Self {
-        Self::Other(Waiting::Failed(Box::new(Failed { error, request, name })))
+        Self::Other(Waiting::Failed(Failed::new(error, request, name)))
     }
 }
 
@@ -97,6 +135,9 @@ impl<C: Consumer> Session<C> {
             return Left::Other(Waiting::Raw(frame));
         }
         let Self { consumer, connection, layer, state, .. } = self;
+        let kind = kind(&frame);
+        let _inside = connection.span().message(kind, None::<&RequestId>).entered();
+        let began = connection.link().begin();
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let outcome = now(async {
@@ -106,6 +147,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(kind, None, began);
+        }
         match outcome {
             None => Left::Other(Waiting::Raw(frame)),
             Some(Ok(())) => Left::Nothing,
@@ -118,28 +162,37 @@ impl<C: Consumer> Session<C> {
             Ok(message) => message,
             Err(rejected) => return Left::of_message(rejected.error, Request::refused(rejected.re), None),
         };
+        let kind = known::<C>(message.name());
+        let ours = OF_THE_FRAMEWORK.iter().find(|name| kind == UNKNOWN && **name == message.name());
+        let span = self.connection.span().message(ours.unwrap_or(&kind), message.id());
+        let inside = span.entered();
         if message.is_expired() {
             self.layer.manager().counters.expired();
             return Left::of_message(expired(), Request::of(&message), Some(message.shared_name()));
         }
-        if !C::NAMES.contains(&message.name()) && self.of_the_framework(&message) {
+        if ours.is_some() && self.of_the_framework(&message) {
             return Left::Nothing;
         }
         if !self.middleware.is_empty() || !C::is_ready(message.name()) {
-            return Left::Message(message);
+            drop(inside);
+            return Left::Message(message, span);
         }
         let request = Request::of(&message);
         let Self { consumer, connection, layer, state, .. } = self;
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
+        let began = connection.link().begin();
         let outcome = now(async {
             let cx = Context::new(connection, layer, state, &message);
             consumer.message(&cx, &mut answers).await?;
             answers.succeeded()
         });
+        if outcome.is_some() {
+            connection.link().handled(kind, Some(at), began);
+        }
         match outcome {
             None => {
-                drop(answers);
-                Left::Message(message)
+                drop((answers, inside));
+                Left::Message(message, span)
             }
             Some(Ok(())) => Left::Nothing,
             Some(Err(error)) => {
@@ -163,7 +216,7 @@ impl<C: Consumer> Session<C> {
                 self.settle(inbox, outcome, Request::default(), None).await
             }
             Waiting::Failed(failed) => {
-                let Failed { error, request, name } = *failed;
+                let Failed { error, request, name, span: _ } = *failed;
                 self.settle(inbox, Err(error), request, name.as_deref()).await
             }
         }
@@ -184,6 +237,7 @@ impl<C: Consumer> Session<C> {
     async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
         let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
+        let (kind, began) = (kind(&frame), connection.link().begin());
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
         let work = pin!(caught(async {
@@ -193,7 +247,9 @@ impl<C: Consumer> Session<C> {
             }
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
+        let outcome = attend(inbox, connection, deadlines, work).await.unwrap_or_else(late);
+        connection.link().handled(kind, None, began);
+        outcome
     }
 
     /// The framework's own messages; whether it was one.

@@ -1,4 +1,5 @@
-//! A message's handler that may wait: in a box, looked at once, and attended only where it does wait.
+//! What comes next on a connection, and a message's handler that may wait: in a box, looked at once, and attended only
+//! where it does wait.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -12,7 +13,7 @@ use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught, late};
 use super::handle::Failed;
 use super::inbox::{Inbox, Source};
-use super::session::{Session, Step, restarting};
+use super::session::{Next as Arrived, Session, Step, last_words, next, restarting, room};
 use crate::close::CloseReason;
 use crate::connection::Connection;
 use crate::error::Error;
@@ -20,6 +21,8 @@ use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};
 use crate::middleware::{Next, Terminal};
+use crate::spans::Traced;
+use crate::timings::UNKNOWN;
 
 /// A handler has ended.
 pub(super) type Outcome = Result<(), Box<Failed>>;
@@ -37,12 +40,14 @@ impl<C: Consumer> Session<C> {
     pub(super) fn handling<'a, 'i, R: Source>(
         &'a mut self,
         message: Message,
+        span: Traced,
         inbox: &'a mut Inbox<'i, R>,
     ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let (connection, layer, state) = (&*connection, &*layer, &*state);
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
+            let (arrived, began) = (message.received_at(), connection.link().begin());
             let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
             let outcome = if middleware.is_empty() {
                 let mut work = pin!(caught(async {
@@ -60,13 +65,16 @@ impl<C: Consumer> Session<C> {
                 let mut work = Box::pin(work);
                 poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
             };
+            // A dollar stands for what is ours, and no message of a consumer begins with it.
+            let kind = if name.starts_with('$') { UNKNOWN } else { &*name };
+            connection.link().handled(kind, Some(arrived), began);
             outcome.map_err(|error| {
                 // A reply that was held back goes out before the error, which bears the `re`.
                 let error = answers.release().err().unwrap_or(error);
-                Box::new(Failed { error, request, name: Some(name) })
+                Failed::new(error, request, Some(name))
             })
         };
-        Handling { work: Box::pin(work), connection, layer, inbox }
+        Handling { work: span.around(work), connection, layer, inbox }
     }
 }
 
@@ -102,39 +110,75 @@ impl<'a, R: Source> Handling<'a, '_, R> {
     }
 }
 
-/// What is left to be done of a frame, to be awaited: how the handler ended, or why the session ends.
-pub(super) enum Work<'a, 'i, R> {
+/// Waits for what comes next, and begins it. All that an idle connection holds of it is who waits.
+pub(super) struct Waits<'a, 'i, C: Consumer, R> {
+    /// Both until something has come.
+    hands: Option<(&'a mut Session<C>, &'a mut Inbox<'i, R>)>,
+}
+
+impl<'a, 'i, C: Consumer, R: Source> Waits<'a, 'i, C, R> {
+    pub(super) fn new(session: &'a mut Session<C>, inbox: &'a mut Inbox<'i, R>) -> Self {
+        Self { hands: Some((session, inbox)) }
+    }
+}
+
+impl<'a, C: Consumer, R: Source> Future for Waits<'a, '_, C, R> {
+    type Output = Work<'a>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Work<'a>> {
+        let Some((session, inbox)) = self.hands.take() else { return Poll::Ready(Work::Done) };
+        let Poll::Ready(arrived) = next(inbox, cx) else {
+            self.hands = Some((session, inbox));
+            return Poll::Pending;
+        };
+        Poll::Ready(match arrived {
+            Arrived::Arrived(arrival) => session.take(arrival, inbox, cx),
+            Arrived::NoRoom => Work::Waits(room(inbox)),
+            Arrived::Lost => Work::Waits(last_words(inbox)),
+            Arrived::End(reason) => Work::ends(reason),
+        })
+    }
+}
+
+/// What is left to be done of a frame, to be awaited: how the handler ended, or why the session ends. Small, as it counts
+/// to what an idle connection holds.
+pub(super) enum Work<'a> {
     Done,
-    Ends(CloseReason),
+    Failed(Box<Failed>),
+    Ends(Box<CloseReason>),
     Waits(BoxFuture<'a, Step>),
-    Begun(Handling<'a, 'i, R>),
     Attended(BoxFuture<'a, Result<Outcome, CloseReason>>),
 }
 
-impl<R: Source> Future for Work<'_, '_, R> {
+impl<'a> Work<'a> {
+    pub(super) fn ends(reason: CloseReason) -> Self {
+        Self::Ends(Box::new(reason))
+    }
+
+    /// Looks at a handler once.
+    pub(super) fn begin<R: Source>(mut handling: Handling<'a, '_, R>, cx: &mut task::Context<'_>) -> Self {
+        match handling.work.as_mut().poll(cx) {
+            Poll::Ready(Ok(())) => Self::Done,
+            Poll::Ready(Err(failed)) => Self::Failed(failed),
+            Poll::Pending => Self::Attended(handling.attended()),
+        }
+    }
+}
+
+impl Future for Work<'_> {
     type Output = Result<Outcome, CloseReason>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
-        loop {
-            match std::mem::replace(&mut *self, Self::Done) {
-                Self::Done => return Poll::Ready(Ok(Ok(()))),
-                Self::Ends(reason) => return Poll::Ready(Err(reason)),
-                Self::Waits(mut work) => {
-                    let step = work.as_mut().poll(cx);
-                    *self = Self::Waits(work);
-                    return step.map(|step| step.map(Ok));
-                }
-                Self::Begun(mut handling) => match handling.work.as_mut().poll(cx) {
-                    Poll::Ready(outcome) => return Poll::Ready(Ok(outcome)),
-                    Poll::Pending => *self = Self::Attended(handling.attended()),
-                },
-                Self::Attended(mut work) => {
-                    let outcome = work.as_mut().poll(cx);
-                    *self = Self::Attended(work);
-                    return outcome;
-                }
-            }
+        match &mut *self {
+            Self::Waits(work) => return work.as_mut().poll(cx).map(|step| step.map(Ok)),
+            Self::Attended(work) => return work.as_mut().poll(cx),
+            Self::Done | Self::Failed(_) | Self::Ends(_) => {}
         }
+        Poll::Ready(match std::mem::replace(&mut *self, Self::Done) {
+            Self::Failed(failed) => Ok(Err(failed)),
+            Self::Ends(reason) => Err(*reason),
+            _ => Ok(Ok(())),
+        })
     }
 }
 

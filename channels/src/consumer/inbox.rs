@@ -66,7 +66,8 @@ pub(super) struct Inbox<'a, R> {
     connection: Connection,
     /// Boxed, since most connections never have one.
     ahead: Option<Box<Ahead>>,
-    over_since: Option<Instant>,
+    /// Boxed as well: it is known for moments only.
+    over_since: Option<Box<Instant>>,
 }
 
 /// What was read while a handler ran.
@@ -130,7 +131,7 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     /// When the client left, if it has; what it sent before may still be queued.
     pub(super) fn over_since(&self) -> Option<Instant> {
-        self.over_since
+        self.over_since.as_deref().copied()
     }
 
     fn is_over(&self) -> bool {
@@ -149,7 +150,7 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over_since = Some(at),
+            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over_since = Some(Box::new(at)),
             Some(Received::Alive) => self.connection.heard(at),
             Some(data) => {
                 self.connection.heard(at);

@@ -4,7 +4,7 @@
 //! handled between two polls; for everything else there is a box that lives as long as it takes.
 
 use std::any::Any;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::{self, Poll};
@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 
 use super::guard::{caught, panicked};
 use super::handle::{Left, Waiting};
-use super::handling::Work;
+use super::handling::{Waits, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
@@ -60,25 +60,29 @@ impl<C: Consumer> Session<C> {
 
     /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
     fn panicked(&self, panic: &(dyn Any + Send)) -> CloseReason {
+        let _inside = self.connection.span().entered();
         let error = panicked(panic).located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         CloseReason::server(CloseCode::INTERNAL_ERROR, error.message().to_owned())
     }
 
     fn refuse(&self, error: Error) {
+        let _inside = self.connection.span().entered();
         let error = error.located(self.connection.id(), self.connection.user(), None);
         self.layer.manager().failed(&error);
         if let Ok(frame) = error_frame(C::LAYOUT, &error, None) {
             // The connection closes right after; who does not get the words gets the code.
             let _ = self.connection.send_json(&frame);
         }
-        self.connection.end(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later"));
+        let reason = CloseReason::server(CloseCode::TRY_AGAIN_LATER, "try again later");
+        self.layer.manager().counters.ended(&reason);
+        self.connection.end(reason);
     }
 
-    #[expect(clippy::manual_async_fn, reason = "the arguments")]
     fn live<'a>(&'a mut self, from: &'a mut impl Source) -> impl Future<Output = CloseReason> + Send + 'a {
+        // Made out here, the inbox is where it stays, and `from` is not kept beside it.
+        let mut inbox = Inbox::new(from, self.connection.clone());
         async move {
-            let mut inbox = Inbox::new(from, self.connection.clone());
             if let Err(reason) = self.until_the_deadline(Waiting::Connect, &mut inbox).await {
                 return reason;
             }
@@ -89,18 +93,13 @@ impl<C: Consumer> Session<C> {
                 // Frames that are there already are read without the runtime's having a say: whoever sends
                 // thousands of them must not keep everybody else from being written to.
                 tokio::task::coop::consume_budget().await;
-                let work = match poll_fn(|cx| next(&mut inbox, cx)).await {
-                    Next::Arrived(arrival) => self.take(arrival, &mut inbox),
-                    Next::NoRoom => Work::Waits(room(&mut inbox)),
-                    Next::Lost => Work::Waits(last_words(&mut inbox)),
-                    Next::End(reason) => return reason,
+                let work = Waits::new(self, &mut inbox).await;
+                let failed = match work.await {
+                    Ok(Ok(())) => continue,
+                    Ok(Err(failed)) => failed,
+                    Err(reason) => return reason,
                 };
-                let step = match work.await {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(failed)) => self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await,
-                    Err(reason) => Err(reason),
-                };
-                if let Err(reason) = step {
+                if let Err(reason) = self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await {
                     return reason;
                 }
             }
@@ -109,17 +108,25 @@ impl<C: Consumer> Session<C> {
 
     /// Handles a frame at once, or boxes what is left of it. No `async fn`, and no frame in what it gives: what is in
     /// hand counts to what an idle connection holds.
-    fn take<'a, 'i, R: Source>(&'a mut self, arrival: Arrival, inbox: &'a mut Inbox<'i, R>) -> Work<'a, 'i, R> {
+    pub(super) fn take<'a, R: Source>(
+        &'a mut self,
+        arrival: Arrival,
+        inbox: &'a mut Inbox<'_, R>,
+        cx: &mut task::Context<'_>,
+    ) -> Work<'a> {
+        let inside = self.connection.span().entered();
         let left = match arrival.received {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
             Received::Alive => Left::Nothing,
-            Received::Closed(frame) => return Work::Ends(CloseReason::client(frame)),
-            Received::Broken(reason) => return Work::Ends(reason),
+            Received::Closed(frame) => return Work::ends(CloseReason::client(frame)),
+            Received::Broken(reason) => return Work::ends(reason),
         };
+        // A message has a span of its own.
+        drop(inside);
         match left {
             Left::Nothing => Work::Done,
-            Left::Message(message) => Work::Begun(self.handling(message, inbox)),
+            Left::Message(message, span) => Work::begin(self.handling(message, span, inbox), cx),
             Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }
     }
@@ -127,19 +134,20 @@ impl<C: Consumer> Session<C> {
     /// At the drain's deadline a hook is dropped where it is.
     fn until_the_deadline<'a, R: Source>(
         &'a mut self,
-        waiting: Waiting,
+        mut waiting: Waiting,
         inbox: &'a mut Inbox<'_, R>,
     ) -> BoxFuture<'a, Step> {
-        async move {
+        let span = waiting.span(&self.connection);
+        span.around(async move {
             let manager = Arc::clone(self.layer.manager());
             let handled = manager.deadline.run_until_cancelled(self.handle(waiting, inbox)).await;
             handled.unwrap_or_else(|| Err(restarting()))
-        }
-        .boxed()
+        })
     }
 
     fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
-        async move {
+        let span = self.connection.span().clone();
+        span.around(async move {
             self.connection.set_state(ConnectionState::Disconnecting);
             self.layer.manager().counters.ended(&reason);
             if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == ClosedBy::Lost {
@@ -150,8 +158,7 @@ impl<C: Consumer> Session<C> {
             tracing::debug!(connection = %self.connection.id(), %reason, "disconnected");
             // It leaves all groups and gives everything back.
             drop(registered);
-        }
-        .boxed()
+        })
     }
 
     async fn disconnect(&mut self, reason: &CloseReason) {
@@ -177,7 +184,7 @@ fn register<'a>(layer: &'a ChannelLayer, connection: &'a Connection) -> BoxFutur
 }
 
 /// What comes next.
-enum Next {
+pub(super) enum Next {
     Arrived(Arrival),
     /// What the client sent last has not been answered yet.
     NoRoom,
@@ -188,7 +195,7 @@ enum Next {
 
 /// The next frame, when its answer has room: a client that sends more than it reads is slowed down, not
 /// closed.
-fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
+pub(super) fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll<Next> {
     // Where a write failed, what the client said before it went still counts.
     if let Some(reason) = inbox.connection().closing().filter(|reason| reason.closed_by() != ClosedBy::Lost) {
         return Poll::Ready(Next::End(reason.clone()));
@@ -210,13 +217,13 @@ fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'_>) -> Poll
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What is still to be read where a write failed. It is often known before the runtime has looked at the socket.
-fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+pub(super) fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
     let read = inbox.read_ahead();
     async move { tokio::time::timeout(LAST_WORDS, read).await.map_err(|_| CloseReason::lost()) }.boxed()
 }
 
 /// Waits until there is room. Meanwhile control frames are read.
-fn room<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+pub(super) fn room<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
     async move {
         let connection = inbox.connection().clone();
         while inbox.over_since().is_none() {

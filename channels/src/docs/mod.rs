@@ -1,5 +1,20 @@
 //! Guides, which hold no code.
 
+/// Replacing a server: the drain, and who comes back when.
+pub mod deploys {
+    #![doc = include_str!("deploys.md")]
+}
+
+/// Every metric, and how to get at them.
+pub mod metrics {
+    #![doc = include_str!("metrics.md")]
+}
+
+/// The log, its spans, and a page that shows what goes on.
+pub mod seeing {
+    #![doc = include_str!("seeing.md")]
+}
+
 /// More than one server: the Redis backend.
 #[cfg(feature = "redis")]
 pub mod redis {

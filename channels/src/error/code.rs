@@ -116,6 +116,31 @@ pub enum Severity {
 }
 
 impl ErrorCode {
+    /// Every code.
+    pub const ALL: [Self; 15] = [
+        Self::WebsocketError,
+        Self::ConnectionError,
+        Self::ConnectionLimitExceeded,
+        Self::MessageError,
+        Self::BackendError,
+        Self::AuthenticationFailed,
+        Self::AuthorizationFailed,
+        Self::ValidationFailed,
+        Self::InvalidJson,
+        Self::InvalidMessageFormat,
+        Self::MissingMessageType,
+        Self::InvalidMessageParams,
+        Self::RateLimitExceeded,
+        Self::SystemError,
+        Self::TimeoutError,
+    ];
+
+    /// Its place in [`ErrorCode::ALL`]; one that is not there is a compile error.
+    pub(crate) const fn index(self) -> usize {
+        const { assert!(Self::ALL.len() == Self::TimeoutError as usize + 1, "a code is missing in `ALL`") };
+        self as usize
+    }
+
     /// The name on the wire.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::command::Command;
 use super::{Receipt, check_group};
 use crate::backend::{Counts, Envelope, Health, Publisher, Topic};
+use crate::close::CloseReason;
 use crate::config::Config;
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
@@ -80,9 +82,41 @@ impl Emitter {
         self.send(Topic::Broadcast, &message).await
     }
 
+    /// Closes all connections of a user, on all servers; as
+    /// [`ChannelLayer::close_user`](crate::ChannelLayer::close_user).
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR`, where [`Error::delivery`] tells whether it was sent; `VALIDATION_FAILED` for a name that is no
+    /// user's.
+    ///
+    /// ```no_run
+    /// # async fn example(emitter: channels::Emitter) -> Result<(), channels::Error> {
+    /// // The account was locked by a tool of the support.
+    /// let receipt = emitter.close_user("mallory", "your account is locked").await?;
+    /// println!("{} servers close their connections", receipt.servers.unwrap_or(0));
+    /// # Ok(()) }
+    /// ```
+    pub async fn close_user(&self, user: impl AsRef<str>, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
+        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        self.publish(Topic::User(&user), &Command::close(why.into()).into_envelope()?).await
+    }
+
+    /// Closes one connection, wherever it is.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR`, as of [`Emitter::close_user`].
+    pub async fn close_connection(&self, id: ConnectionId, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
+        self.publish(Topic::Connection(id), &Command::close(why.into()).into_envelope()?).await
+    }
+
     async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {
-        let envelope = Envelope::new(message.to_json(None)?).policy(message.outbox()?);
-        let published = self.publisher.publish(topic, &envelope).await?;
+        self.publish(topic, &Envelope::new(message.to_json(None)?).policy(message.outbox()?)).await
+    }
+
+    async fn publish(&self, topic: Topic<'_>, envelope: &Envelope) -> Result<Receipt, Error> {
+        let published = self.publisher.publish(topic, envelope).await?;
         Ok(Receipt { local: 0, servers: published.servers })
     }
 

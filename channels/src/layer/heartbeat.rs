@@ -1,6 +1,7 @@
 //! One sweep for all connections: who is quiet is pinged, who stays quiet or never finishes a message is closed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
@@ -61,10 +62,20 @@ fn repeat<F: Future<Output = ()> + Send>(
 async fn sweep(manager: &Arc<ConnectionManager>) {
     let config = &manager.config;
     let heartbeat = config.enable_heartbeat().then(|| (config.heartbeat_interval(), config.heartbeat_timeout()));
+    let timings = &manager.counters.timings;
+    let counts = timings.is_wanted();
+    let (mut messages, mut bytes) = (0, 0);
     for batch in manager.registry.batches(BATCH) {
+        if counts {
+            for (more, size) in batch.iter().map(|connection| connection.outbox().waiting()) {
+                (messages, bytes) = (messages + more, bytes + size);
+            }
+        }
         batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout()));
         tokio::task::yield_now().await;
     }
+    timings.queued.0.store(messages, Ordering::Relaxed);
+    timings.queued.1.store(bytes, Ordering::Relaxed);
 }
 
 fn beat(connection: &Connection, heartbeat: Option<(Duration, Duration)>, message_timeout: Duration) {

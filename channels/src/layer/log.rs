@@ -25,6 +25,8 @@ fn printable(words: &str) -> Cow<'_, str> {
 
 pub(super) fn error(error: &Error) {
     let context = error.context();
+    // The span of its message or connection bears the same id. A span of somebody else's has no such field.
+    tracing::Span::current().record("error_id", tracing::field::display(context.error_id));
     macro_rules! event {
         ($level:expr) => {
             tracing::event!(

@@ -1,7 +1,7 @@
 //! The work underneath a layer: admission, membership, routing, and the end.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,8 +12,10 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use uuid::Uuid;
 
+use super::command;
+use super::drain::Draining;
 use super::retry::retry;
-use crate::backend::{AnyBackend, Backend, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
 use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers, cork};
@@ -42,9 +44,10 @@ pub struct ConnectionManager {
     pub(crate) draining: CancellationToken,
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
-    /// Connections that had not ended then.
-    pub(super) late: AtomicUsize,
+    pub(super) drain: Draining,
     pub(crate) started_at: Instant,
+    /// The background tasks start with the first connection, when there is a runtime for sure.
+    pub(super) background: OnceLock<()>,
     incarnation: u64,
     next_connection: AtomicU64,
 }
@@ -74,8 +77,9 @@ impl ConnectionManager {
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
-            late: AtomicUsize::new(0),
+            drain: Draining::default(),
             started_at: Instant::now(),
+            background: OnceLock::new(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
             next_connection: AtomicU64::new(1),
         })
@@ -135,7 +139,12 @@ impl ConnectionManager {
     }
 
     fn refused(&self, admission: Admission) -> Admission {
-        self.counters.refused();
+        match admission {
+            Admission::TooManyOfUser => self.counters.refused_for_user_limit(),
+            Admission::Full => self.counters.refused_for_total_limit(),
+            Admission::Draining => self.counters.refused_for_drain(),
+            Admission::Unknown => self.counters.refused_for_backend(),
+        }
         tracing::debug!(?admission, "a connection is refused");
         admission
     }
@@ -148,17 +157,12 @@ impl ConnectionManager {
     pub(crate) async fn register(self: &Arc<Self>, connection: &Connection) -> Result<Registered, Error> {
         self.registry.insert(connection, |topic| self.backend.unsubscribe(topic));
         self.counters.connected();
-        let registered = Registered { manager: Arc::clone(self), connection: connection.clone() };
+        let registered = Registered(connection.clone());
         if let Some(user) = connection.user() {
             // On failure the guard is dropped, which takes the connection out again.
             self.live(Topic::User(user)).await?;
         }
         Ok(registered)
-    }
-
-    fn unregister(&self, connection: &Connection) {
-        let left = |group: &str| self.backend.members_changed(group);
-        self.registry.remove(connection, |topic| self.backend.unsubscribe(topic), left);
     }
 
     /// Sends a finished message to everybody of a topic.
@@ -219,7 +223,7 @@ impl ConnectionManager {
 
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
-        self.counters.failed(error.category());
+        self.counters.failed(error.code());
         super::log::error(error);
     }
 }
@@ -264,6 +268,9 @@ impl Sink for ConnectionManager {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        if envelope.content != Content::Message {
+            return command::carry_out(self, topic, envelope);
+        }
         self.registry.deliver(topic, envelope)
     }
 
@@ -304,6 +311,11 @@ impl Memberships for ConnectionManager {
     fn leave(&self, connection: &Connection, group: &str) -> bool {
         self.leave_group(connection, group)
     }
+
+    fn leave_everything(&self, connection: &Connection) {
+        let left = |group: &str| self.backend.members_changed(group);
+        self.registry.remove(connection, |topic| self.backend.unsubscribe(topic), left);
+    }
 }
 
 /// An admitted connection's place; dropped, it is free again. So no way out of a session can leak one.
@@ -321,15 +333,12 @@ impl Drop for Place {
 }
 
 /// A registered connection; dropped, it has left everything.
-pub(crate) struct Registered {
-    manager: Arc<ConnectionManager>,
-    connection: Connection,
-}
+pub(crate) struct Registered(Connection);
 
 impl Drop for Registered {
     fn drop(&mut self) {
-        self.manager.unregister(&self.connection);
-        self.connection.set_state(ConnectionState::Disconnected);
+        self.0.link().memberships.leave_everything(&self.0);
+        self.0.set_state(ConnectionState::Disconnected);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod closing;
+mod command;
 mod drain;
 #[cfg(feature = "redis")]
 mod emitter;
@@ -8,20 +10,23 @@ mod heartbeat;
 mod log;
 mod manager;
 mod retry;
+mod signal;
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use drain::Drained;
 #[cfg(feature = "redis")]
 pub use emitter::Emitter;
+use futures_util::TryFutureExt;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 #[cfg(feature = "redis")]
 use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 pub(crate) use manager::{Place, Registered};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
@@ -32,6 +37,7 @@ use crate::connection::{ConnectionRegistry, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 use crate::message::{Json, Outgoing, Serializer};
+use crate::spans::Traced;
 use crate::stats::Stats;
 
 /// What was accepted, at the moment the send returned.
@@ -45,8 +51,8 @@ pub struct Receipt {
     pub servers: Option<usize>,
 }
 
-/// The unified way to everybody: a handle that every task and thread may hold. A copy costs two
-/// reference counts; nothing needs a request at hand.
+/// The unified way to everybody: a handle that every task and thread may hold. A copy costs one
+/// reference count; nothing needs a request at hand.
 ///
 /// ```
 /// use channels::prelude::*;
@@ -63,8 +69,6 @@ pub struct Receipt {
 #[derive(Clone)]
 pub struct ChannelLayer {
     manager: Arc<ConnectionManager>,
-    /// The background tasks start with the first connection, when there is a runtime for sure.
-    background: Arc<OnceLock<()>>,
 }
 
 /// Makes a layer with more than its configuration.
@@ -119,7 +123,7 @@ fn no_redis() -> Error {
 
 impl ChannelLayer {
     fn over(manager: Arc<ConnectionManager>) -> Self {
-        Self { manager, background: Arc::default() }
+        Self { manager }
     }
 
     /// A layer with this configuration, connected to the backend that it names.
@@ -269,8 +273,16 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let envelope = Envelope { except, policy: message.outbox()?, payload: message.to_json(None)? };
-        let Published { local, servers } = self.manager.publish(topic, envelope).await?;
+        let policy = message.outbox()?;
+        let envelope = Envelope { except, policy, ..Envelope::new(message.to_json(None)?) };
+        let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
+        let Published { local, servers } = if span.is_on() {
+            let publish = self.manager.publish(topic, envelope);
+            span.around(publish.inspect_ok(told)).await?
+        } else {
+            self.manager.publish(topic, envelope).await?
+        };
+        self.manager.counters.timings.sent(topic.kind(), began);
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 
@@ -299,7 +311,8 @@ impl ChannelLayer {
         self.registry().get(id).is_some_and(|connection| connection.leave(group))
     }
 
-    /// Ends a connection of this server; whether it is here.
+    /// Ends a connection of this server, at once; whether it is here. One on any server is ended by
+    /// [`ChannelLayer::close_connection`].
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -453,7 +466,18 @@ impl ChannelLayer {
 
     /// Starts the heartbeat and the other tasks, once.
     pub(crate) fn ensure_background(&self) {
-        self.background.get_or_init(|| heartbeat::spawn(&self.manager));
+        self.manager.background.get_or_init(|| heartbeat::spawn(&self.manager));
+    }
+}
+
+/// Notes in the span of a send what became of it.
+fn told(published: &Published) {
+    let span = tracing::Span::current();
+    if let Some(local) = published.local {
+        span.record("local", local);
+    }
+    if let Some(servers) = published.servers {
+        span.record("servers", servers);
     }
 }
 

@@ -1,5 +1,7 @@
 //! The `id` of a request and the `re` of its answer.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 /// The longest textual request id, in bytes.
@@ -28,6 +30,16 @@ impl RequestId {
         let number: i128 = json.parse().ok()?;
         let in_range = number >= i128::from(i64::MIN) && number <= i128::from(u64::MAX);
         in_range.then_some(Self::Integer(number))
+    }
+}
+
+/// As it goes into a log: a client's words are quoted, so that they cannot forge a line.
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => write!(f, "{text:?}"),
+            Self::Integer(number) => write!(f, "{number}"),
+        }
     }
 }
 

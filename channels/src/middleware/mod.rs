@@ -83,8 +83,8 @@ impl<M: Middleware> DynMiddleware for M {
     }
 }
 
-/// The middleware of a route, outermost first.
-pub(crate) type Chain = Arc<[Arc<dyn DynMiddleware>]>;
+/// The middleware of a route, outermost first. Each connection holds it, so it is a thin pointer.
+pub(crate) type Chain = Arc<Box<[Arc<dyn DynMiddleware>]>>;
 
 /// The consumer at the end of the chain.
 pub(crate) trait Terminal: Send {

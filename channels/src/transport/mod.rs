@@ -5,6 +5,7 @@
 
 mod ending;
 mod negotiate;
+mod origin;
 mod piped;
 mod reader;
 mod route;

@@ -12,9 +12,11 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, any};
 use tokio::runtime::Handle;
+use tokio::time::Instant;
 
 use super::negotiate::{Negotiated, negotiate};
-use super::run;
+use super::{origin, run};
+use crate::config::Origins;
 use crate::connection::{Connection, Link, OutboxLimits};
 use crate::consumer::{Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
@@ -28,6 +30,7 @@ pub struct Serve<C> {
     layer: ChannelLayer,
     middleware: Vec<Arc<dyn DynMiddleware>>,
     policy: OutboxPolicy,
+    origins: Option<Origins>,
     consumer: PhantomData<fn() -> C>,
 }
 
@@ -51,7 +54,7 @@ impl ChannelLayer {
     /// let app: axum::Router = axum::Router::new().route("/ws", layer.serve::<Echo>().into_route());
     /// ```
     pub fn serve<C: Consumer>(&self) -> Serve<C> {
-        Serve { layer: self.clone(), middleware: Vec::new(), policy: C::OUTBOX, consumer: PhantomData }
+        Serve { layer: self.clone(), middleware: Vec::new(), policy: C::OUTBOX, origins: None, consumer: PhantomData }
     }
 }
 
@@ -71,8 +74,26 @@ impl<C: Consumer> Serve<C> {
         self
     }
 
-    /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: what
-    /// `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
+    /// The pages of the web that may connect here, besides those of the same host and port: in the place of
+    /// `WS_ALLOWED_ORIGINS`.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Default)] struct Feed;
+    /// # #[consumer] impl Feed { #[on_text] fn text(&self, _text: ByteString) {} }
+    /// # let layer = ChannelLayer::memory();
+    /// // A feed that any page may show.
+    /// let app: axum::Router = axum::Router::new()
+    ///     .route("/feed", layer.serve::<Feed>().allowed_origins(channels::Origins::any()).into_route());
+    /// ```
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: Origins) -> Self {
+        self.origins = Some(origins);
+        self
+    }
+
+    /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: 403 for a page of
+    /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
     /// draining, and 4xx for a request that is no WebSocket's.
     pub fn into_route<S>(self) -> MethodRouter<S>
     where
@@ -80,8 +101,9 @@ impl<C: Consumer> Serve<C> {
         S: Clone + Send + Sync + 'static,
     {
         let route = Arc::new(Route {
+            origins: self.origins.unwrap_or_else(|| self.layer.config().allowed_origins().clone()),
             layer: self.layer,
-            middleware: self.middleware.into(),
+            middleware: Arc::new(self.middleware.into()),
             policy: self.policy,
             links: Mutex::default(),
             consumer: PhantomData::<fn() -> C>,
@@ -97,6 +119,7 @@ struct Route<C> {
     layer: ChannelLayer,
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
+    origins: Origins,
     /// One for each outcome of a negotiation there has been.
     links: Mutex<Vec<Arc<Link>>>,
     consumer: PhantomData<fn() -> C>,
@@ -106,6 +129,7 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
+        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         let ip = client_ip(&parts);
         if C::LIMITS_BY_IP && ip.is_none() && !socket.is_in_process() {
@@ -138,6 +162,7 @@ impl<C: Consumer> Route<C> {
         let link = Arc::new(Link {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             counters: Arc::clone(&manager.counters),
+            handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,
             layout: C::LAYOUT,
@@ -149,6 +174,7 @@ impl<C: Consumer> Route<C> {
             },
             compress_from: config.compression_min_bytes(),
             runtime,
+            since: Instant::now(),
         });
         links.push(Arc::clone(&link));
         link

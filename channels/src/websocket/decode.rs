@@ -34,7 +34,10 @@ pub(crate) enum Event {
 /// What is known of the messages of one connection. Between two messages that is nothing, and nothing is kept.
 #[derive(Debug)]
 pub(crate) struct Decoder {
-    rules: Rules,
+    /// A number of 4 bytes, as each idle connection holds it.
+    max_message_size: u32,
+    masked: bool,
+    deflate: bool,
     unfinished: Option<Box<Unfinished>>,
 }
 
@@ -70,7 +73,10 @@ struct Header {
 
 impl Decoder {
     pub(crate) fn new(rules: Rules) -> Self {
-        Self { rules, unfinished: None }
+        let Rules { max_message_size, masked, deflate } = rules;
+        // No configuration allows more.
+        let max_message_size = u32::try_from(max_message_size).unwrap_or(u32::MAX);
+        Self { max_message_size, masked, deflate, unfinished: None }
     }
 
     /// Whether a message has begun and not ended.
@@ -157,14 +163,14 @@ impl Decoder {
     }
 
     fn inflated(&self, payload: &[u8]) -> Result<Bytes, CloseReason> {
-        inflate(payload, self.rules.max_message_size).map(BytesMut::freeze).map_err(|error| match error {
+        inflate(payload, self.max_message_size as usize).map(BytesMut::freeze).map_err(|error| match error {
             InflateError::TooBig => self.too_big(),
             InflateError::Corrupt => CloseReason::server(CloseCode::INVALID_PAYLOAD, "this cannot be inflated"),
         })
     }
 
     fn too_big(&self) -> CloseReason {
-        let words = format!("a message has at most {} bytes", self.rules.max_message_size);
+        let words = format!("a message has at most {} bytes", self.max_message_size);
         CloseReason::server(CloseCode::MESSAGE_TOO_BIG, words)
     }
 
@@ -183,7 +189,7 @@ impl Decoder {
         let fin = first & FIN != 0;
         let is_compressed = first & RSV1 != 0;
         // Only the first frame of a data message says that it is compressed, and only where that was agreed on.
-        let may_be = self.rules.deflate && matches!(opcode, OpCode::Text | OpCode::Binary);
+        let may_be = self.deflate && matches!(opcode, OpCode::Text | OpCode::Binary);
         if first & !(FIN | RSV1 | 0x0f) != 0 || (is_compressed && !may_be) {
             return Err(broken("a reserved bit is set"));
         }
@@ -196,8 +202,8 @@ impl Decoder {
             _ => {}
         }
         let Some((second, rest)) = rest.split_first() else { return Ok(None) };
-        if (second & 0x80 != 0) != self.rules.masked {
-            return Err(broken(if self.rules.masked { "a client masks its frames" } else { "a server masks nothing" }));
+        if (second & 0x80 != 0) != self.masked {
+            return Err(broken(if self.masked { "a client masks its frames" } else { "a server masks nothing" }));
         }
         let short = second & 0x7f;
         if opcode.is_control() && usize::from(short) > MAX_CONTROL_BYTES {
@@ -205,7 +211,7 @@ impl Decoder {
         }
         let Some((len, rest)) = length(short, rest)? else { return Ok(None) };
         let len = self.checked_length(len, opcode, is_compressed)?;
-        let (mask, rest) = match (self.rules.masked, rest.split_first_chunk()) {
+        let (mask, rest) = match (self.masked, rest.split_first_chunk()) {
             (false, _) => ([0; 4], rest),
             (true, Some((mask, rest))) => (*mask, rest),
             (true, None) => return Ok(None),
@@ -222,7 +228,7 @@ impl Decoder {
         let unfinished = self.unfinished.as_deref();
         let before = unfinished.map_or(0, |message| message.payload.len());
         let is_compressed = unfinished.map_or(is_compressed, |message| message.is_compressed);
-        let max = self.rules.max_message_size;
+        let max = self.max_message_size as usize;
         // What cannot be made smaller grows a little when it is compressed; its real size is looked at later.
         let max = if is_compressed { max.saturating_add(max / 128 + 64) } else { max };
         if before.saturating_add(len) <= max { Ok(len) } else { Err(self.too_big()) }

@@ -1,5 +1,6 @@
 //! What a server tells of itself.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +8,7 @@ use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::IntoResponse;
 use channels::backend::Event;
-use channels::{ChannelLayer, UserId};
+use channels::{Category, ChannelLayer, Stats, UserId};
 use serde_json::{Value, json};
 
 use crate::told::{Happened, Reported};
@@ -68,10 +69,17 @@ pub(super) async fn status(State(app): State<App>) -> Result<Json<Value>, channe
         "connections": counts.connections,
         "users": counts.users,
         "here": { "connections": stats.connections, "users": stats.users, "groups": stats.groups,
-            "dropped": stats.dropped, "too_slow": stats.too_slow, "lost": stats.lost },
+            "dropped": stats.dropped, "too_slow": stats.too_slow, "lost": stats.lost,
+            "connections_total": stats.connections_total, "refused": stats.refused, "timed_out": stats.timed_out,
+            "protocol_errors": stats.protocol_errors, "messages_in": stats.messages_in,
+            "messages_out": stats.messages_out, "errors": errors(&stats) },
         "health": { "connected": health.connected, "reason": health.reason, "since": millis(health.since),
             "subscriptions": health.subscriptions, "pending": health.pending, "foreign": health.foreign },
     })))
+}
+
+fn errors(stats: &Stats) -> BTreeMap<&'static str, u64> {
+    Category::ALL.into_iter().map(|category| (category.as_str(), stats.errors(category))).collect()
 }
 
 pub(super) async fn group(State(app): State<App>, Path(group): Path<String>) -> Result<Json<usize>, channels::Error> {

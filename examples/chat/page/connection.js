@@ -57,7 +57,8 @@ export class Connection {
   #socket = null;
   #policy = FIRST_POLICY;
   #attempts = 0;
-  #notBefore = 0;
+  // When the server that went told this client to come back; nobody is awaited sooner.
+  #toldAt = null;
   #heardAt = 0;
   #probedAt = 0;
   #buffered = 0;
@@ -71,10 +72,10 @@ export class Connection {
     this.#user = user;
     this.#onFrame = onFrame;
     this.#onState = onState;
-    this.onOnline = () => { if (this.status.state === 'offline') this.retryNow(); };
+    this.onOnline = () => { if (this.#mayGoAtOnce()) this.retryNow(); };
     this.onVisible = () => {
       if (document.visibilityState !== 'visible') return;
-      if (this.status.state === 'offline') this.retryNow();
+      if (this.#mayGoAtOnce()) this.retryNow();
       else this.#checkLife();
     };
   }
@@ -97,6 +98,11 @@ export class Connection {
     for (const timer of Object.values(this.#timers)) clearTimeout(timer);
     this.#detach()?.close(1000, 'signed out');
     this.#failRequests();
+  }
+
+  // Without being asked by the user: not before this client's turn, where it was told one.
+  #mayGoAtOnce() {
+    return this.status.state === 'offline' && (this.#toldAt === null || Date.now() >= this.#toldAt);
   }
 
   retryNow() {
@@ -124,6 +130,7 @@ export class Connection {
 
   #open() {
     clearTimeout(this.#timers.retry);
+    this.#toldAt = null;
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(`${scheme}//${location.host}/ws/${encodeURIComponent(this.#user)}`, [PROTOCOL]);
     this.#socket = socket;
@@ -147,7 +154,7 @@ export class Connection {
     const data = frame.data !== null && typeof frame.data === 'object' ? frame.data : {};
     frame.data = data;
     if (frame.type === 'welcome') this.#welcome(data);
-    if (frame.type === '$reconnect') this.#notBefore = Date.now() + Math.max(0, Number(data.after_ms) || 0);
+    if (frame.type === '$reconnect') this.#toldAt = Date.now() + Math.max(0, Number(data.after_ms) || 0);
     const request = this.#requests.get(frame.re);
     frame.answers = request !== undefined;
     try {
@@ -169,7 +176,6 @@ export class Connection {
       max_attempts: Number.isInteger(attempts) && attempts >= 0 ? attempts : FIRST_POLICY.max_attempts,
       delay_ms: delay > 0 ? Math.min(delay, LONGEST_DELAY_MS) : FIRST_POLICY.delay_ms,
     };
-    this.#notBefore = 0;
     this.#probedAt = 0;
     this.#timers.stable = setTimeout(() => { this.#attempts = 0; }, STABLE_MS);
     this.#setStatus('online', 'Online');
@@ -197,14 +203,12 @@ export class Connection {
   }
 
   // Full jitter: anything between nothing and the exponential delay, so that the clients of a server that
-  // fell do not come back as one. 1013 asks for "later", which is at least one delay; `$reconnect` names
-  // the moment before which nobody is awaited.
+  // fell do not come back as one. 1013 asks for "later", which is at least one delay. `$reconnect` names this
+  // client's own turn, to which chance adds nothing; when that attempt fails, it is as after any other.
   #delay(code) {
     const base = this.#policy.delay_ms;
     const jitter = Math.random() * Math.min(LONGEST_DELAY_MS, base * 2 ** Math.min(this.#attempts, 16));
-    const told = this.#notBefore - Date.now();
-    this.#notBefore = 0;
-    if (told > 0) return told + Math.random() * base;
+    if (this.#toldAt !== null) return Math.max(0, this.#toldAt - Date.now());
     return code === 1013 ? base + jitter : jitter;
   }
 

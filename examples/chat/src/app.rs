@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::consumer::Chat;
+use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::{background, http, page};
 
@@ -57,6 +58,7 @@ impl FromRef<AppState> for Store {
 pub struct App {
     layer: ChannelLayer,
     store: Store,
+    metrics: Metrics,
 }
 
 /// Why the chat does not start.
@@ -102,7 +104,8 @@ impl App {
         let opened = tokio::task::spawn_blocking(move || Store::open(&url)).await;
         let store = opened.map_err(|error| StartError::Store(error.to_string()))??;
         let layer = ChannelLayer::connect(config).await.map_err(StartError::Layer)?;
-        Ok(Self { layer, store })
+        let metrics = Metrics::new(&layer).unwrap_or_else(|_| unreachable!("there are buckets"));
+        Ok(Self { layer, store, metrics })
     }
 
     /// Its channel layer.
@@ -129,6 +132,8 @@ impl App {
             .merge(page::routes())
             .layer(CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any))
             .with_state(AppState { store: self.store.clone(), layer: self.layer.clone() })
+            // Below the layer above: no page of another origin reads these.
+            .merge(self.metrics.clone().routes())
     }
 
     /// Serves until the signal, then drains.

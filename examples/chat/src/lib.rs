@@ -11,6 +11,7 @@ mod entering;
 mod files;
 mod http;
 mod messages;
+mod metrics;
 mod page;
 pub mod process;
 mod refusal;

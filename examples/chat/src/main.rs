@@ -33,5 +33,5 @@ async fn run() -> Result<(), StartError> {
         // Somebody may have closed the output; the chat runs all the same.
         let _ = writeln!(std::io::stdout(), "The chat is on http://{address}");
     }
-    app.serve(listener, process::stop_signal()).await
+    app.serve(listener, channels::shutdown_signal()).await
 }

@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(format!("{host}:{port}")).await?;
     eprintln!("echo listens on ws://{}/ws", listener.local_addr()?);
 
-    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(tokio::signal::ctrl_c())).await?;
+    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(channels::shutdown_signal())).await?;
     layer.drained().await;
     Ok(())
 }

@@ -113,12 +113,19 @@ async fn many_messages_on_the_way_come_back_in_order() {
 
 #[cfg(unix)]
 #[tokio::test]
-async fn an_interrupt_ends_it_in_good_order() {
+async fn ctrl_c_and_sigterm_end_it_in_good_order() {
+    for signal in ["-INT", "-TERM"] {
+        ends_in_good_order(signal).await;
+    }
+}
+
+#[cfg(unix)]
+async fn ends_in_good_order(signal: &str) {
     let mut echo = Echo::start(&[]).await;
     let mut socket = echo.connect().await;
     comes_back(&mut socket, Message::text("here")).await;
     let pid = echo.process.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-INT", &pid]).status().await.unwrap().success());
+    assert!(Command::new("kill").args([signal, &pid]).status().await.unwrap().success());
     match next(&mut socket).await {
         Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1012),
         other => panic!("{other:?}"),

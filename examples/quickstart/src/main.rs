@@ -48,7 +48,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
     eprintln!("ws://{}/ws", listener.local_addr()?);
-    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(tokio::signal::ctrl_c())).await?;
+    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(channels::shutdown_signal())).await?;
     layer.drained().await;
     Ok(())
 }

@@ -53,6 +53,32 @@ async fn two_clients_read_each_other() {
     hears(&mut ada, "two").await;
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_and_sigterm_end_it_in_good_order() {
+    for signal in ["-INT", "-TERM"] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+        let child = command.env("PORT", "0").stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut server = Server(child);
+        let mut lines = BufReader::new(server.0.stderr.take().expect("its output")).lines();
+        let url = lines.next().expect("a line").expect("its address");
+        let (mut ada, _) = connect_async(&url).await.expect("Ada connects");
+        let sent = Command::new("kill").args([signal, &server.0.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+        let ending = async {
+            let end = ada.next().await.expect("a frame").expect("whole");
+            let Message::Close(Some(frame)) = end else { panic!("{end:?}") };
+            assert_eq!(u16::from(frame.code), 1012, "{signal}");
+            // The answer to the close frame goes out with the next read.
+            while let Some(Ok(_)) = ada.next().await {}
+        };
+        timeout(Duration::from_secs(10), ending).await.expect("in time");
+        let ended = tokio::task::spawn_blocking(move || server.0.wait());
+        let ended = timeout(Duration::from_secs(10), ended).await.expect("in time").expect("waited");
+        assert_eq!(ended.expect("its end").code(), Some(0), "{signal}");
+    }
+}
+
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
 async fn say(client: &mut Client, text: &str) {

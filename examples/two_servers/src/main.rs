@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use channels::BackendType;
-use chat::{App, process};
+use chat::App;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -53,7 +53,7 @@ async fn run() -> Result<(), Failure> {
     };
     let (one, other) = (serve(one), serve(other));
     let signal = async {
-        process::stop_signal().await;
+        channels::shutdown_signal().await;
         stop.send_replace(true);
         Ok(())
     };

@@ -1,4 +1,4 @@
-//! One command starts two chats that hear each other, and Ctrl-C ends them with their Redis.
+//! One command starts two chats that hear each other, and Ctrl-C or SIGTERM ends them with their Redis.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
@@ -30,7 +30,13 @@ async fn until(socket: &mut Socket, words: &str) {
 }
 
 #[tokio::test]
-async fn two_people_on_two_ports_read_each_other_and_ctrl_c_ends_everything() {
+async fn two_people_on_two_ports_read_each_other_and_ctrl_c_or_sigterm_ends_everything() {
+    for signal in ["INT", "TERM"] {
+        read_each_other_until(signal).await;
+    }
+}
+
+async fn read_each_other_until(signal: &str) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_two-servers"));
     command.env_remove("REDIS_URL").env("PORT", "0").env("RUST_LOG", "error");
     let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
@@ -54,6 +60,6 @@ async fn two_people_on_two_ports_read_each_other_and_ctrl_c_ends_everything() {
     }
     drop(sockets);
     let id = child.id().unwrap().to_string();
-    assert!(Command::new("kill").args(["-s", "INT", &id]).status().await.unwrap().success());
+    assert!(Command::new("kill").args(["-s", signal, &id]).status().await.unwrap().success());
     assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
 }

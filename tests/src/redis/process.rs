@@ -1,7 +1,7 @@
 //! A process that ends with the test, however that ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{OnceLock, mpsc};
 use std::{env, io, thread};
 
@@ -63,9 +63,9 @@ impl Process {
     }
 
     /// Sends SIGTERM and waits for its end.
-    pub fn terminate(mut self) {
+    pub fn terminate(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        until("a process ends", || self.has_ended().then_some(()));
+        until("a process ends", || self.0.try_wait().unwrap())
     }
 
     fn pid(&self) -> Pid {

@@ -50,6 +50,7 @@ each_fault! { found_in_memory:
     mixed_kinds_of_topics_are_found = MixesKinds by names_are_distinct;
     lost_names_with_the_prefix_are_found = LosesPrefix by names_are_distinct;
     a_forgotten_exclusion_is_found = ForgetsExcluded by excluded_connection;
+    a_command_that_arrives_as_a_message_is_found = ForgetsContent by commands_are_no_messages;
     a_refusal_of_empty_topics_is_found = RefusesEmpty by empty_topics;
     doubled_subscriptions_are_found = SubscribesTwice by subscribing_again;
     lost_personal_messages_are_found = LosesPersonal by always_live_topics;

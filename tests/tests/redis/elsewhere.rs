@@ -5,7 +5,7 @@ use channels::{Delivery, Emitter};
 use channels_tests::probe::{ServerMessage, Text};
 use channels_tests::redis::RedisServer;
 
-use crate::servers::{config, heard, member, say, server};
+use crate::servers::{config, connected, heard, member, say, server};
 
 fn said(text: &str) -> ServerMessage {
     ServerMessage::Said(Text { text: text.to_owned() })
@@ -35,6 +35,26 @@ async fn an_emitter_reaches_everybody_and_is_no_server() {
     redis.kill_9();
     let error = emitter.send_to_group("rust", said("nobody hears it")).await.unwrap_err();
     assert!(matches!(error.delivery(), Some(Delivery::NotSent | Delivery::Unknown)));
+    emitter.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_emitter_closes_a_user_and_a_connection_and_a_tap_hears_no_command() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).build().unwrap();
+    let stage = server(&config).await;
+    let (mut ada, mut bob) = (connected(&stage, "ada").await, connected(&stage, "bob").await);
+    let user = channels::UserId::new("ada").unwrap();
+    let mut tap = Tap::connect(&config, &[Topic::User(&user)]).await.unwrap();
+    let emitter = Emitter::connect(&config).await.unwrap();
+    // The tap is subscribed as the server is.
+    assert_eq!(emitter.close_user("ada", "locked").await.unwrap().servers, Some(2));
+    let end = ada.closed().await;
+    assert_eq!((end.code().as_u16(), end.text()), (4501, "locked"));
+    emitter.close_connection(bob.connection().id(), "locked too").await.unwrap();
+    assert_eq!(bob.closed().await.text(), "locked too");
+    emitter.send_to_user("ada", said("a message")).await.unwrap();
+    assert_eq!(&*tap.recv().await.unwrap().envelope.payload, r#"{"type":"said","data":{"text":"a message"}}"#);
     emitter.close().await;
 }
 

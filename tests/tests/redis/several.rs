@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use channels::backend::Counts;
-use channels::{ChannelLayer, UserId};
+use channels::{ChannelLayer, CloseCode, CloseReason, UserId};
 use channels_tests::probe::ServerMessage::Said;
 use channels_tests::probe::{Group, Text};
 use channels_tests::redis::{RedisServer, eventually};
@@ -45,6 +45,31 @@ async fn a_user_a_connection_and_everybody_are_reached_from_another_server() {
         assert_eq!(heard(client).await, "all");
         client.assert_silent().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_user_is_closed_on_all_servers_behind_what_was_sent_before() {
+    let redis = RedisServer::start();
+    let (here, there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let mut ada = [connected(&here, "ada").await, connected(&here, "ada").await, connected(&there, "ada").await];
+    let mut bob = [connected(&here, "bob").await, connected(&there, "bob").await];
+    here.layer.send_to_user("ada", said("last words")).await.unwrap();
+    let receipt = here.layer.close_user("ada", "signed out").await.unwrap();
+    assert_eq!((receipt.local, receipt.servers), (2, Some(2)));
+    for window in &mut ada {
+        assert_eq!(heard(window).await, "last words");
+        let end = window.closed().await;
+        assert_eq!((end.code().as_u16(), end.text()), (4501, "signed out"));
+    }
+    // Over the other server, by its id, with another code.
+    let why = CloseReason::server(CloseCode::POLICY_VIOLATION, "banned");
+    here.layer.close_connection(bob[1].connection().id(), why).await.unwrap();
+    assert_eq!(bob[1].closed().await.code(), CloseCode::POLICY_VIOLATION);
+    bob[0].assert_silent().await;
+    let mut windows = [connected(&here, "eve").await, connected(&there, "eve").await];
+    there.layer.close_user_except("eve", windows[1].connection().id(), "elsewhere").await.unwrap();
+    assert_eq!(windows[0].closed().await.text(), "elsewhere");
+    windows[1].assert_silent().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

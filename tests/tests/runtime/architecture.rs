@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 const ORDER: [&[&str]; 11] = [
     &["close", "docs", "id", "names"],
     &["error"],
-    &["config", "message", "rate_limit", "stats", "validate", "websocket"],
+    &["config", "message", "rate_limit", "spans", "stats", "timings", "validate", "websocket"],
     &["backend"],
     &["connection"],
     &["layer"],
-    &["extract", "middleware"],
+    &["extract", "inspector", "metrics", "middleware"],
     &["consumer"],
     &["tls", "transport"],
     &["testing"],

@@ -2,36 +2,176 @@
 
 use std::time::Duration;
 
+use channels::testing::Client;
 use channels::{CloseCode, Config};
-use channels_tests::probe::{Stage, Text, World};
+use channels_tests::probe::{ServerMessage, Stage, Text, World};
 use channels_tests::watched::Watched;
 use serde_json::json;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
 
-#[tokio::test(start_paused = true)]
-async fn clients_with_the_extras_are_told_when_to_reconnect() {
-    let config = Config::builder().reconnect_delay(Duration::from_secs(4)).build().unwrap();
-    let stage = Stage::with(World::default(), config);
-    let mut waits = Vec::new();
-    let mut clients = Vec::new();
-    for _ in 0..50 {
-        clients.push(stage.connecting("-").protocol("channels.v1.json").await.unwrap());
-    }
-    let mut plain = stage.connect("-").await;
-    stage.layer.drain();
-    for client in &mut clients {
+const EXTRAS: &str = "channels.v1.json";
+
+/// When a client comes back that was closed: at once, or when it was told to.
+async fn comes_back(mut client: Client, is_told: bool) -> Instant {
+    let wait = if is_told {
         let told = client.next_message().await;
         assert_eq!(told.name, "$reconnect");
-        waits.push(told.data["after_ms"].as_u64().unwrap());
-        assert_eq!(client.closed().await.code(), CloseCode::SERVICE_RESTART);
+        told.data["after_ms"].as_u64().unwrap()
+    } else {
+        0
+    };
+    assert_eq!(client.closed().await.code(), CloseCode::SERVICE_RESTART);
+    Instant::now() + Duration::from_millis(wait)
+}
+
+/// A client whose session has not begun is told at once when it does; these tests are about the others.
+async fn are_there(stage: &Stage, clients: usize) {
+    stage.until(|_| stage.layer.registry().connection_count() == clients).await;
+}
+
+/// The most moments within any second.
+fn busiest_second(moments: &[Instant]) -> usize {
+    let after = |first: Instant| {
+        let second = first..first + Duration::from_secs(1);
+        moments.iter().filter(|at| second.contains(at)).count()
+    };
+    moments.iter().map(|first| after(*first)).max().unwrap_or(0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_come_back_a_second_than_the_rate() {
+    const RATE: usize = 20;
+    let config = Config::builder().reconnect_rate(RATE).drain_over(Duration::from_secs(4));
+    let stage = Stage::with(World::default(), config.build().unwrap());
+    let mut waiting = JoinSet::new();
+    for _ in 0..40 {
+        waiting.spawn(comes_back(stage.connect("-").await, false));
     }
-    assert!(waits.iter().all(|wait| *wait <= 4000), "{waits:?}");
-    let (early, late) =
-        (waits.iter().filter(|wait| **wait < 2000).count(), waits.iter().filter(|wait| **wait >= 2000).count());
-    assert!(early > 10 && late > 10, "spread over the delay: {waits:?}");
-    plain.assert_silent().await;
-    assert_eq!(plain.closed().await.code(), CloseCode::SERVICE_RESTART);
-    stage.layer.drained().await;
+    for _ in 0..160 {
+        waiting.spawn(comes_back(stage.connecting("-").protocol(EXTRAS).await.unwrap(), true));
+    }
+    are_there(&stage, 200).await;
+    let began = Instant::now();
+    let drained = stage.layer.drained().await;
+    assert_eq!((drained.closed, drained.dropped, drained.unsent), (200, 0, 0));
+    // Told clients wait for their turns, so that the server need not.
+    let took = began.elapsed();
+    assert!((3900..4500).contains(&took.as_millis()), "{took:?}");
+    let returns = waiting.join_all().await;
+    // A step of ten milliseconds at either end.
+    let busiest = busiest_second(&returns);
+    assert!((RATE - 2..=RATE + 2).contains(&busiest), "{busiest}");
+    let last = *returns.iter().max().unwrap() - began;
+    assert!((9..=11).contains(&last.as_secs()), "{last:?} for 200 at {RATE} a second");
     stage.empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_few_are_closed_at_once() {
+    let stage = Stage::new(World::default());
+    let mut waiting = JoinSet::new();
+    for _ in 0..3 {
+        waiting.spawn(comes_back(stage.connect("-").await, false));
+        waiting.spawn(comes_back(stage.connecting("-").protocol(EXTRAS).await.unwrap(), true));
+    }
+    are_there(&stage, 6).await;
+    let began = Instant::now();
+    stage.layer.drained().await;
+    assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    waiting.join_all().await;
+}
+
+/// Two a second, of which nobody knows which is the first.
+fn slowly() -> Config {
+    let config = Config::builder().reconnect_rate(2).drain_over(Duration::from_secs(5));
+    config.drain_timeout(Duration::from_secs(20)).build().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_not_closed_yet_goes_on_as_ever() {
+    let stage = Stage::with(World { groups: vec!["all"], ..World::default() }, slowly());
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(stage.connect("-").await);
+    }
+    stage.until(|_| stage.layer.registry().group_len("all") == 8).await;
+    stage.layer.drain();
+    for left in (1..8).rev() {
+        stage.until(|_| stage.layer.registry().connection_count() == left).await;
+        clients.retain(|client| stage.layer.registry().get(client.connection().id()).is_some());
+        assert_eq!(clients.len(), left, "closed one after the other");
+        let client = &mut clients[0];
+        client.send("echo", &Text { text: format!("{left} are left") }).await;
+        let receipt = stage.layer.send_to_group("all", ServerMessage::Said(Text { text: "to all".into() })).await;
+        assert_eq!(receipt.unwrap().local, left);
+        for (index, client) in clients.iter_mut().enumerate() {
+            if index == 0 {
+                let mut said = [client.recv::<Text>().await.text, client.recv::<Text>().await.text];
+                said.sort();
+                assert_eq!(said, [format!("{left} are left"), "to all".into()]);
+            } else {
+                assert_eq!(client.recv::<Text>().await.text, "to all");
+            }
+        }
+    }
+    assert_eq!(stage.layer.drained().await.unsent, 0);
+    stage.empty().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nobody_new_comes_in_from_the_first_moment() {
+    let stage = Stage::with(World::default(), slowly());
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(stage.connect("-").await);
+    }
+    are_there(&stage, 8).await;
+    let stop = tokio::spawn(stage.layer.shutdown_on(std::future::ready(())));
+    stage.until(|_| stage.layer.ready().is_err()).await;
+    let refused = stage.try_connect("-").await.unwrap_err();
+    assert_eq!((refused.status().as_u16(), refused.header("retry-after").is_some()), (503, true));
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(stage.layer.registry().connection_count() > 2, "they are closed one after the other");
+    assert!(!stop.is_finished(), "the listener stays until everybody has been told");
+    stage.layer.drained().await;
+    stop.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn when_all_have_gone_nothing_is_waited_for() {
+    let stage = Stage::with(World::default(), slowly());
+    let mut clients = Vec::new();
+    for _ in 0..8 {
+        clients.push(stage.connect("-").await);
+    }
+    are_there(&stage, 8).await;
+    let began = Instant::now();
+    let stop = tokio::spawn(stage.layer.shutdown_on(std::future::ready(())));
+    stage.until(|_| stage.layer.manager().is_draining()).await;
+    drop(clients);
+    let drained = stage.layer.drained().await;
+    stop.await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    assert!(drained.closed <= 2, "{drained:?}");
+}
+
+/// The closing leaves half of the deadline to what is queued.
+#[tokio::test(start_paused = true)]
+async fn the_closing_takes_half_of_the_deadline_at_most() {
+    let config = Config::builder().reconnect_rate(1).drain_over(Duration::from_secs(60));
+    let stage = Stage::with(World::default(), config.drain_timeout(Duration::from_secs(4)).build().unwrap());
+    let mut waiting = JoinSet::new();
+    for _ in 0..100 {
+        waiting.spawn(comes_back(stage.connecting("-").protocol(EXTRAS).await.unwrap(), true));
+    }
+    are_there(&stage, 100).await;
+    let began = Instant::now();
+    let drained = stage.layer.drained().await;
+    assert!((1900..2500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!((drained.closed, drained.dropped), (100, 0));
+    let returns = waiting.join_all().await;
+    assert_eq!(busiest_second(&returns), 1, "the rate holds all the same: the last waits for 99 seconds");
 }
 
 #[tokio::test(start_paused = true)]

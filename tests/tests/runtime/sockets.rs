@@ -1,7 +1,9 @@
 //! Over real sockets: upgrades, negotiation, closes, and a shutdown.
 
+use std::time::Duration;
+
 use channels::ClosedBy;
-use channels_tests::probe::{Stage, World};
+use channels_tests::probe::{ServerMessage, Stage, Text, World};
 use channels_tests::socket::{self, Socket};
 use futures_util::SinkExt;
 use serde_json::json;
@@ -126,6 +128,24 @@ async fn limits_refuse_before_the_upgrade() {
     assert_eq!(status("eve").await.0, 503);
     stage.layer.drain();
     assert_eq!(status("eve").await, (503, true));
+}
+
+#[tokio::test]
+async fn what_is_not_taken_until_the_drains_deadline_is_counted() {
+    let config = channels::Config::builder().outbox_bytes(64 << 20).drain_timeout(Duration::from_millis(200));
+    let stage = Stage::with(World { groups: vec!["all"], ..World::default() }, config.build().unwrap());
+    let server = socket::serve(&stage).await;
+    let _slow = server.connect("slow").await;
+    stage.until(|_| stage.layer.registry().group_len("all") == 1).await;
+    // More than the buffers of any socket.
+    for _ in 0..300 {
+        let message = ServerMessage::Said(Text { text: "x".repeat(50_000) });
+        stage.layer.send_to_group("all", message).await.unwrap();
+    }
+    let drained = stage.layer.drained().await;
+    assert_eq!((drained.closed, drained.dropped), (1, 0), "its session has ended");
+    assert!((1..300).contains(&drained.unsent), "{drained:?}");
+    assert_eq!(stage.world.ends()[0].code, 1012);
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ mod half_way;
 mod http2;
 mod listener;
 mod lost;
+mod origin;
 mod outlived;
 mod tcp;
 mod tls;

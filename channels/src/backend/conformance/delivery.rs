@@ -196,6 +196,28 @@ pub async fn excluded_connection<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     cluster.stop().await;
 }
 
+/// A command arrives as one, behind what was sent before it.
+///
+/// # Panics
+///
+/// Where it arrives as a message, or out of order.
+pub async fn commands_are_no_messages<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
+    const CHECK: &str = "commands_are_no_messages";
+    let cluster = Cluster::start(CHECK, make).await;
+    let at = user_named("commanded");
+    cluster.subscribe_all(&at).await;
+    let but_one = Envelope::command("{\"a\":1}").except(ConnectionId::new(1, 2));
+    let sent = [Envelope::new("before"), Envelope::command("{}"), but_one, Envelope::new("after")];
+    for envelope in &sent {
+        cluster.node(0).publish(&at, envelope.clone()).await;
+    }
+    for node in &cluster.nodes {
+        node.sink.exactly(CHECK, &at, sent.len()).await;
+        assert_eq!(node.sink.envelopes(&at), sent, "{CHECK}");
+    }
+    cluster.stop().await;
+}
+
 /// A topic that nobody has takes messages, and what was sent there is not kept for who comes later.
 ///
 /// # Panics

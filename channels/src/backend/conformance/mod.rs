@@ -23,7 +23,10 @@ mod rates;
 mod recorder;
 mod subscription;
 
-pub use delivery::{bytes_arrive_as_they_were, empty_topics, excluded_connection, names_are_distinct, one_order};
+pub use delivery::{
+    bytes_arrive_as_they_were, commands_are_no_messages, empty_topics, excluded_connection, names_are_distinct,
+    one_order,
+};
 pub use limits::{anonymous_limit, counts_add_up, dropped_admission, places_are_given_back, total_limit, user_limit};
 pub use rates::{rates_allow_a_burst, rates_are_kept_by_key, rates_are_shared, rates_refill};
 pub use subscription::{always_live_topics, live_when_subscribed, subscribing_again, unsubscribing_disturbs_nobody};
@@ -40,6 +43,7 @@ pub async fn check<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     bytes_arrive_as_they_were(&make).await;
     names_are_distinct(&make).await;
     excluded_connection(&make).await;
+    commands_are_no_messages(&make).await;
     empty_topics(&make).await;
 
     live_when_subscribed(&make).await;

@@ -5,7 +5,7 @@
 //! | 1 | `0xC5`, which begins no text |
 //! | 1 | the version, 1 |
 //! | 1 | the kind of topic: `g`, `u`, `c`, `b` |
-//! | 1 | the codec of the payload: `j` is JSON |
+//! | 1 | what the payload is: `j` a message in JSON, `c` a command in JSON |
 //! | 1 | flags: bit 0, one connection is left out; bit 1, there are hints |
 //! | 8 | the incarnation of the server that sent it |
 //! | 16 | with bit 0: incarnation and sequence of the connection that is left out |
@@ -18,13 +18,15 @@ use bytestring::ByteString;
 
 use super::hints;
 use super::names::Address;
-use crate::backend::{Envelope, Topic};
+use crate::backend::{Content, Envelope, Topic};
 use crate::id::ConnectionId;
 use crate::message::MessagePolicy;
 
 const MAGIC: u8 = 0xc5;
 const VERSION: u8 = 1;
-const JSON: u8 = b'j';
+const MESSAGE: u8 = b'j';
+/// Servers that do not know it drop it, and say so, as they do with all that is of a later version.
+const COMMAND: u8 = b'c';
 const EXCEPT: u8 = 1;
 const HINTS: u8 = 2;
 const FIXED_BYTES: usize = 13;
@@ -61,7 +63,10 @@ impl Header {
         rest.put_u8(MAGIC);
         rest.put_u8(VERSION);
         rest.put_u8(kind(topic));
-        rest.put_u8(JSON);
+        rest.put_u8(match envelope.content {
+            Content::Message => MESSAGE,
+            Content::Command => COMMAND,
+        });
         rest.put_u8(if except.is_some() { EXCEPT } else { 0 } | if hints.is_empty() { 0 } else { HINTS });
         rest.put_u64(origin);
         if let Some(except) = except {
@@ -103,9 +108,13 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         return Err(Foreign::LaterVersion);
     }
     let kind = bytes.try_get_u8().map_err(end)?;
-    let codec = bytes.try_get_u8().map_err(end)?;
+    let content = match bytes.try_get_u8().map_err(end)? {
+        MESSAGE => Content::Message,
+        COMMAND => Content::Command,
+        _ => return Err(Foreign::LaterVersion),
+    };
     let flags = bytes.try_get_u8().map_err(end)?;
-    if codec != JSON || flags & !(EXCEPT | HINTS) != 0 {
+    if flags & !(EXCEPT | HINTS) != 0 {
         return Err(Foreign::LaterVersion);
     }
     let _origin = bytes.try_get_u64().map_err(end)?;
@@ -120,7 +129,7 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
     };
     let policy = if flags & HINTS == 0 { MessagePolicy::OfConsumer } else { read_hints(&mut bytes)? };
     let payload = ByteString::try_from(bytes).map_err(|_| Foreign::NoText)?;
-    Ok((Envelope { except, policy, payload }, target))
+    Ok((Envelope { except, policy, content, payload }, target))
 }
 
 fn read_hints(bytes: &mut Bytes) -> Result<MessagePolicy, Foreign> {
@@ -149,7 +158,8 @@ mod tests {
         for payload in ["", "{}", "\0\r\n\u{1f980}"] {
             let latest = MessagePolicy::Latest(Key::new("cursor", &("ada",)).unwrap());
             let hinted = Envelope::new(payload).except(id).policy(latest);
-            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id), hinted] {
+            let plain = Envelope::new(payload);
+            for envelope in [plain.clone(), plain.except(id), Envelope::command(payload), hinted] {
                 for (topic, address, target) in [
                     (Topic::Group("rust"), Address::Group("rust".into()), None),
                     (Topic::User(&ada), Address::User(ada.clone()), None),

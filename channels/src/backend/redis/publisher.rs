@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 
 use super::net::Net;
 use super::{Fault, counts, publish, start, want};
-use crate::backend::{Counts, Delivery, Envelope, Events, Health, Published, Sink, Topic};
+use crate::backend::{Content, Counts, Delivery, Envelope, Events, Health, Published, Sink, Topic};
 use crate::config::Config;
 use crate::error::Error;
 use crate::id::UserId;
@@ -65,7 +65,7 @@ impl Drop for Publisher {
     }
 }
 
-/// Looks on at what is sent to a few topics, as a server with members of them would, and is none.
+/// Looks on at the messages that are sent to a few topics, as a server with members of them would, and is none.
 pub struct Tap {
     net: Arc<Net>,
     received: mpsc::Receiver<Delivery>,
@@ -80,6 +80,10 @@ impl Sink for Tapped {
     }
 
     fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        // It is no server: commands are nothing for it.
+        if envelope.content != Content::Message {
+            return 0;
+        }
         let delivery = Delivery { to: topic.into(), envelope: envelope.clone() };
         let taken = self.0.try_send(delivery).is_ok();
         self.1.fetch_add(u64::from(!taken), std::sync::atomic::Ordering::Relaxed);

@@ -4,7 +4,7 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use super::client::Client;
+use super::client::{Client, refused};
 use super::http::get;
 use super::server::{Folder, Server, fails};
 
@@ -18,6 +18,39 @@ async fn sigterm_tells_clients_to_come_back_and_ends_with_0() {
     let reconnect = bob.until("$reconnect").await;
     assert!(reconnect["after_ms"].is_u64(), "{reconnect}");
     assert_eq!(bob.close_code().await, Some(1012));
+    assert_eq!(code.await.unwrap(), Some(0));
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_it_as_well() {
+    let (server, _folder) = Server::start().await;
+    let mut ada = server.connect("ada").await;
+    let code = tokio::spawn(server.stop_by("INT"));
+    assert_eq!(ada.close_code().await, Some(1012));
+    assert_eq!(code.await.unwrap(), Some(0));
+}
+
+/// Two are closed a second apart; meanwhile the server says that it goes, lets nobody in, and works on.
+#[tokio::test]
+async fn while_clients_are_closed_one_by_one_the_chat_is_red_and_works_on() {
+    let variables = [("WS_RECONNECT_RATE", "1"), ("WS_DRAIN_OVER", "3s")];
+    let (server, _folder) = Server::with(&variables).await;
+    let address = server.address.clone();
+    let mut clients = Vec::new();
+    for user in ["ada", "bob", "eve"] {
+        let mut client = server.connect(user).await;
+        client.join("rust").await;
+        clients.push(client);
+    }
+    let code = tokio::spawn(server.stop());
+    // Whoever is closed first: the other two are still there.
+    while get(&address, "/readyz").await.status != 503 {}
+    assert_eq!(refused(&address, "/ws/late").await, 503);
+    let here = get(&address, "/api/status").await.json();
+    assert!(here["connections"].as_u64().unwrap() >= 1, "{here}");
+    for client in &mut clients {
+        assert_eq!(client.close_code().await, Some(1012));
+    }
     assert_eq!(code.await.unwrap(), Some(0));
 }
 

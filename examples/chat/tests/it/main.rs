@@ -8,6 +8,7 @@ mod client;
 mod http;
 mod lifecycle;
 mod messages;
+mod metrics;
 mod redis;
 mod rest;
 mod rooms;

@@ -71,9 +71,14 @@ impl Server {
     }
 
     /// SIGTERM, and the exit code.
-    pub async fn stop(mut self) -> Option<i32> {
+    pub async fn stop(self) -> Option<i32> {
+        self.stop_by("TERM").await
+    }
+
+    /// A signal, and the exit code.
+    pub async fn stop_by(mut self, signal: &str) -> Option<i32> {
         let id = self.child.id().unwrap().to_string();
-        assert!(Command::new("kill").arg(id).status().await.unwrap().success());
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().await.unwrap().success());
         timeout(PATIENCE, self.child.wait()).await.expect("the chat ends in time").unwrap().code()
     }
 }

@@ -1,0 +1,89 @@
+//! What servers are told to do with the members of a topic. It goes the way of messages, behind those that were sent
+//! before, and no client sees it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ConnectionManager;
+use crate::backend::{Envelope, Topic};
+use crate::close::{CloseCode, CloseReason};
+use crate::connection::Connection;
+use crate::error::Error;
+
+/// What is to be done.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Command {
+    /// The members' connections end.
+    Close {
+        /// The code of the close frame.
+        code: u16,
+        /// Its words.
+        reason: String,
+    },
+}
+
+impl Command {
+    pub(super) fn close(reason: CloseReason) -> Self {
+        // What must not go over the wire, such as a reason of a client's, is made one that may.
+        let reason = CloseReason::server(reason.code(), reason.text().to_owned());
+        Self::Close { code: reason.code().as_u16(), reason: reason.text().to_owned() }
+    }
+
+    pub(super) fn into_envelope(self) -> Result<Envelope, Error> {
+        Ok(Envelope::command(serde_json::to_string(&self).map_err(Error::internal)?))
+    }
+}
+
+/// Does what a command says with the local members of a topic, and says with how many.
+pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope: &Envelope) -> usize {
+    let command = match serde_json::from_str(&envelope.payload) {
+        Ok(command) => command,
+        Err(error) => {
+            tracing::warn!(%error, "a command of another version is not carried out");
+            return 0;
+        }
+    };
+    let mut members = members(manager, topic);
+    members.retain(|connection| Some(connection.id()) != envelope.except);
+    match command {
+        Command::Close { code, reason } => close(&members, code, &reason),
+    }
+    members.len()
+}
+
+/// No command is for everybody: a drain is this server's own.
+fn members(manager: &ConnectionManager, topic: Topic<'_>) -> Vec<Connection> {
+    match topic {
+        Topic::User(user) => manager.registry.user_connections(user),
+        Topic::Connection(id) => manager.registry.get(id).into_iter().collect(),
+        Topic::Group(group) => manager.registry.group_connections(group),
+        Topic::Broadcast => Vec::new(),
+    }
+}
+
+fn close(members: &[Connection], code: u16, reason: &str) {
+    let code = CloseCode::new(code).unwrap_or(CloseCode::CLOSED_BY_APPLICATION);
+    for connection in members {
+        tracing::debug!(connection = %connection.id(), %code, reason, "closed by a command");
+        connection.close_with(CloseReason::server(code, reason.to_owned()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_read_as_it_was_written() {
+        for (reason, written) in [
+            (CloseReason::from("bye \"\n"), r#"{"close":{"code":4501,"reason":"bye \"\n"}}"#),
+            (CloseReason::server(CloseCode::NORMAL, ""), r#"{"close":{"code":1000,"reason":""}}"#),
+            // Must not go over the wire, and does not.
+            (CloseReason::lost(), r#"{"close":{"code":1011,"reason":"the connection was lost"}}"#),
+        ] {
+            let envelope = Command::close(reason.clone()).into_envelope().unwrap();
+            assert_eq!(&*envelope.payload, written);
+            assert_eq!(serde_json::from_str::<Command>(written).unwrap(), Command::close(reason));
+        }
+    }
+}

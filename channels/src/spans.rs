@@ -1,0 +1,92 @@
+//! Spans: one for a connection, one for each of its messages, one for each send.
+//!
+//! They have a target of their own, so that whoever wants them names it, and the lines of the log that a level lets
+//! through cost no connection the memory of a span. Where nobody listens a span is a null pointer.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tracing::span::EnteredSpan;
+use tracing::{Instrument, Span};
+
+use crate::id::{ConnectionId, UserId};
+
+/// What a filter names: `RUST_LOG=info,channels::spans=debug`.
+const TARGET: &str = "channels::spans";
+
+/// A span that somebody listens to, or nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Traced(Option<Box<Span>>);
+
+impl Traced {
+    /// Allocates nothing for a span that is off.
+    fn of(span: Span) -> Self {
+        Self((!span.is_disabled()).then(|| Box::new(span)))
+    }
+
+    /// The one that this thread is in.
+    pub(crate) fn current() -> Self {
+        Self::of(Span::current())
+    }
+
+    /// A connection's whole life. What asked for it, such as the span of an HTTP request, ends long before, so it is
+    /// named as its cause and not as its parent.
+    pub(crate) fn connection(id: ConnectionId, user: Option<&UserId>, ip: Option<IpAddr>) -> Self {
+        let span = tracing::debug_span!(
+            target: TARGET,
+            parent: None,
+            "channels.connection",
+            connection = %id,
+            user = user.map(tracing::field::display),
+            peer = ip.map(tracing::field::display),
+            error_id = tracing::field::Empty,
+        );
+        if !span.is_disabled() {
+            span.follows_from(Span::current());
+        }
+        Self::of(span)
+    }
+
+    /// One message of a connection. `kind` is one of a consumer's names or a name of ours, never a client's words.
+    pub(crate) fn message(&self, kind: &'static str, request: Option<&impl fmt::Display>) -> Self {
+        Self::of(tracing::debug_span!(
+            target: TARGET,
+            parent: self.0.as_deref().and_then(Span::id),
+            "channels.message",
+            message_type = kind,
+            request = request.map(tracing::field::display),
+            error_id = tracing::field::Empty,
+        ))
+    }
+
+    /// One send, inside whatever its caller is in.
+    pub(crate) fn send(topic: &'static str, to: &impl fmt::Display) -> Self {
+        Self::of(tracing::debug_span!(
+            target: TARGET,
+            "channels.send",
+            topic,
+            to = %to,
+            local = tracing::field::Empty,
+            servers = tracing::field::Empty,
+        ))
+    }
+
+    /// For work that does not wait, until the guard is dropped.
+    pub(crate) fn entered(&self) -> Option<EnteredSpan> {
+        self.0.as_deref().map(|span| span.clone().entered())
+    }
+
+    /// In a box, which is no larger where nobody listens.
+    pub(crate) fn around<'a, T>(self, work: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+        match self.0 {
+            None => work.boxed(),
+            Some(span) => work.instrument(*span).boxed(),
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.0.is_some()
+    }
+}
