@@ -200,7 +200,37 @@ pub fn connect(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// others are extractors, taken one after the other. The first that fails answers the client; the
 /// handler is not called then. What the handler returns is the reply.
 ///
-/// The handlers of one connection run one after the other, in the order of the messages.
+/// # Options
+///
+/// ```text
+/// #[on("search", concurrency = 4, timeout = "5s")]
+/// async fn search(&self, query: Query, State(index): State<Index>) -> Result<Found, SearchError> { … }
+///
+/// #[on("move", concurrency = 8, ordered_by = "board")]
+/// async fn shift(&self, shift: Move, State(db): State<Db>) -> Result<(), BoardError> { … }
+/// ```
+///
+/// | option | meaning | without it |
+/// |---|---|---|
+/// | `timeout` | how long it may take: a whole number with `ms`, `s`, `m` or `h`. Then it is dropped where it is, the client gets `TIMEOUT_ERROR`, and the connection lives on | `WS_HANDLER_TIMEOUT` |
+/// | `concurrency` | how many of it run at once for one connection, 1 to 1000 | it runs alone |
+/// | `ordered_by` | a member of the payload that implements `Hash`: messages with the same value in it run in order, others overlap | nothing orders those that overlap |
+///
+/// # Order
+///
+/// The handlers of one connection run one after the other, in the order of the messages. A handler with `concurrency`
+/// is an `async fn` with `&self`, and does not keep those that come after it from beginning, if they have `concurrency`, too.
+/// A handler without it runs alone: it begins when all that came before it have ended, and nothing that came after it
+/// begins before it has ended. So `&mut self` is its own.
+///
+/// What may not begin yet is read no further: a client that asks for more than there are places is slowed down, not refused.
+/// Of those that wait for one with the same value of `ordered_by`, up to 32, or 64 KiB, let others pass. Each is one answer
+/// with its own `re`, in whatever order they end, and a panic, an error or a time-out is that of one message only. An
+/// `#[error]` function takes `&self` then, as it answers while others run. When the client leaves, or is closed, those that
+/// run may finish, as others may; `#[disconnect]` comes after all of them.
+///
+/// A payload that is `ordered_by` something is parsed before the handler's turn, and again in it. Whether a message overlaps
+/// is decided by the name it came with, before the middleware.
 #[proc_macro_attribute]
 pub fn on(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("on", item.into()).into()
@@ -214,7 +244,7 @@ pub fn on(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// The first argument is the frame, a `ByteString` or a `String`; the others are extractors. A `ByteString` or `String` that
-/// it returns is sent as a text frame.
+/// it returns is sent as a text frame. `#[on_text(timeout = "5s")]` gives it a time of its own, as of `#[on]`.
 #[proc_macro_attribute]
 pub fn on_text(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("on_text", item.into()).into()
@@ -229,6 +259,7 @@ pub fn on_text(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The first argument is the frame, `Bytes` or a `Vec<u8>`; the others are extractors. `Bytes` that it returns are sent as
 /// a binary frame. Without it, a binary frame is an error, unless a binary encoding was negotiated.
+/// `#[on_binary(timeout = "5s")]` gives it a time of its own, as of `#[on]`.
 #[proc_macro_attribute]
 pub fn on_binary(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("on_binary", item.into()).into()

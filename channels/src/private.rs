@@ -6,11 +6,12 @@ pub use axum::http::request::Parts;
 pub use axum::response::Response;
 pub use bytes::Bytes;
 pub use bytestring::ByteString;
+pub use futures_util::future::BoxFuture;
 
 pub use crate::connection::Connection;
 pub use crate::consumer::{
     AcceptArgument, Accepted, AcceptsByDefault, Consumer, Departed, ErrorArgument, FromBinary, FromText, IntoUser,
-    NoState, unknown_message,
+    NoState, Order, Overlap, Overlapping, Timeout, not_overlapping, unknown_message,
 };
 pub use crate::error::Error;
 pub use crate::extract::{
@@ -53,6 +54,33 @@ pub async fn check_rate<S: Sync, H: Hook>(cx: &Context<'_, S, H>, limit: &Limit)
 /// A handler's future. That it is not `Send` is said where it is made into this, at the handler, not of the impl.
 pub fn sendable<T>(future: impl Future<Output = T> + Send) -> impl Future<Output = T> + Send {
     future
+}
+
+/// A handler's time-out, of so many milliseconds.
+pub const fn timeout(millis: u64) -> Option<Timeout> {
+    Timeout::of_millis(millis)
+}
+
+/// What a message is ordered by.
+pub fn order<T: Order + ?Sized>(value: &T) -> u64 {
+    value.order()
+}
+
+/// A message that overlaps, where nothing else runs.
+pub fn alone<'a, C: Consumer>(
+    consumer: &'a C,
+    cx: &'a Context<'_, C::State>,
+    replies: &'a mut dyn ReplySink<C::Outgoing>,
+) -> BoxFuture<'a, Result<(), Error>> {
+    match consumer.shared() {
+        Some(shared) => shared.message(cx, replies),
+        None => boxed(std::future::ready(Err(unknown_message(cx.message().name())))),
+    }
+}
+
+/// A future of a trait's that is behind a pointer.
+pub fn boxed<'a, T>(future: impl Future<Output = T> + Send + 'a) -> BoxFuture<'a, T> {
+    Box::pin(future)
 }
 
 /// Stands in for `Validatable` where the feature is off, and says so.

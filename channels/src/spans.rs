@@ -86,6 +86,11 @@ impl Traced {
         }
     }
 
+    /// For work that lies in memory of its own.
+    pub(crate) fn into_span(self) -> Span {
+        self.0.map_or_else(Span::none, |span| *span)
+    }
+
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }

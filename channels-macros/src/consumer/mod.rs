@@ -1,12 +1,14 @@
 //! `#[consumer]`.
 
 mod check;
+mod duration;
 mod expand;
 mod helper;
 mod model;
 mod options;
 mod parse;
 mod rate_limit;
+mod running;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};

@@ -1,9 +1,10 @@
 //! A consumer, checked: what expansion writes down without a further question.
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Generics, Ident, LitStr, Path, Type};
+use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
 use super::rate_limit::Limit;
+use super::running::{Overlap, Running};
 use crate::outbox::Policy;
 
 /// All there is to know of a consumer.
@@ -26,6 +27,7 @@ pub(crate) struct Handler {
     pub(crate) message: LitStr,
     pub(crate) validate: bool,
     pub(crate) limit: Option<Limit>,
+    pub(crate) running: Running,
     pub(crate) function: Function,
 }
 
@@ -35,6 +37,7 @@ pub(crate) struct Hook {
     /// Where the role is given.
     pub(crate) span: Span,
     pub(crate) limit: Option<Limit>,
+    pub(crate) running: Running,
     pub(crate) function: Function,
 }
 
@@ -43,6 +46,8 @@ pub(crate) struct Function {
     pub(crate) name: Ident,
     pub(crate) is_async: bool,
     pub(crate) has_self: bool,
+    /// `&mut self`, where it takes that.
+    pub(crate) exclusive: Option<Receiver>,
     /// Their types, without `self`.
     pub(crate) arguments: Vec<Type>,
     pub(crate) output: Output,
@@ -96,6 +101,11 @@ impl Role {
 impl Consumer {
     pub(crate) fn hooks(&self, role: Role) -> impl Iterator<Item = &Hook> {
         self.hooks.iter().filter(move |hook| hook.role == role)
+    }
+
+    /// The handlers that may overlap, and how.
+    pub(crate) fn overlapping(&self) -> impl Iterator<Item = (&Handler, &Overlap)> {
+        self.handlers.iter().filter_map(|handler| Some((handler, handler.running.overlap.as_ref()?)))
     }
 
     /// All limits, with the functions they stand on.

@@ -6,12 +6,13 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::parse::{Parse, Parser};
 use syn::{Attribute, Ident, LitInt, LitStr, Meta};
 
+use super::duration::{self, Noun, duration};
 use crate::errors::Errors;
 use crate::names::suggestion;
 use crate::settings::{Setting, settings, split};
 
-/// The longest period.
-const MAX_PER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+/// What a limit's duration is called.
+const PERIOD: Noun = Noun { name: "period", of_zero: "would be no limit" };
 
 const EXAMPLE: &str = "such as `#[rate_limit(20, per = \"10s\")]`";
 
@@ -58,7 +59,7 @@ impl Limit {
             }
         };
         let rest = parts.into_iter().flat_map(|part| [part, quote::quote!(,)]).collect();
-        let mut limit = Self { count: 1, per: MAX_PER, by: By::default(), bucket };
+        let mut limit = Self { count: 1, per: duration::MAX, by: By::default(), bucket };
         let (mut says_per, mut is_right) = (false, true);
         for setting in settings(rest, &["per", "by", "bucket"], "`#[rate_limit]`", errors) {
             says_per |= setting.name == "per";
@@ -73,7 +74,7 @@ impl Limit {
 
     fn set(&mut self, setting: &Setting) -> syn::Result<()> {
         match setting.name.to_string().as_str() {
-            "per" => self.per = per(&setting.text("a period in quotes, such as `\"10s\"`")?)?,
+            "per" => self.per = duration(&setting.text("a period in quotes, such as `\"10s\"`")?, PERIOD)?,
             "by" => self.by = by(&setting.parse(Ident::parse, "`connection`, `user` or `ip`, without quotes")?)?,
             _ => self.bucket = bucket(setting.text("a name in quotes, such as `\"posting\"`")?)?,
         }
@@ -105,31 +106,6 @@ fn count(tokens: TokenStream) -> syn::Result<u32> {
     }
 }
 
-fn per(literal: &LitStr) -> syn::Result<Duration> {
-    let refused = |words: String| Err(syn::Error::new(literal.span(), words));
-    let text = literal.value();
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    if number.is_empty() {
-        return refused(format!("`{text}` is no period: expected a whole number with a unit, such as `10s`"));
-    }
-    let milliseconds: u64 = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "" => return refused(format!("`{text}` has no unit: expected `{text}ms`, `{text}s`, `{text}m` or `{text}h`")),
-        _ if unit.starts_with('.') => return refused(format!("`{text}` is no whole number: use a smaller unit")),
-        _ => return refused(format!("unknown unit `{unit}`: expected `ms`, `s`, `m` or `h`")),
-    };
-    // A number that does not fit is too long a period in any unit.
-    let milliseconds = number.parse::<u64>().unwrap_or(u64::MAX).saturating_mul(milliseconds);
-    match Duration::from_millis(milliseconds) {
-        Duration::ZERO => refused("a period of 0 would be no limit: expected `1ms` or more".into()),
-        per if per > MAX_PER => refused("a period is at most 365 days: `8760h`".into()),
-        per => Ok(per),
-    }
-}
-
 fn by(name: &Ident) -> syn::Result<By> {
     const KNOWN: [(&str, By); 3] = [("connection", By::Connection), ("user", By::User), ("ip", By::Ip)];
     let text = name.to_string();
@@ -148,26 +124,4 @@ fn bucket(literal: LitStr) -> syn::Result<LitStr> {
         return Err(syn::Error::new(literal.span(), words));
     }
     Ok(literal)
-}
-
-#[cfg(test)]
-mod tests {
-    use proc_macro2::Span;
-
-    use super::*;
-
-    fn read(text: &str) -> Result<Duration, String> {
-        per(&LitStr::new(text, Span::call_site())).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn a_period_is_a_whole_number_with_a_unit() {
-        assert_eq!(read("500ms"), Ok(Duration::from_millis(500)));
-        assert_eq!(read("10s"), Ok(Duration::from_secs(10)));
-        assert_eq!(read("5m"), Ok(Duration::from_secs(300)));
-        assert_eq!(read("8760h"), Ok(MAX_PER));
-        for wrong in ["", "s", "10", "10 s", "10d", "1.5s", "-1s", "0s", "8761h", "99999999999999999999h", "１s"] {
-            assert!(read(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -107,6 +107,224 @@ fn a_handler_with_all_there_is() {
 }
 
 #[test]
+fn handlers_that_overlap() {
+    let block = quote! {
+        impl Boards {
+            #[on("search", concurrency = 4, timeout = "5s")]
+            async fn search(&self, query: Query) -> Found {}
+            #[on("move", concurrency = 8, ordered_by = "board")]
+            async fn shift(&self, shift: Move) {}
+            #[error]
+            fn failed(&self, error: Error) {}
+            #[on_binary(timeout = "1m")]
+            fn binary(&mut self, data: Bytes) {}
+        }
+    };
+    check(
+        crate::consumer::consumer(quote!(crate = c, incoming = In, outgoing = Out), block),
+        1,
+        expect![[r#"
+        impl c::__private::Consumer for Boards {
+            type State = c::__private::NoState;
+            type Outgoing = Out;
+            const NAMES: &'static [&'static str] = &["search", "move"];
+            const LAYOUT: c::__private::Layout = <In as c::__private::Incoming>::LAYOUT;
+            const TAKES_BINARY: bool = true;
+            const TAKES_ERRORS: bool = true;
+            const BINARY_IS_READY: bool = true;
+            const BINARY_TIMEOUT: ::core::option::Option<c::__private::Timeout> = c::__private::timeout(
+                60000u64,
+            );
+            fn timeout(__name: &str) -> ::core::option::Option<c::__private::Timeout> {
+                match __name {
+                    "search" => const { c::__private::timeout(5000u64) }
+                    _ => ::core::option::Option::None,
+                }
+            }
+            const OVERLAPS: bool = true;
+            fn overlap(
+                __message: &c::__private::Message,
+            ) -> ::core::option::Option<c::__private::Overlap> {
+                match __message.name() {
+                    "search" => {
+                        ::core::option::Option::Some(
+                            c::__private::Overlap::new(1u16, 4u16, ::core::option::Option::None),
+                        )
+                    }
+                    "move" => {
+                        ::core::option::Option::Some(
+                            c::__private::Overlap::new(
+                                2u16,
+                                8u16,
+                                {
+                                    type __Message = c::__private::At<
+                                        {
+                                            c::__private::index(
+                                                <In as c::__private::Incoming>::NAMES,
+                                                "move",
+                                                "In",
+                                            )
+                                        },
+                                    >;
+                                    let __payload = <In as c::__private::HasMessage<
+                                        __Message,
+                                    >>::read(__message);
+                                    ::core::result::Result::ok(
+                                        ::core::result::Result::map(
+                                            __payload,
+                                            |__payload| c::__private::order(&__payload.board),
+                                        ),
+                                    )
+                                },
+                            ),
+                        )
+                    }
+                    _ => ::core::option::Option::None,
+                }
+            }
+            fn shared(
+                &self,
+            ) -> ::core::option::Option<
+                &dyn c::__private::Overlapping<c::__private::NoState, Out>,
+            > {
+                ::core::option::Option::Some(self)
+            }
+            async fn accept(
+                __parts: &mut c::__private::Parts,
+                __state: &c::__private::NoState,
+            ) -> ::core::result::Result<Self, c::__private::Response> {
+                ::core::result::Result::Ok(
+                    <Boards as c::__private::AcceptsByDefault>::accept_by_default(),
+                )
+            }
+            fn is_ready(__name: &str) -> bool {
+                match __name {
+                    "search" => false,
+                    "move" => false,
+                    _ => true,
+                }
+            }
+            async fn message(
+                &mut self,
+                __cx: &c::__private::Context<'_, c::__private::NoState>,
+                __replies: &mut dyn c::__private::ReplySink<Out>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                match __cx.message().name() {
+                    "search" => c::__private::alone(self, __cx, __replies).await,
+                    "move" => c::__private::alone(self, __cx, __replies).await,
+                    __unknown => {
+                        ::core::result::Result::Err(c::__private::unknown_message(__unknown))
+                    }
+                }
+            }
+            async fn failed(
+                &mut self,
+                __given: c::__private::Error,
+                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnError>,
+                __replies: &mut dyn c::__private::ReplySink<Out>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                let __argument_0 = <Error as c::__private::ErrorArgument>::from_error(__given);
+                let __returned = Self::failed(self, __argument_0);
+                <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+            }
+            async fn binary(
+                &mut self,
+                __given: c::__private::Bytes,
+                __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnFrame>,
+                __replies: &mut dyn c::__private::ReplySink<Out>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                let __argument_0 = <Bytes as c::__private::FromBinary>::from_binary(__given);
+                let __returned = Self::binary(self, __argument_0);
+                <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+            }
+        }
+        impl c::__private::Overlapping<c::__private::NoState, Out> for Boards {
+            fn message<'__a>(
+                &'__a self,
+                __cx: &'__a c::__private::Context<'_, c::__private::NoState>,
+                __replies: &'__a mut dyn c::__private::ReplySink<Out>,
+            ) -> c::__private::BoxFuture<'__a, ::core::result::Result<(), c::__private::Error>> {
+                c::__private::boxed(async move {
+                    match __cx.message().name() {
+                        "search" => {
+                            type __Message = c::__private::At<
+                                {
+                                    c::__private::index(
+                                        <In as c::__private::Incoming>::NAMES,
+                                        "search",
+                                        "In",
+                                    )
+                                },
+                            >;
+                            let __argument_0 = <Query as c::__private::FirstArgument<
+                                <In as c::__private::HasMessage<__Message>>::Payload,
+                                <In as c::__private::HasMessage<__Message>>::Kind,
+                                c::__private::NoState,
+                            >>::take(__cx, <In as c::__private::HasMessage<__Message>>::read)
+                                .await?;
+                            let __returned = c::__private::sendable(
+                                    Self::search(self, __argument_0),
+                                )
+                                .await;
+                            <Found as c::__private::Reply<Out>>::reply(__returned, __replies)
+                        }
+                        "move" => {
+                            type __Message = c::__private::At<
+                                {
+                                    c::__private::index(
+                                        <In as c::__private::Incoming>::NAMES,
+                                        "move",
+                                        "In",
+                                    )
+                                },
+                            >;
+                            let __argument_0 = <Move as c::__private::FirstArgument<
+                                <In as c::__private::HasMessage<__Message>>::Payload,
+                                <In as c::__private::HasMessage<__Message>>::Kind,
+                                c::__private::NoState,
+                            >>::take(__cx, <In as c::__private::HasMessage<__Message>>::read)
+                                .await?;
+                            let __returned = c::__private::sendable(
+                                    Self::shift(self, __argument_0),
+                                )
+                                .await;
+                            <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+                        }
+                        __unknown => {
+                            ::core::result::Result::Err(c::__private::not_overlapping(__unknown))
+                        }
+                    }
+                })
+            }
+            fn failed<'__a>(
+                &'__a self,
+                __given: c::__private::Error,
+                __cx: &'__a c::__private::Context<
+                    '_,
+                    c::__private::NoState,
+                    c::__private::OnError,
+                >,
+                __replies: &'__a mut dyn c::__private::ReplySink<Out>,
+            ) -> c::__private::BoxFuture<'__a, ::core::result::Result<(), c::__private::Error>> {
+                c::__private::boxed(async move {
+                    let __argument_0 = <Error as c::__private::ErrorArgument>::from_error(
+                        __given,
+                    );
+                    let __returned = Self::failed(self, __argument_0);
+                    <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+                })
+            }
+        }
+        const _: () = c::__private::complete(
+            <In as c::__private::Incoming>::NAMES,
+            &["search", "move"],
+            "Boards",
+        );
+    "#]],
+    );
+}
+
+#[test]
 fn every_hook() {
     let block = quote! {
         impl Echo {

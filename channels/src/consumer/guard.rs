@@ -2,13 +2,16 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
+use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::{FutureExt, poll};
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
@@ -28,6 +31,35 @@ impl Deadlines {
     pub(super) fn of(layer: &ChannelLayer) -> Self {
         let config = layer.config();
         Self { handler: config.handler_timeout(), leaving: config.disconnect_timeout() }
+    }
+
+    /// The same, for a handler that may say itself how long it takes.
+    pub(super) fn of_handler(self, timeout: Option<Timeout>) -> Self {
+        Self { handler: timeout.map_or(self.handler, Timeout::duration), ..self }
+    }
+
+    /// While the client is there.
+    pub(super) fn handler(&self) -> Duration {
+        self.handler
+    }
+}
+
+/// How long a handler may take that says so itself: whole milliseconds, at least one.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeout(NonZeroU64);
+
+impl Timeout {
+    /// The macro has checked that it is none of 0, and not too long for a clock.
+    pub const fn of_millis(millis: u64) -> Option<Self> {
+        match NonZeroU64::new(millis) {
+            Some(millis) => Some(Self(millis)),
+            None => None,
+        }
+    }
+
+    fn duration(self) -> Duration {
+        Duration::from_millis(self.0.get())
     }
 }
 
@@ -93,6 +125,62 @@ pub(super) async fn attend<R: Source, T>(
     };
     connection.set_handling(false);
     outcome
+}
+
+/// Until when handlers that run beside each other may finish, once the client has left or is about to be closed.
+pub(super) struct Leaving {
+    time: Duration,
+    until: OnceLock<Instant>,
+    begun: CancellationToken,
+}
+
+impl Leaving {
+    pub(super) fn of(layer: &ChannelLayer) -> Self {
+        let time = Deadlines::of(layer).leaving;
+        Self { time, until: OnceLock::new(), begun: CancellationToken::new() }
+    }
+
+    /// The client left then, or this server began to close; the first time counts.
+    pub(super) fn begin(&self, since: Instant) {
+        if self.until.set(since + self.time).is_ok() {
+            self.begun.cancel();
+        }
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun.is_cancelled()
+    }
+
+    async fn deadline(&self) -> Instant {
+        self.begun.cancelled().await;
+        // It is set before it is told.
+        self.until.get().copied().unwrap_or_else(Instant::now)
+    }
+}
+
+/// Runs a hook, [`caught`], to its end or its deadline, while somebody else reads: as [`attend`].
+pub(super) async fn timed(
+    work: impl Future<Output = Result<(), Error>>,
+    timeout: Duration,
+    leaving: &Leaving,
+) -> Result<(), Error> {
+    let mut work = pin!(work);
+    if let Poll::Ready(outcome) = poll!(work.as_mut()) {
+        return outcome;
+    }
+    let mut deadline = pin!(tokio::time::sleep(timeout));
+    let (mut left, mut has_left) = (pin!(leaving.deadline()), false);
+    loop {
+        tokio::select! {
+            biased;
+            outcome = &mut work => return outcome,
+            () = &mut deadline => return late(),
+            until = &mut left, if !has_left => {
+                has_left = true;
+                shorten(deadline.as_mut(), until);
+            }
+        }
+    }
 }
 
 fn shorten(deadline: Pin<&mut Sleep>, to: Instant) {

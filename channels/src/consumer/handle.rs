@@ -1,23 +1,25 @@
 //! One message's way to its handler, and what is told of it.
 
+use std::marker::PhantomData;
 use std::pin::pin;
 use std::task::{self, Poll, Waker};
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
 use super::guard::{Deadlines, attend, caught, caught_now, late};
 use super::inbox::{Inbox, Source};
+use super::reading::{Read, Reading};
 use super::session::{Session, Step};
 use crate::close::CloseReason;
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode, unix_seconds};
+use crate::error::{Error, ErrorCode};
 use crate::extract::{Context, OnFrame};
-use crate::message::{Frame, Message, RequestId, control_frame, expired, undecodable, unexpected_binary};
+use crate::layer::ChannelLayer;
+use crate::message::{Frame, Message, RequestId};
 use crate::spans::Traced;
 use crate::timings::{BINARY, TEXT, UNKNOWN};
 
@@ -34,6 +36,8 @@ pub(super) enum Waiting {
     Connect,
     Raw(Frame),
     Failed(Box<Failed>),
+    /// One that waited until no handler ran beside it any more.
+    Message(Box<Message>, Traced),
 }
 
 /// An error that has to be answered, of a message with this name.
@@ -52,11 +56,8 @@ impl Failed {
     }
 }
 
-/// What the framework answers itself, where the consumer has no such message.
-const OF_THE_FRAMEWORK: [&str; 2] = ["ping", "pong"];
-
 /// A name that is known while compiling, so that what is kept by names is bounded.
-fn known<C: Consumer>(name: &str) -> &'static str {
+pub(super) fn known<C: Consumer>(name: &str) -> &'static str {
     C::NAMES.iter().find(|known| **known == name).copied().unwrap_or(UNKNOWN)
 }
 
@@ -74,6 +75,7 @@ impl Waiting {
             Self::Connect => connection.span().clone(),
             Self::Raw(frame) => connection.span().message(kind(frame), None::<&RequestId>),
             Self::Failed(failed) => std::mem::take(&mut failed.span),
+            Self::Message(_, span) => std::mem::take(span),
         }
     }
 }
@@ -91,45 +93,36 @@ impl Left {
 impl<C: Consumer> Session<C> {
     /// A text frame: handled at once where nothing in its way waits.
     pub(super) fn text(&mut self, text: ByteString, at: Instant) -> Left {
-        let frame = Frame::Text(text);
-        if let Err(error) = self.inspect(&frame) {
-            return Left::failed(error);
-        }
-        match frame {
-            Frame::Text(text) if !C::TAKES_TEXT => self.envelope(text, at),
-            frame => self.raw_at_once(frame),
-        }
+        let read = self.reading().text(text, at);
+        self.at_once(read)
     }
 
     /// A binary frame: as [`Session::text`].
     pub(super) fn binary(&mut self, data: Bytes, at: Instant) -> Left {
-        let frame = Frame::Binary(data.clone());
-        if let Err(error) = self.inspect(&frame) {
-            return Left::failed(error);
-        }
-        let serializer = self.layer.serializers().get(usize::from(self.connection.link().variant.serializer));
-        match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
-            Some(serializer) => match undecodable(&**serializer, data) {
-                Ok(json) => self.envelope(json, at),
-                Err(error) => Left::failed(error),
-            },
-            None if C::TAKES_BINARY => self.raw_at_once(frame),
-            None => Left::failed(unexpected_binary()),
-        }
+        let read = self.reading().binary(data, at);
+        self.at_once(read)
     }
 
-    fn inspect(&self, frame: &Frame) -> Result<(), Error> {
-        if self.middleware.is_empty() {
-            return Ok(());
+    fn reading(&self) -> Reading<'_, C> {
+        let Self { connection, layer, middleware, .. } = self;
+        Reading { connection, layer, middleware, of: PhantomData }
+    }
+
+    fn at_once(&mut self, read: Read) -> Left {
+        match read {
+            Read::Done => Left::Nothing,
+            Read::Message(message, span) => self.message_at_once(message, span),
+            Read::Raw(frame) => self.raw_at_once(frame),
+            Read::Failed(failed) => Left::Other(Waiting::Failed(failed)),
         }
-        caught_now(|| self.middleware.iter().try_for_each(|middleware| middleware.inspect(frame, &self.connection)))
     }
 
     /// What a handler gets may be kept, so it is a copy: the frame lies in memory that others share.
     fn raw_at_once(&mut self, frame: Frame) -> Left {
-        let (frame, is_ready) = match frame {
-            Frame::Text(text) => (Frame::Text(ByteString::from(&*text)), C::TEXT_IS_READY),
-            Frame::Binary(data) => (Frame::Binary(Bytes::copy_from_slice(&data)), C::BINARY_IS_READY),
+        let frame = frame.detached();
+        let is_ready = match &frame {
+            Frame::Text(_) => C::TEXT_IS_READY,
+            Frame::Binary(_) => C::BINARY_IS_READY,
         };
         if !is_ready {
             return Left::Other(Waiting::Raw(frame));
@@ -157,22 +150,8 @@ impl<C: Consumer> Session<C> {
         }
     }
 
-    fn envelope(&mut self, json: ByteString, at: Instant) -> Left {
-        let message = match Message::read(json, C::LAYOUT, at) {
-            Ok(message) => message,
-            Err(rejected) => return Left::of_message(rejected.error, Request::refused(rejected.re), None),
-        };
-        let kind = known::<C>(message.name());
-        let ours = OF_THE_FRAMEWORK.iter().find(|name| kind == UNKNOWN && **name == message.name());
-        let span = self.connection.span().message(ours.unwrap_or(&kind), message.id());
+    fn message_at_once(&mut self, message: Message, span: Traced) -> Left {
         let inside = span.entered();
-        if message.is_expired() {
-            self.layer.manager().counters.expired();
-            return Left::of_message(expired(), Request::of(&message), Some(message.shared_name()));
-        }
-        if ours.is_some() && self.of_the_framework(&message) {
-            return Left::Nothing;
-        }
         if !self.middleware.is_empty() || !C::is_ready(message.name()) {
             drop(inside);
             return Left::Message(message, span);
@@ -187,7 +166,7 @@ impl<C: Consumer> Session<C> {
             answers.succeeded()
         });
         if outcome.is_some() {
-            connection.link().handled(kind, Some(at), began);
+            connection.link().handled(known::<C>(message.name()), Some(message.received_at()), began);
         }
         match outcome {
             None => {
@@ -219,6 +198,14 @@ impl<C: Consumer> Session<C> {
                 let Failed { error, request, name, span: _ } = *failed;
                 self.settle(inbox, Err(error), request, name.as_deref()).await
             }
+            // All of this is in its span.
+            Waiting::Message(message, _) => match self.handling(*message, Traced::default(), inbox).attended().await? {
+                Err(Waiting::Failed(failed)) => {
+                    let Failed { error, request, name, span: _ } = *failed;
+                    self.settle(inbox, Err(error), request, name.as_deref()).await
+                }
+                Ok(()) | Err(_) => Ok(()),
+            },
         }
     }
 
@@ -235,7 +222,11 @@ impl<C: Consumer> Session<C> {
     }
 
     async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
-        let deadlines = Deadlines::of(&self.layer);
+        let timeout = match &frame {
+            Frame::Text(_) => C::TEXT_TIMEOUT,
+            Frame::Binary(_) => C::BINARY_TIMEOUT,
+        };
+        let deadlines = Deadlines::of(&self.layer).of_handler(timeout);
         let Self { consumer, connection, layer, state, .. } = self;
         let (kind, began) = (kind(&frame), connection.link().begin());
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
@@ -252,29 +243,6 @@ impl<C: Consumer> Session<C> {
         outcome
     }
 
-    /// The framework's own messages; whether it was one.
-    fn of_the_framework(&self, message: &Message) -> bool {
-        #[derive(Serialize)]
-        struct Pong {
-            timestamp: f64,
-        }
-        let answer = match message.name() {
-            "ping" => {
-                let pong = Pong { timestamp: unix_seconds(std::time::SystemTime::now()) };
-                control_frame(C::LAYOUT, "pong", Some(&pong), message.id())
-            }
-            // Its arrival was its purpose.
-            "pong" => match message.id() {
-                Some(re) => control_frame::<()>(C::LAYOUT, "$ok", None, Some(re)),
-                None => return true,
-            },
-            _ => return false,
-        };
-        // Fails only where the connection is ending, which the loop sees by itself.
-        let _ = answer.and_then(|frame| self.connection.send_json(&frame));
-        true
-    }
-
     /// Counts, logs and answers an error; whether the connection ends with it.
     async fn settle<R: Source>(
         &mut self,
@@ -284,14 +252,8 @@ impl<C: Consumer> Session<C> {
         name: Option<&str>,
     ) -> Step {
         let Err(error) = outcome else { return Ok(()) };
-        let error = error.located(self.connection.id(), self.connection.user(), name);
-        if self.connection.is_closing() && error.code() == ErrorCode::ConnectionError {
-            // A send to this very connection failed, which is ending: nobody is left to be told.
-            return Ok(());
-        }
-        self.layer.manager().failed(&error);
-        let end =
-            error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()));
+        let Some(error) = noted(error, &self.connection, &self.layer, name) else { return Ok(()) };
+        let end = ending(&error);
         self.answer(inbox, error, request).await;
         end.map_or(Ok(()), Err)
     }
@@ -315,10 +277,31 @@ impl<C: Consumer> Session<C> {
         } else {
             answers.failed(&error)
         };
-        if let Err(error) = told {
-            tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
-        }
+        untold(told, connection);
     }
+}
+
+/// Counts and logs an error; `None` where nobody is left to be told.
+pub(super) fn noted(error: Error, connection: &Connection, layer: &ChannelLayer, name: Option<&str>) -> Option<Error> {
+    let error = error.located(connection.id(), connection.user(), name);
+    if connection.is_closing() && error.code() == ErrorCode::ConnectionError {
+        // A send to this very connection failed, which is ending.
+        return None;
+    }
+    layer.manager().failed(&error);
+    Some(error)
+}
+
+/// Whoever could not be told is leaving.
+pub(super) fn untold(told: Result<(), Error>, connection: &Connection) {
+    if let Err(error) = told {
+        tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
+    }
+}
+
+/// Why the connection ends with an error, where it does.
+pub(super) fn ending(error: &Error) -> Option<CloseReason> {
+    error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()))
 }
 
 /// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened

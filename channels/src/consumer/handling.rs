@@ -10,8 +10,8 @@ use futures_util::future::BoxFuture;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, caught, late};
-use super::handle::Failed;
+use super::guard::{Deadlines, Timeout, attend, caught, late};
+use super::handle::{Failed, Waiting};
 use super::inbox::{Inbox, Source};
 use super::session::{Next as Arrived, Session, Step, last_words, next, restarting, room};
 use crate::close::CloseReason;
@@ -25,13 +25,15 @@ use crate::spans::Traced;
 use crate::timings::UNKNOWN;
 
 /// A handler has ended.
-pub(super) type Outcome = Result<(), Box<Failed>>;
+type Handled = Result<(), Box<Failed>>;
+/// The same, and what else is still to be done.
+pub(super) type Outcome = Result<(), Waiting>;
 
 /// A handler at work. Most end when they are first polled; what the others need while they wait is not in their box.
 pub(super) struct Handling<'a, 'i, R> {
-    work: BoxFuture<'a, Outcome>,
-    connection: &'a Connection,
+    work: BoxFuture<'a, Handled>,
     layer: &'a ChannelLayer,
+    timeout: Option<Timeout>,
     inbox: &'a mut Inbox<'i, R>,
 }
 
@@ -45,6 +47,7 @@ impl<C: Consumer> Session<C> {
     ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let (connection, layer, state) = (&*connection, &*layer, &*state);
+        let timeout = C::timeout(message.name());
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
             let (arrived, began) = (message.received_at(), connection.link().begin());
@@ -74,7 +77,7 @@ impl<C: Consumer> Session<C> {
                 Failed::new(error, request, Some(name))
             })
         };
-        Handling { work: span.around(work), connection, layer, inbox }
+        Handling { work: span.around(work), layer, timeout, inbox }
     }
 }
 
@@ -89,11 +92,13 @@ fn poll_unless_late(
 
 impl<'a, R: Source> Handling<'a, '_, R> {
     /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
-    fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
-        let Self { mut work, connection, layer, inbox } = self;
+    pub(super) fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
+        let Self { mut work, layer, timeout, inbox } = self;
         async move {
+            let connection = inbox.connection().clone();
+            let deadlines = Deadlines::of(layer).of_handler(timeout);
             let attended = async {
-                match attend(inbox, connection, Deadlines::of(layer), work.as_mut()).await {
+                match attend(inbox, &connection, deadlines, work.as_mut()).await {
                     Some(outcome) => outcome,
                     None => {
                         // What it replied before and what is told of it are its own work.
@@ -104,7 +109,8 @@ impl<'a, R: Source> Handling<'a, '_, R> {
                     }
                 }
             };
-            layer.manager().deadline.run_until_cancelled(attended).await.ok_or_else(restarting)
+            let attended = layer.manager().deadline.run_until_cancelled(attended).await;
+            attended.map(|handled| handled.map_err(Waiting::Failed)).ok_or_else(restarting)
         }
         .boxed()
     }
@@ -175,7 +181,7 @@ impl Future for Work<'_> {
             Self::Done | Self::Failed(_) | Self::Ends(_) => {}
         }
         Poll::Ready(match std::mem::replace(&mut *self, Self::Done) {
-            Self::Failed(failed) => Ok(Err(failed)),
+            Self::Failed(failed) => Ok(Err(Waiting::Failed(failed))),
             Self::Ends(reason) => Err(*reason),
             _ => Ok(Ok(())),
         })

@@ -1,12 +1,17 @@
 //! Consumers: what `#[consumer]` makes of an impl block, and the session that runs one.
 
 mod answer;
+mod beside;
 mod guard;
 mod handle;
 mod handling;
 mod hooks;
 mod inbox;
+mod overlap;
+mod overlapping;
+mod reading;
 mod session;
+mod slots;
 
 use std::future::Future;
 
@@ -16,15 +21,19 @@ use axum::response::Response;
 use bytes::Bytes;
 use bytestring::ByteString;
 #[doc(hidden)]
+pub use guard::Timeout;
+#[doc(hidden)]
 pub use hooks::{AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser};
 pub(crate) use inbox::{Received, Source};
+#[doc(hidden)]
+pub use overlap::{Order, Overlap, Overlapping, not_overlapping};
 pub(crate) use session::Session;
 
 use crate::close::CloseReason;
 use crate::error::{Error, ErrorCode, MAX_SHOWN_TYPE_CHARS};
 use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame};
 use crate::id::UserId;
-use crate::message::{Layout, OutboxPolicy, Outgoing, ReplySink};
+use crate::message::{Layout, Message, OutboxPolicy, Outgoing, ReplySink};
 
 /// The state of a consumer that asks for none; every router can give it.
 ///
@@ -39,7 +48,7 @@ impl<S> FromRef<S> for NoState {
 }
 
 /// What runs one connection: written by `#[consumer]`, not by hand. One value lives as long as one
-/// connection; its hooks run one after the other.
+/// connection; its hooks run one after the other, but for handlers with `concurrency`.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a consumer",
     label = "needs a `#[consumer(incoming = …)]` impl block"
@@ -74,6 +83,15 @@ pub trait Consumer: Sized + Send + 'static {
     /// [`Consumer::binary`] does not wait, unless an extractor does.
     #[doc(hidden)]
     const BINARY_IS_READY: bool = false;
+    /// How long [`Consumer::text`] may take, where it says so itself.
+    #[doc(hidden)]
+    const TEXT_TIMEOUT: Option<Timeout> = None;
+    /// How long [`Consumer::binary`] may take, where it says so itself.
+    #[doc(hidden)]
+    const BINARY_TIMEOUT: Option<Timeout> = None;
+    /// Some of its handlers may run beside others: [`Consumer::overlap`] says which.
+    #[doc(hidden)]
+    const OVERLAPS: bool = false;
     /// A limit counts by address, which needs the server's connect info.
     #[doc(hidden)]
     const LIMITS_BY_IP: bool = false;
@@ -94,6 +112,26 @@ pub trait Consumer: Sized + Send + 'static {
     fn is_ready(name: &str) -> bool {
         let _ = name;
         false
+    }
+
+    /// How long the handler of a message may take, where it says so itself.
+    #[doc(hidden)]
+    fn timeout(name: &str) -> Option<Timeout> {
+        let _ = name;
+        None
+    }
+
+    /// How a message's handler runs beside others, where it may.
+    #[doc(hidden)]
+    fn overlap(message: &Message) -> Option<Overlap> {
+        let _ = message;
+        None
+    }
+
+    /// Itself, as the handlers share it that run beside each other.
+    #[doc(hidden)]
+    fn shared(&self) -> Option<&dyn Overlapping<Self::State, Self::Outgoing>> {
+        None
     }
 
     /// After the upgrade.

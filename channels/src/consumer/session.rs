@@ -94,12 +94,12 @@ impl<C: Consumer> Session<C> {
                 // thousands of them must not keep everybody else from being written to.
                 tokio::task::coop::consume_budget().await;
                 let work = Waits::new(self, &mut inbox).await;
-                let failed = match work.await {
+                let waiting = match work.await {
                     Ok(Ok(())) => continue,
-                    Ok(Err(failed)) => failed,
+                    Ok(Err(waiting)) => waiting,
                     Err(reason) => return reason,
                 };
-                if let Err(reason) = self.until_the_deadline(Waiting::Failed(failed), &mut inbox).await {
+                if let Err(reason) = self.until_the_deadline(waiting, &mut inbox).await {
                     return reason;
                 }
             }
@@ -126,6 +126,7 @@ impl<C: Consumer> Session<C> {
         drop(inside);
         match left {
             Left::Nothing => Work::Done,
+            Left::Message(message, span) if C::OVERLAPS => self.beside_others(message, span, inbox, cx),
             Left::Message(message, span) => Work::begin(self.handling(message, span, inbox), cx),
             Left::Other(waiting) => Work::Waits(self.until_the_deadline(waiting, inbox)),
         }

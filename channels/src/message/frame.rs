@@ -23,6 +23,14 @@ impl Frame {
         }
     }
 
+    /// The same in memory of its own, to be kept: what was just read may lie in a buffer that others share.
+    pub(crate) fn detached(self) -> Self {
+        match self {
+            Self::Text(text) => Self::Text(ByteString::from(&*text)),
+            Self::Binary(data) => Self::Binary(Bytes::copy_from_slice(&data)),
+        }
+    }
+
     /// Whether it has no payload.
     pub fn is_empty(&self) -> bool {
         self.len() == 0

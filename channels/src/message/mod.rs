@@ -161,6 +161,12 @@ impl Message {
         &self.frame[part.clone()]
     }
 
+    /// The same in memory of its own, to be kept: its frame may lie in a buffer that others share.
+    pub(crate) fn detached(mut self) -> Self {
+        self.frame = ByteString::from(&*self.frame);
+        self
+    }
+
     /// Parses the payload.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What stands in the parentheses of helper attributes, and beside what they stand.
 
-use proc_macro2::{Span, TokenTree};
+use proc_macro2::{Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::{LitStr, Meta};
 
@@ -8,11 +8,12 @@ use crate::consumer::helper::{Helper, Kind};
 use crate::consumer::model::Function;
 use crate::consumer::parse::Method;
 use crate::consumer::rate_limit::Limit;
+use crate::consumer::running::{Overlap, Running};
 use crate::errors::Errors;
 use crate::names::{Direction, refusal};
 
-/// The name in `#[on("…")]`.
-pub(super) fn message(on: &Helper, errors: &mut Errors) -> Option<LitStr> {
+/// The name in `#[on("…")]`, and how its handler runs.
+pub(super) fn message(on: &Helper, errors: &mut Errors) -> Option<(LitStr, Running)> {
     let Meta::List(list) = &on.attribute.meta else {
         errors.at(&on.attribute.meta, "`#[on]` needs the name of its message: `#[on(\"chat_message\")]`");
         return None;
@@ -22,14 +23,25 @@ pub(super) fn message(on: &Helper, errors: &mut Errors) -> Option<LitStr> {
         errors.at(&on.attribute.meta, "`#[on]` needs the name of its message: `#[on(\"chat_message\")]`");
         return None;
     };
-    if let Some(rest) = tokens.next() {
-        let words = match &rest {
-            TokenTree::Punct(comma) if comma.as_char() == ',' => "a handler takes one message",
-            _ => "expected the name of one message, a string",
-        };
-        errors.at(tokens.next().unwrap_or(rest), words);
-        return None;
-    }
+    let running = match tokens.next() {
+        None => Running::default(),
+        Some(TokenTree::Punct(comma)) if comma.as_char() == ',' => {
+            let rest: TokenStream = tokens.collect();
+            if let Some(TokenTree::Literal(second)) = rest.clone().into_iter().next() {
+                errors.at(second, "a handler takes one message");
+                return None;
+            }
+            Running::of_message(rest, errors)
+        }
+        Some(TokenTree::Punct(equals)) if equals.as_char() == '=' => {
+            errors.at(&first, "`#[on]` begins with the name of its message: `#[on(\"chat_message\", …)]`");
+            return None;
+        }
+        Some(rest) => {
+            errors.at(tokens.next().unwrap_or(rest), "expected the name of one message, a string");
+            return None;
+        }
+    };
     let Ok(name) = syn::parse2::<LitStr>(first.to_token_stream()) else {
         let hint = match &first {
             TokenTree::Ident(ident) => format!(": `\"{ident}\"`"),
@@ -43,7 +55,37 @@ pub(super) fn message(on: &Helper, errors: &mut Errors) -> Option<LitStr> {
             errors.at(&name, words);
             None
         }
-        None => Some(name),
+        None => Some((name, running)),
+    }
+}
+
+/// How the handler of raw frames runs.
+pub(super) fn frame(role: &Helper, errors: &mut Errors) -> Running {
+    match &role.attribute.meta {
+        Meta::List(list) => Running::of_frame(list.tokens.clone(), &format!("`#[{}]`", role.kind.name()), errors),
+        Meta::Path(_) | Meta::NameValue(_) => {
+            bare(role, errors);
+            Running::default()
+        }
+    }
+}
+
+/// What a handler has to be for others to run beside it.
+pub(super) fn overlap(overlap: Option<&Overlap>, function: &Function, errors: &mut Errors) {
+    let Some(overlap) = overlap else { return };
+    let name = &function.name;
+    if let Some(receiver) = &function.exclusive {
+        let words = format!(
+            "`{name}` has `concurrency`, so others run beside it and it cannot have the consumer for itself: \
+             take `&self`, and keep what changes in an atomic or a lock"
+        );
+        errors.at(receiver, words);
+    } else if !function.is_async {
+        let words = format!("`{name}` is no `async fn`: it never waits, so nothing could run beside it");
+        errors.push(syn::Error::new(overlap.span, words));
+    }
+    if let (Some(member), true) = (&overlap.ordered_by, function.arguments.is_empty()) {
+        errors.at(member, format!("there is nothing to order by: `{name}` takes no payload"));
     }
 }
 

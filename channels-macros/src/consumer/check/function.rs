@@ -21,6 +21,7 @@ pub(crate) fn check(method: &Method, kind: Kind, errors: &mut Errors) -> Functio
     Function {
         name: signature.ident.clone(),
         has_self: signature.receiver().is_some(),
+        exclusive: signature.receiver().filter(|receiver| is_exclusive(receiver)).cloned(),
         is_async: signature.asyncness.is_some(),
         arguments: arguments(signature, errors),
         output: output(&signature.output),
@@ -83,6 +84,10 @@ fn refused_receiver(receiver: &Receiver, is_declared: bool) -> Option<&'static s
         ReceiverKind::Value => Some("the consumer lives on after a handler: expected `&self` or `&mut self`"),
         _ => Some("expected `&self` or `&mut self`"),
     }
+}
+
+fn is_exclusive(receiver: &Receiver) -> bool {
+    matches!(receiver.kind, ReceiverKind::Reference(_, _, Some(_)))
 }
 
 fn check_user(signature: &Signature, errors: &mut Errors) {

@@ -12,6 +12,7 @@ use super::helper::Kind;
 use super::model::{Consumer, Function, Handler, Hook, Role};
 use super::options::Options;
 use super::parse::{Block, Item, Method};
+use super::running::Running;
 use crate::errors::Errors;
 
 /// Checks a block. What is found wrong is left out of the model.
@@ -37,6 +38,7 @@ pub(crate) fn check(block: &Block, options: &Options, errors: &mut Errors) -> Co
     whole::incoming(block, options, &consumer, errors);
     whole::twice(&consumer, errors);
     whole::buckets(&consumer, errors);
+    whole::overlaps(&consumer, errors);
     consumer
 }
 
@@ -70,21 +72,24 @@ fn check_method(method: &Method, consumer: &mut Consumer, errors: &mut Errors) {
     }
     let function = function::check(method, role.kind, errors);
     let validate = attributes::validate(method, role, &function, errors);
-    let name = match role.kind {
+    let itself = || LitStr::new(&function.name.to_string(), function.name.span());
+    let called = match role.kind {
         Kind::On => attributes::message(role, errors),
+        Kind::OnText | Kind::OnBinary => Some((itself(), attributes::frame(role, errors))),
         _ => {
             attributes::bare(role, errors);
-            Some(LitStr::new(&function.name.to_string(), function.name.span()))
+            Some((itself(), Running::default()))
         }
     };
-    let limit = attributes::limit(method, role, name.clone(), errors);
-    match (hook_of(role.kind), name) {
-        (Some(hook), _) => {
+    let limit = attributes::limit(method, role, called.as_ref().map(|(name, _)| name.clone()), errors);
+    let Some((message, running)) = called else { return };
+    attributes::overlap(running.overlap.as_ref(), &function, errors);
+    match hook_of(role.kind) {
+        Some(hook) => {
             check_first_argument(hook, &function, errors);
-            consumer.hooks.push(Hook { role: hook, span: role.attribute.path().span(), limit, function });
+            consumer.hooks.push(Hook { role: hook, span: role.attribute.path().span(), limit, running, function });
         }
-        (None, Some(message)) => consumer.handlers.push(Handler { message, validate, limit, function }),
-        (None, None) => {}
+        None => consumer.handlers.push(Handler { message, validate, limit, running, function }),
     }
 }
 

@@ -135,6 +135,20 @@ pub(super) fn twice(consumer: &Consumer, errors: &mut Errors) {
     }
 }
 
+/// Who answers errors has nothing for itself while handlers run beside it.
+pub(super) fn overlaps(consumer: &Consumer, errors: &mut Errors) {
+    let Some((handler, _)) = consumer.overlapping().next() else { return };
+    for hook in consumer.hooks(Role::Error) {
+        if let Some(receiver) = &hook.function.exclusive {
+            let words = format!(
+                "`#[error]` answers while handlers with `concurrency`, such as `{}`, run on: take `&self`",
+                handler.function.name
+            );
+            errors.at(receiver, words);
+        }
+    }
+}
+
 pub(super) fn buckets(consumer: &Consumer, errors: &mut Errors) {
     let mut buckets: HashMap<String, (&Limit, &Function)> = HashMap::new();
     for (limit, function) in consumer.limits() {

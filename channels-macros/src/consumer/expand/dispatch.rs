@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::{LitStr, Type};
 
 use super::call::{self, Scope};
-use super::limit;
+use super::{limit, running};
 use crate::consumer::model::{Consumer, Handler};
 use crate::hygiene::local;
 use crate::private::through;
@@ -14,7 +14,10 @@ use crate::private::through;
 pub(super) fn message(consumer: &Consumer, scope: &Scope) -> TokenStream {
     let Scope { krate, state, sink, cx, replies, .. } = scope;
     let incoming = consumer.incoming.as_ref();
-    let arms = consumer.handlers.iter().filter_map(|handler| Some(arm(handler, incoming?, scope)));
+    let arms = consumer.handlers.iter().filter_map(|handler| match handler.running.overlap {
+        Some(_) => Some(running::alone(handler, scope)),
+        None => Some(arm(handler, incoming?, scope)),
+    });
     let unknown = local("unknown");
     quote! {
         async fn message(
@@ -48,10 +51,9 @@ pub(super) fn is_ready(consumer: &Consumer) -> TokenStream {
     }
 }
 
-fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
+pub(super) fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
     let Scope { krate, .. } = scope;
-    let Handler { message, validate, limit, function } = handler;
-    let shown = call::shown(incoming);
+    let Handler { message, validate, limit, running: _, function } = handler;
     let name = LitStr::new(&message.value(), Span::call_site());
     let cfgs = call::cfgs(function);
     let limit = limit::check(limit.as_ref(), scope);
@@ -81,11 +83,7 @@ fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
         }
     };
     let call = call::and_reply(function, &names, scope);
-    let found = {
-        let span = message.span();
-        let krate = krate.at(span);
-        quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
-    };
+    let found = index(handler, incoming, scope);
     quote! {
         #cfgs
         #name => {
@@ -96,4 +94,12 @@ fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
             #call
         }
     }
+}
+
+/// The place of its message among those of the enum; that there is none is said at its name.
+pub(super) fn index(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
+    let (message, shown) = (&handler.message, call::shown(incoming));
+    let span = message.span();
+    let krate = scope.krate.at(span);
+    quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
 }

@@ -5,7 +5,7 @@ use quote::quote;
 
 use super::call::{self, Scope};
 use super::limit;
-use crate::consumer::model::{Consumer, Hook, Role};
+use crate::consumer::model::{Consumer, Function, Hook, Role};
 use crate::hygiene::local;
 use crate::private::through;
 
@@ -57,17 +57,6 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
         quote!(#cx: &#krate::Context<'_, #state, #krate::#kind>)
     };
     let plain = |kind: &str| call::extractors(&function.arguments, 0, kind, scope);
-    // Its first argument is given, and made by a trait that says what it may be.
-    let after_given = |kind: &str, by: &str, make: &str| {
-        let Some((ty, rest)) = function.arguments.split_first() else { return (Vec::new(), TokenStream::new()) };
-        let first = call::argument(0);
-        let by = Ident::new(by, Span::call_site());
-        let trait_ = quote!(#krate::#by);
-        let made = through(ty, &trait_, make, &quote!(#given));
-        let (mut names, rest) = call::extractors(rest, 1, kind, scope);
-        names.insert(0, first.clone());
-        (names, quote!(let #first = #made; #rest))
-    };
     let (header, (names, arguments)) = match role {
         Role::Accept => return TokenStream::new(),
         Role::User => return user(hook, scope),
@@ -82,17 +71,18 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
         Role::Text => {
             let (cx, given) = (context("OnFrame"), quote!(#given: #krate::ByteString));
             let header = quote!(async fn text(&mut self, #given, #cx, #replies: #sink) -> #result);
-            (header, after_given("OnFrame", "FromText", "from_text"))
+            (header, after_given(function, &quote!(#krate::FromText), "from_text", "OnFrame", scope))
         }
         Role::Binary => {
             let (cx, given) = (context("OnFrame"), quote!(#given: #krate::Bytes));
             let header = quote!(async fn binary(&mut self, #given, #cx, #replies: #sink) -> #result);
-            (header, after_given("OnFrame", "FromBinary", "from_binary"))
+            (header, after_given(function, &quote!(#krate::FromBinary), "from_binary", "OnFrame", scope))
         }
         Role::Error => {
             let (cx, given) = (context("OnError"), quote!(#given: #krate::Error));
             let header = quote!(async fn failed(&mut self, #given, #cx, #replies: #sink) -> #result);
-            (header, after_given("OnError", "ErrorArgument", "from_error"))
+            let body = failed(hook, scope);
+            return quote!(#cfgs #header { #body });
         }
     };
     let call = match role {
@@ -107,6 +97,34 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
             #call
         }
     }
+}
+
+/// What `#[error]` does, wherever the consumer comes from.
+pub(super) fn failed(hook: &Hook, scope: &Scope) -> TokenStream {
+    let krate = &scope.krate;
+    let function = &hook.function;
+    let (names, arguments) = after_given(function, &quote!(#krate::ErrorArgument), "from_error", "OnError", scope);
+    let call = call::and_reply(function, &names, scope);
+    quote! {
+        #arguments
+        #call
+    }
+}
+
+/// The arguments of a hook whose first is given, and made by a trait that says what it may be.
+fn after_given(
+    function: &Function,
+    by: &TokenStream,
+    make: &str,
+    kind: &str,
+    scope: &Scope,
+) -> (Vec<Ident>, TokenStream) {
+    let Some((ty, rest)) = function.arguments.split_first() else { return (Vec::new(), TokenStream::new()) };
+    let (first, given) = (call::argument(0), local("given"));
+    let made = through(ty, by, make, &quote!(#given));
+    let (mut names, rest) = call::extractors(rest, 1, kind, scope);
+    names.insert(0, first.clone());
+    (names, quote!(let #first = #made; #rest))
 }
 
 fn user(hook: &Hook, scope: &Scope) -> TokenStream {

@@ -4,6 +4,7 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
 
 use super::call::Scope;
+use crate::consumer::duration::millis;
 use crate::consumer::rate_limit::{By, Limit};
 
 pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream> {
@@ -17,8 +18,7 @@ pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream>
         },
         Span::call_site(),
     );
-    // A year has fewer milliseconds than a u64 holds.
-    let per = u64::try_from(per.as_millis()).unwrap_or(u64::MAX);
+    let per = millis(*per);
     let per = quote!(::core::time::Duration::from_millis(#per));
     Some(quote! {
         #krate::check_rate(#cx, &const { #krate::limit(#bucket, #count, #per, #krate::By::#by) }).await?;

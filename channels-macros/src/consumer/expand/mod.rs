@@ -7,6 +7,7 @@ mod call;
 mod dispatch;
 mod hooks;
 mod limit;
+mod running;
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -24,9 +25,10 @@ pub(crate) fn expand(consumer: &Consumer) -> TokenStream {
         vec![hooks::accept(consumer, &scope), dispatch::is_ready(consumer), dispatch::message(consumer, &scope)];
     let hooks = consumer.hooks.iter().filter(|hook| hook.role != Role::Accept);
     functions.extend(hooks.map(|hook| hooks::hook(hook, &scope)));
-    let body = quote!(#consts #(#functions)*);
-    let item = item(consumer, body);
-    quote!(#item #checks)
+    let (timeouts, overlaps) = (running::timeouts(consumer, &scope), running::overlaps(consumer, &scope));
+    let body = quote!(#consts #timeouts #overlaps #(#functions)*);
+    let (item, shared) = (item(consumer, body), running::shared(consumer, &scope));
+    quote!(#item #shared #checks)
 }
 
 /// The impl that stands in where the block has mistakes: what uses the consumer finds one.
@@ -55,14 +57,23 @@ pub(crate) fn stand_in(consumer: &Consumer) -> Option<TokenStream> {
 }
 
 fn item(consumer: &Consumer, body: TokenStream) -> TokenStream {
-    let Consumer { krate, self_ty, outgoing, state, .. } = consumer;
+    let Consumer { krate, outgoing, state, .. } = consumer;
+    let body = quote! {
+        type State = #state;
+        type Outgoing = #outgoing;
+        #body
+    };
+    implementation(consumer, &quote!(#krate::__private::Consumer), &body)
+}
+
+/// The impl of a trait for the consumer.
+fn implementation(consumer: &Consumer, trait_: &TokenStream, body: &TokenStream) -> TokenStream {
+    let self_ty = &consumer.self_ty;
     let (generics, _, where_clause) = consumer.generics.split_for_impl();
     quote! {
         #[automatically_derived]
         #[allow(deprecated, unused_qualifications, unused_variables, clippy::all, clippy::pedantic, clippy::nursery)]
-        impl #generics #krate::__private::Consumer for #self_ty #where_clause {
-            type State = #state;
-            type Outgoing = #outgoing;
+        impl #generics #trait_ for #self_ty #where_clause {
             #body
         }
     }

@@ -1,0 +1,34 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    room: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say", concurrency = 4)]
+    async fn say(&self, text: Text) {
+        let _ = text.room;
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+
+    #[error]
+    fn failed(&mut self, error: channels::Error) {
+        let _ = error;
+    }
+}
+
+fn main() {}

@@ -1,0 +1,32 @@
+use channels::prelude::*;
+use serde::Deserialize;
+
+#[derive(Deserialize)]
+struct Text {
+    room: String,
+}
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(Text),
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[on("say")]
+    async fn say(&self, text: Text) {
+        let _ = text.room;
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+
+    #[connect(timeout = "5s")]
+    async fn connected(&self) {}
+}
+
+fn main() {}
