@@ -12,6 +12,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
+use super::batch::Batch;
 use super::encoded::Rule;
 use super::lane::{Cargo, Lane, Progress};
 use super::latest::Latest;
@@ -120,47 +121,6 @@ struct Waiting {
     /// A message did not fit, and its rule is to close: nothing later goes out, so that the client
     /// sees no gap before it is closed.
     overflowed: bool,
-}
-
-/// What a writer has in hand.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    wire: Option<Wire>,
-    pub(crate) queue: Queue,
-    broken: bool,
-}
-
-impl Batch {
-    /// Waits until the socket takes something; whether it ever will. Cancel safe.
-    pub(crate) async fn writable(&self) -> bool {
-        match &self.wire {
-            Some(wire) => wire.writable().await.is_ok(),
-            None => false,
-        }
-    }
-
-    /// What is still in it, when it is given up.
-    pub(crate) fn unwritten(&self) -> usize {
-        self.queue.messages()
-    }
-
-    /// Its next chunk is written: for a transport that took it.
-    pub(crate) fn next_written(&mut self, tally: &mut Tally) {
-        if let Some(chunk) = self.queue.pop_front() {
-            tally.add(&chunk);
-        }
-    }
-
-    fn write(&mut self, tally: &mut Tally) -> Progress {
-        let Some(wire) = &self.wire else { return Progress::Done };
-        wire.write(&mut self.queue, tally).unwrap_or_else(|error| {
-            tracing::debug!(%error, "cannot write");
-            self.broken = true;
-            tally.dropped += self.queue.messages();
-            tally.broken = true;
-            Progress::Done
-        })
-    }
 }
 
 impl Cargo for Waiting {
@@ -590,11 +550,16 @@ mod tests {
         }
 
         fn leave_everything(&self, _: &Connection) {}
+
+        fn recheck<'a>(&'a self, _: &'a Connection, _: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
+            async { Vec::new() }.boxed()
+        }
     }
 
     fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
         Outbox::new(Arc::new(Link {
             memberships: Arc::new(Alone),
+            gate: None,
             counters: Arc::default(),
             handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),

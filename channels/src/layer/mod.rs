@@ -9,6 +9,7 @@ mod global;
 mod heartbeat;
 mod log;
 mod manager;
+mod rechecking;
 mod retry;
 mod signal;
 
