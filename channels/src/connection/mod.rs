@@ -37,7 +37,7 @@ pub(crate) use encoded::Encoded;
 pub(crate) use link::{Gate, Link, Memberships, Serializers, Variant};
 pub(crate) use outbox::{Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
-pub(crate) use registry::NoRoom;
+pub(crate) use registry::{NoRoom, Room};
 use serde_json::Value;
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
@@ -48,6 +48,7 @@ use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
+use crate::limits::{Address, Meter};
 #[cfg(doc)]
 use crate::message::OutboxPolicy;
 use crate::message::{Frame, MessagePolicy, Outgoing};
@@ -141,9 +142,15 @@ impl Connection {
         self.0.user.as_ref()
     }
 
-    /// The client's address, where the server was started with connect info.
+    /// The client's address, where the server was started with connect info; behind a proxy of `WS_TRUSTED_PROXIES`
+    /// the one that it names.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.ip
+    }
+
+    /// What counts as the client's address in limits.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.0.ip.map(Address::from)
     }
 
     /// Where it is in its life.
@@ -405,6 +412,11 @@ impl Connection {
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {
         &self.rare().limiters
+    }
+
+    /// What it has sent of what is limited.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.rare().meter
     }
 
     pub(crate) fn set_state(&self, state: ConnectionState) {
