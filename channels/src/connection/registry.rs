@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytestring::ByteString;
 use dashmap::{DashMap, DashSet};
 use futures_util::{StreamExt, stream};
 
@@ -12,7 +11,7 @@ use super::encoded::Ready;
 use super::member::Member;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
-use crate::backend::Topic;
+use crate::backend::{Envelope, Topic};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 
@@ -42,9 +41,21 @@ pub struct ConnectionRegistry {
     group_count: AtomicUsize,
 }
 
-/// As many groups exist as may.
+/// Why a group cannot be joined.
 #[derive(Debug)]
-pub(crate) struct NoRoom;
+pub(crate) enum NoRoom {
+    /// As many groups exist as may.
+    ForGroups,
+    /// The connection is in as many as it may.
+    OfConnection,
+}
+
+/// How many groups there may be, in all and for one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) groups: usize,
+    pub(crate) of_connection: usize,
+}
 
 impl ConnectionRegistry {
     /// How many connections there are.
@@ -227,7 +238,7 @@ impl ConnectionRegistry {
         &self,
         connection: &Connection,
         group: &str,
-        max_groups: usize,
+        room: Room,
         gone: impl Fn(Topic<'_>),
     ) -> Result<Result<bool, NoRoom>, Error> {
         cork::settle();
@@ -237,12 +248,18 @@ impl ConnectionRegistry {
         if own.contains(group) {
             return Ok(Ok(false));
         }
+        if own.len() >= room.of_connection {
+            return Ok(Err(NoRoom::OfConnection));
+        }
         let name: Arc<str> = match self.groups.get(group) {
             Some(entry) => Arc::clone(entry.key()),
             None => Arc::from(group),
         };
         loop {
-            let Ok(subscribers) = self.group_or_new(&name, max_groups) else { return Ok(Err(NoRoom)) };
+            let subscribers = match self.group_or_new(&name, room.groups) {
+                Ok(subscribers) => subscribers,
+                Err(no_room) => return Ok(Err(no_room)),
+            };
             if !matches!(subscribers.insert(connection), Inserted::Gone) {
                 own.insert(name);
                 return Ok(Ok(true));
@@ -258,7 +275,7 @@ impl ConnectionRegistry {
             Entry::Vacant(entry) => {
                 let one_more = |count: usize| (count < max_groups).then_some(count + 1);
                 let counted = self.group_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-                counted.map_err(|_| NoRoom)?;
+                counted.map_err(|_| NoRoom::ForGroups)?;
                 Ok(Arc::clone(&entry.insert(Arc::default())))
             }
         }
@@ -310,7 +327,8 @@ impl ConnectionRegistry {
     }
 
     /// Gives a message to a topic's local members; how many took it, or will.
-    pub(crate) fn deliver(&self, topic: Topic<'_>, json: &ByteString, except: Option<ConnectionId>) -> usize {
+    pub(crate) fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        let except = envelope.except;
         let (members, group) = match topic {
             Topic::Group(group) => match self.groups.get(group) {
                 Some(entry) => (Some(Arc::clone(entry.value())), Some(Arc::clone(entry.key()))),
@@ -321,11 +339,12 @@ impl ConnectionRegistry {
             Topic::Connection(id) => {
                 cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
-                return connection
-                    .map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(&Ready::new(json)))));
+                return connection.map_or(0, |connection| {
+                    usize::from(connection.deliver(&mut Encoded::one(&Ready::new(topic, envelope))))
+                });
             }
         };
-        members.map_or(0, |members| cork::deliver(members, group, Ready::new(json), except))
+        members.map_or(0, |members| cork::deliver(members, group, Ready::new(topic, envelope), except))
     }
 }
 

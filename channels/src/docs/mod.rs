@@ -5,6 +5,11 @@ pub mod deploys {
     #![doc = include_str!("deploys.md")]
 }
 
+/// Limits by address, user and connection, and who the client is behind proxies.
+pub mod limits {
+    #![doc = include_str!("limits.md")]
+}
+
 /// Every metric, and how to get at them.
 pub mod metrics {
     #![doc = include_str!("metrics.md")]
@@ -19,4 +24,9 @@ pub mod seeing {
 #[cfg(feature = "redis")]
 pub mod redis {
     #![doc = include_str!("redis.md")]
+}
+
+/// Clients that read too slowly: what waits for them, what is dropped, and how one learns of it.
+pub mod slow_clients {
+    #![doc = include_str!("slow_clients.md")]
 }

@@ -4,10 +4,12 @@
 //! payload itself is parsed once, from the received bytes, by the handler that takes it.
 
 mod decode;
+mod depth;
 mod frame;
 mod incoming;
 mod layout;
 mod outgoing;
+mod policy;
 mod raw;
 mod reply;
 mod request_id;
@@ -34,6 +36,9 @@ pub use outgoing::{NoMessages, Outgoing};
 #[doc(hidden)]
 pub use outgoing::{WritePayload, write_envelope};
 pub(crate) use outgoing::{control_frame, error_frame};
+pub use policy::{Key, MAX_KEY_BYTES, MessagePolicy, OutboxPolicy};
+#[doc(hidden)]
+pub use policy::{KeyField, KeyFields};
 pub use raw::Raw;
 #[doc(hidden)]
 pub use reply::IntoError;
@@ -200,6 +205,12 @@ impl Message {
     /// The size of its frame in bytes.
     pub fn size(&self) -> usize {
         self.frame.len()
+    }
+
+    /// Whether it is nested deeper than so many levels, below the envelope.
+    pub(crate) fn is_deeper(&self, layout: Layout, levels: usize) -> bool {
+        let envelope = usize::from(layout.content().is_some());
+        depth::is_deeper(&self.frame, levels.saturating_add(envelope))
     }
 
     /// Whether its `ttl_seconds`, counted from its receipt, have passed; 0 or less at once.

@@ -40,11 +40,15 @@ metrics! {
     TIMED_OUT = counter "channels_timed_out_total" Count "Connections closed with 4408.";
     TOO_SLOW = counter "channels_too_slow_total" Count "Connections closed with 4413.";
     PROTOCOL_ERRORS = counter "channels_protocol_errors_total" Count "Connections closed with 1002, 1007 or 1009.";
+    FLOODED = counter "channels_flooded_total" Count "Connections closed with 1013 as they went on after much was refused.";
+    LIMIT_REFUSED = counter "channels_limit_refused_total" Count "What limits refused: connections, frames, joins, messages.";
+    LIMIT_OBSERVED = counter "channels_limit_observed_total" Count "What limits would have refused that only observe.";
     MESSAGES_IN = counter "channels_messages_in_total" Count "Data messages received.";
     MESSAGES_OUT = counter "channels_messages_out_total" Count "Data messages written.";
     BYTES_IN = counter "channels_bytes_in_total" Bytes "Payload bytes received.";
     BYTES_OUT = counter "channels_bytes_out_total" Bytes "Payload bytes written.";
     DROPPED = counter "channels_dropped_total" Count "Messages that a connection did not get.";
+    CONFLATED = counter "channels_conflated_total" Count "Messages whose place a later one about the same took.";
     EXPIRED = counter "channels_expired_total" Count "Received messages whose time to live had passed.";
     REFUSED_JOINS = counter "channels_refused_joins_total" Count "Joins that #[authorize] did not allow.";
     REVOKED = counter "channels_revoked_total" Count "Memberships that #[authorize] did not allow any more.";
