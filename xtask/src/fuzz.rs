@@ -17,8 +17,9 @@ fuzz/target; an input that breaks something is left in fuzz/artifacts, and belon
 /// The targets: a file in `fuzz/fuzz_targets`, a folder in `fuzz/corpus`, a function in `channels/src/fuzzing`.
 const TARGETS: [&str; 5] = ["decoder", "envelope", "payload", "msgpack", "config"];
 const SECONDS: u32 = 60;
-/// What one input may take before it counts as a hang, in seconds, and as a leak, in MB.
-const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
+/// What one input may take before it counts as a hang, in seconds, and as a leak, in MB; and how long it may be, in bytes:
+/// nothing here becomes more interesting with its length, only slower.
+const LIMITS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=4096"];
 
 #[derive(Debug, PartialEq, Eq)]
 struct Options {

@@ -23,6 +23,7 @@ mod negotiation;
 mod neighbours;
 mod overlap;
 mod panics;
+mod policies;
 mod promises;
 mod replies;
 mod sending;
