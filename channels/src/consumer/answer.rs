@@ -1,8 +1,12 @@
 //! The answers to one message: in order, and exactly one of them with `re` where it bore an `id`.
 
+use bytestring::ByteString;
+
 use crate::connection::Connection;
-use crate::error::Error;
-use crate::message::{Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, control_frame, error_frame};
+use crate::error::{Error, ErrorCode};
+use crate::message::{
+    Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, Told, control_frame, error_frame,
+};
 
 /// The request that is answered, where it is one.
 #[derive(Clone, Default)]
@@ -57,11 +61,14 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
             let json = if self.claim().is_some() { answer } else { message.to_json(None)? };
-            return self.connection.send_json(&json);
+            return self.last(&json, true);
         }
         match self.claim() {
-            Some(re) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
-            None => Ok(()),
+            Some(re) => self.last(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?, true),
+            None => {
+                self.answered.end(true);
+                Ok(())
+            }
         }
     }
 
@@ -69,14 +76,34 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
         self.release()?;
         let re = self.claim();
-        self.connection.send_json(&error_frame(self.layout, error, re.as_ref())?)
+        self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable())
     }
 
     /// Sends what is held back, without `re`.
     pub(super) fn release(&mut self) -> Result<(), Error> {
         match self.held.take() {
-            Some(message) => self.connection.send_json(&message.to_json(None)?),
+            Some(message) => self.tell(&message.to_json(None)?),
             None => Ok(()),
+        }
+    }
+
+    fn tell(&self, json: &ByteString) -> Result<(), Error> {
+        self.answered.told(Told::Envelope(json));
+        self.reached(self.connection.send_json(json))
+    }
+
+    /// What is remembered is so before it is sent, which may fail.
+    fn last(&self, json: &ByteString, is_for_good: bool) -> Result<(), Error> {
+        self.answered.told(Told::Envelope(json));
+        self.answered.end(is_for_good);
+        self.reached(self.connection.send_json(json))
+    }
+
+    /// Where the client has gone, an answer that is remembered is no failure: it gets it when it asks again.
+    fn reached(&self, sent: Result<(), Error>) -> Result<(), Error> {
+        match sent {
+            Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
+            sent => sent,
         }
     }
 }
@@ -88,11 +115,12 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
             self.held = Some(message);
             return Ok(());
         }
-        self.connection.send_json(&message.to_json(None)?)
+        self.tell(&message.to_json(None)?)
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {
         self.release()?;
-        self.connection.send_frame(frame)
+        self.answered.told(Told::Frame(&frame));
+        self.reached(self.connection.send_frame(frame))
     }
 }

@@ -209,6 +209,11 @@ impl ConnectionManager {
         was_member
     }
 
+    /// What the servers share.
+    pub(crate) fn backend(&self) -> &AnyBackend {
+        &self.backend
+    }
+
     /// Takes one of a limit.
     pub(crate) async fn check_rate(&self, connection: &Connection, limit: &Limit) -> Result<(), Error> {
         let rate = self.config.rate_limits().get(limit.bucket).copied().unwrap_or(limit.rate);

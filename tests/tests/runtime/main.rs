@@ -11,6 +11,7 @@ mod drain;
 mod errors;
 mod global;
 mod heartbeat;
+mod idempotent;
 mod limits;
 mod membership;
 mod metrics;
