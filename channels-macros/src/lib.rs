@@ -154,6 +154,32 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("user", item.into()).into()
 }
 
+/// Inside `#[consumer]`: says whether a connection may join a group.
+///
+/// ```text
+/// #[authorize]
+/// async fn may_join(group: &str, user: UserId, State(db): State<Db>) -> Result<bool, DbError> { … }
+/// ```
+///
+/// It is asked for *every* join of this consumer's connections, whoever asks for it: a handler, another task, a REST
+/// endpoint by `layer.join_group`. There is no other way to become a member. So it takes no `self`, which a handler
+/// may have at that moment: the first argument is the group's name, the others are extractors. What it needs of
+/// `#[accept]` the connection can carry as metadata.
+///
+/// It returns a `bool`, a `Result<(), E>`, or a `Result<bool, E>`. `false` is answered with `AUTHORIZATION_FAILED`,
+/// an error with what it says; both are counted. A hook that panics or takes longer than `WS_HANDLER_TIMEOUT` has not
+/// allowed anything.
+///
+/// What was allowed once stays until the connection leaves, or is asked again: by `conn.recheck()`,
+/// `layer.recheck_user(…)` or `layer.recheck_group(…)`, which take out whoever is no longer allowed.
+///
+/// `State` is that of the router's first request: a value that is replaced later belongs behind a shared pointer. One
+/// route that is mounted twice, with two states, is two calls of `serve`.
+#[proc_macro_attribute]
+pub fn authorize(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("authorize", item.into()).into()
+}
+
 /// Inside `#[consumer]`: is called after the upgrade, before the first message.
 ///
 /// ```text

@@ -14,6 +14,8 @@ pub mod docs;
 mod error;
 pub mod extract;
 mod id;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod layer;
 pub mod message;
 #[cfg(feature = "metrics")]
@@ -36,8 +38,8 @@ mod websocket;
 
 #[cfg(feature = "macros")]
 pub use channels_macros::{
-    Incoming, Outgoing, accept, connect, consumer, disconnect, error, idempotent, on, on_binary, on_text, rate_limit,
-    user, validate,
+    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, idempotent, on, on_binary, on_text,
+    rate_limit, user, validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
 pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Origins, Rate};
@@ -46,6 +48,8 @@ pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
 pub use extract::Extract;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS, UserId};
+#[cfg(feature = "inspector")]
+pub use inspector::inspector;
 #[cfg(feature = "redis")]
 pub use layer::Emitter;
 pub use layer::{

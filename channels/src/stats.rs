@@ -22,6 +22,8 @@ pub(crate) struct Counters {
     refused_for_total_limit: AtomicU64,
     refused_for_drain: AtomicU64,
     refused_for_backend: AtomicU64,
+    refused_joins: AtomicU64,
+    revoked: AtomicU64,
     lost: AtomicU64,
     timed_out: AtomicU64,
     too_slow: AtomicU64,
@@ -94,6 +96,14 @@ impl Counters {
         self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub(crate) fn refused_join(&self) {
+        self.refused_joins.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn revoked(&self) {
+        self.revoked.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Counts how a connection ended.
     pub(crate) fn ended(&self, reason: &CloseReason) {
         self.closed[reason.closed_by() as usize][place(reason.code())].fetch_add(1, Ordering::Relaxed);
@@ -132,6 +142,8 @@ impl Counters {
             refused_for_total_limit: read(&self.refused_for_total_limit),
             refused_for_drain: read(&self.refused_for_drain),
             refused_for_backend: read(&self.refused_for_backend),
+            refused_joins: read(&self.refused_joins),
+            revoked: read(&self.revoked),
             lost: read(&self.lost),
             timed_out: read(&self.timed_out),
             too_slow: read(&self.too_slow),
@@ -187,6 +199,10 @@ pub struct Stats {
     pub refused_for_drain: u64,
     /// Of these, those of which the backend could not tell whether there is room.
     pub refused_for_backend: u64,
+    /// Joins that `#[authorize]` did not allow.
+    pub refused_joins: u64,
+    /// Memberships that were ended because `#[authorize]` did not allow them any more.
+    pub revoked: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,
     /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.

@@ -5,6 +5,7 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use channels_chaos::deploy;
 use channels_chaos::faults;
 use channels_chaos::report::HEAD;
 use channels_chaos::run::{Form, Setting};
@@ -12,6 +13,7 @@ use channels_chaos::run::{Form, Setting};
 const USAGE: &str = "\
 usage: channels-chaos [--quick] [--only NAME]…
        channels-chaos --list
+       channels-chaos deploy [--quick] [--clients N] [--rate N]
        channels-chaos serve
 
 Has everything happen that can happen to several servers and their Redis, under load, and checks what was promised.
@@ -19,6 +21,7 @@ Has everything happen that can happen to several servers and their Redis, under 
   --quick      the short forms, as `cargo xtask test` runs them
   --only NAME  this fault alone; again for another
   --list       the names of the faults
+  deploy       a server is replaced under 10,000 clients, who may come back at 1,000 a second; --quick for 300 at 100
   serve        a server under test: PORT and the variables of channels::Config";
 
 /// A promise was broken.
@@ -28,6 +31,7 @@ const WRONG_USAGE: u8 = 2;
 
 enum Command {
     Run { form: Form, only: Vec<faults::Fault> },
+    Deploy(deploy::Form),
     List,
     Serve,
     Help,
@@ -47,10 +51,27 @@ fn parse() -> Result<Command, lexopt::Error> {
             Long("list") => return Ok(Command::List),
             Long("help") | Short('h') => return Ok(Command::Help),
             Value(word) if word == "serve" => return Ok(Command::Serve),
+            Value(word) if word == "deploy" => return deploy(&mut parser),
             other => return Err(other.unexpected()),
         }
     }
     Ok(Command::Run { form, only })
+}
+
+fn deploy(parser: &mut lexopt::Parser) -> Result<Command, lexopt::Error> {
+    use lexopt::prelude::*;
+    let program = std::env::current_exe().unwrap();
+    let mut form = deploy::Form::long(program.clone());
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("quick") => form = deploy::Form::quick(program.clone()),
+            Long("clients") => form.clients = parser.value()?.parse()?,
+            Long("rate") => form.rate = parser.value()?.parse()?,
+            Long("help") | Short('h') => return Ok(Command::Help),
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(Command::Deploy(form))
 }
 
 #[tokio::main]
@@ -64,6 +85,11 @@ async fn main() -> ExitCode {
             }
         },
         Ok(Command::Run { form, only }) => run(form, &only).await,
+        Ok(Command::Deploy(form)) => {
+            let report = deploy::run(&form).await;
+            say(&report.to_string());
+            if report.failures().is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) }
+        }
         Ok(Command::List) => {
             faults::ALL.iter().for_each(|fault| say(fault.name));
             ExitCode::SUCCESS

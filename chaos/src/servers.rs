@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use tokio::task::block_in_place;
 
 use crate::http;
-use crate::server::LISTENS;
+use crate::server::{DRAINED, LISTENS};
 
 /// How long a look at `/readyz` may take.
 const LOOKS_WITHIN: Duration = Duration::from_secs(1);
@@ -88,6 +88,23 @@ impl Server {
     /// The number of its process.
     pub fn id(&self) -> u32 {
         self.with(|process| process.id())
+    }
+
+    /// SIGTERM, and no more.
+    pub fn ask_to_end(&self) {
+        self.with(|process| process.signal(Signal::TERM));
+    }
+
+    /// Whether it has ended, and how.
+    pub fn ended(&self) -> Option<ExitStatus> {
+        self.with(Process::ended)
+    }
+
+    /// What its drain came to: connections that it closed, those that it dropped, messages that it did not send.
+    pub fn drained(&self) -> Option<[usize; 3]> {
+        let said = fs::read_to_string(self.folder.path().join("stdout")).ok()?;
+        let mut numbers = said.lines().find_map(|line| line.strip_prefix(DRAINED))?.split(' ').map(str::parse);
+        Some([numbers.next()?.ok()?, numbers.next()?.ok()?, numbers.next()?.ok()?])
     }
 
     /// SIGSTOP.

@@ -6,14 +6,14 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
+use channels_chaos::peer::{Ask, BINARY, Heard, Opened, Peer, TEXT, frame, head};
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout};
 
-use crate::peer::{BINARY, Heard, Opened, Peer, TEXT, frame, head};
 use crate::tally::Tally;
 
 /// What the server is told, so that everything happens within seconds.
@@ -56,15 +56,18 @@ pub struct Actor {
     pub name: &'static str,
     /// How many there are at once.
     pub many: usize,
+    /// How long a part takes at least, so that one minute is like the next, however busy the machine is.
+    every: Duration,
     part: fn(Stage, usize) -> Part,
 }
 
 /// A row of the list.
 macro_rules! actor {
-    ($part:ident, $many:literal) => {
+    ($part:ident, $many:literal, $millis:literal) => {
         Actor {
             name: stringify!($part),
             many: $many,
+            every: Duration::from_millis($millis),
             part: |stage, number| Box::pin(async move { $part(&stage, number).await }),
         }
     };
@@ -72,19 +75,19 @@ macro_rules! actor {
 
 /// All of them.
 pub const ALL: [Actor; 13] = [
-    actor!(visits, 16),
-    actor!(stays, 24),
-    actor!(leaves_without_a_word, 4),
-    actor!(is_cut_off_in_a_frame, 4),
-    actor!(vanishes, 12),
-    actor!(trickles, 4),
-    actor!(floods, 2),
-    actor!(sends_too_much, 2),
-    actor!(talks_nonsense, 2),
-    actor!(breaks_the_protocol, 2),
-    actor!(reads_too_slowly, 3),
-    actor!(crowds, 3),
-    actor!(begins_a_request, 2),
+    actor!(visits, 16, 1000),
+    actor!(stays, 24, 0),
+    actor!(leaves_without_a_word, 4, 200),
+    actor!(is_cut_off_in_a_frame, 4, 200),
+    actor!(vanishes, 12, 0),
+    actor!(trickles, 4, 0),
+    actor!(floods, 2, 2000),
+    actor!(sends_too_much, 2, 300),
+    actor!(talks_nonsense, 2, 1000),
+    actor!(breaks_the_protocol, 2, 300),
+    actor!(reads_too_slowly, 3, 4000),
+    actor!(crowds, 3, 1000),
+    actor!(begins_a_request, 2, 500),
 ];
 
 /// Has all of them act until the round is over and everybody has gone.
@@ -100,6 +103,7 @@ pub async fn act(stage: &Stage) {
 
 async fn again_and_again(actor: Actor, stage: Stage, number: usize) {
     while !*stage.over.borrow() {
+        let next = Instant::now() + actor.every;
         match (actor.part)(stage.clone(), number).await {
             Ok(()) => *stage.tally.counts().parts.entry(actor.name).or_default() += 1,
             Err(error) => {
@@ -107,13 +111,14 @@ async fn again_and_again(actor: Actor, stage: Stage, number: usize) {
                 sleep(Duration::from_secs(1)).await;
             }
         }
+        sleep_until(next).await;
     }
 }
 
 impl Stage {
     /// A connection that has been welcomed, unless it was refused.
     async fn try_open(&self, user: &str, room: Option<u32>) -> io::Result<Option<Peer>> {
-        match Peer::open(self.server, user, room).await? {
+        match Peer::open(self.server, user, Ask { room, ..Ask::default() }).await? {
             Opened::Open(mut peer) => {
                 self.tally.counts().opened += 1;
                 match peer.next().await {
@@ -295,7 +300,6 @@ async fn floods(stage: &Stage, number: usize) -> io::Result<()> {
         peer = answered;
     }
     stage.goodbye(peer).await;
-    sleep(Duration::from_millis(500)).await;
     Ok(())
 }
 
@@ -306,7 +310,6 @@ async fn sends_too_much(stage: &Stage, number: usize) -> io::Result<()> {
     // Refused by its head, or while it comes.
     let _ = peer.write(&vec![b'x'; fastrand::usize(0..100_000)]).await;
     stage.until_the_end(peer).await;
-    sleep(Duration::from_millis(100)).await;
     Ok(())
 }
 
@@ -336,7 +339,6 @@ async fn talks_nonsense(stage: &Stage, number: usize) -> io::Result<()> {
         }
     }
     stage.goodbye(peer).await;
-    sleep(Duration::from_millis(100)).await;
     Ok(())
 }
 
@@ -352,7 +354,6 @@ async fn breaks_the_protocol(stage: &Stage, number: usize) -> io::Result<()> {
         _ => peer.send(0x09, b"x").await?,
     }
     stage.until_the_end(peer).await;
-    sleep(Duration::from_millis(100)).await;
     Ok(())
 }
 

@@ -9,7 +9,6 @@
 
 pub mod actors;
 pub mod footprint;
-pub mod peer;
 pub mod report;
 pub mod run;
 pub mod tally;

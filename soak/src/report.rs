@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::footprint::Memory;
 use crate::tally::Counts;
 
 /// How much more memory there may be after the last round than after the first, in percent.
@@ -19,8 +20,8 @@ pub struct Round {
     pub opened: u64,
     /// Messages that the server got so far.
     pub messages: u64,
-    /// Resident memory, in KiB.
-    pub resident: u64,
+    /// Memory.
+    pub memory: Memory,
     /// Open descriptors.
     pub descriptors: usize,
 }
@@ -41,14 +42,17 @@ pub struct Report {
 }
 
 /// The columns of [`Round`].
-pub const HEAD: &str = "round  seconds  connections   messages  resident KiB  descriptors\n\
-     -----  -------  -----------  ---------  ------------  -----------";
+pub const HEAD: &str = "round  seconds  connections   messages  resident KiB  of it heap  descriptors\n\
+     -----  -------  -----------  ---------  ------------  ----------  -----------";
 
 impl fmt::Display for Round {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { number, lasted, opened, messages, resident, descriptors } = self;
+        let Self { number, lasted, opened, messages, memory: Memory { resident, anonymous }, descriptors } = self;
         let seconds = lasted.as_secs_f64();
-        write!(f, "{number:5}  {seconds:7.0}  {opened:11}  {messages:9}  {resident:12}  {descriptors:11}")
+        write!(
+            f,
+            "{number:5}  {seconds:7.0}  {opened:11}  {messages:9}  {resident:12}  {anonymous:10}  {descriptors:11}"
+        )
     }
 }
 
@@ -61,9 +65,9 @@ impl Report {
     /// Memory that is left, in words.
     fn growth(&self) -> Option<String> {
         let [first, .., last] = &self.rounds[..] else { return None };
-        let most = first.resident + first.resident * GROWTH_PERCENT / 100;
-        (self.judges_memory && last.resident > most).then(|| {
-            let (from, to) = (first.resident, last.resident);
+        let most = first.memory.resident + first.memory.resident * GROWTH_PERCENT / 100;
+        (self.judges_memory && last.memory.resident > most).then(|| {
+            let (from, to) = (first.memory.resident, last.memory.resident);
             format!("memory: {to} KiB after the last round, {from} after the first: more than {GROWTH_PERCENT}%")
         })
     }
@@ -90,8 +94,14 @@ mod tests {
     use super::*;
 
     fn report(resident: &[u64]) -> Report {
-        let round =
-            |resident| Round { number: 1, lasted: Duration::ZERO, opened: 0, messages: 0, resident, descriptors: 0 };
+        let round = |resident| Round {
+            number: 1,
+            lasted: Duration::ZERO,
+            opened: 0,
+            messages: 0,
+            memory: Memory { resident, anonymous: 0 },
+            descriptors: 0,
+        };
         Report { rounds: resident.iter().copied().map(round).collect(), judges_memory: true, ..Report::default() }
     }
 

@@ -80,11 +80,11 @@ pub async fn run(form: &Form, told: impl Fn(&Round)) -> Report {
             report.problems.push(format!("round {number}: {LEFT_WITHIN:?} after the last has gone {left}"));
         }
         sleep(if form.judges_memory { QUIET } else { Duration::ZERO }).await;
-        let resident = footprint::resident(process).await.unwrap_or(0);
+        let memory = footprint::memory(process).await.unwrap_or_default();
         let descriptors = footprint::descriptors(process).unwrap_or(0);
         let opened = tally.counts().opened;
         let messages = left.map_or(0, |status| status.here.messages_in);
-        let round = Round { number, lasted: began.elapsed(), opened, messages, resident, descriptors };
+        let round = Round { number, lasted: began.elapsed(), opened, messages, memory, descriptors };
         told(&round);
         report.rounds.push(round);
     }

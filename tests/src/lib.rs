@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod echo;
 pub mod faulty;
 pub mod frame;
+pub mod guarded;
 pub mod http2;
 pub mod logs;
 pub mod pipe;

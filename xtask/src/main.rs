@@ -9,6 +9,7 @@ mod bench;
 mod chaos;
 mod ci;
 mod command;
+mod deploy;
 mod features;
 mod licenses;
 mod load;
@@ -35,6 +36,7 @@ usage: cargo xtask <command>
   audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
   load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options
   chaos [options]  every fault of several servers and their Redis, under load; `cargo xtask chaos --help` tells the options
+  deploy [options] a server is replaced under 10,000 clients, in release; `--quick`, `--clients N`, `--rate N`
   soak [options]   ten minutes of everything that clients do, in release; `cargo xtask soak --help` tells the options
   bench [options]  the library beside servers without it, in release; `cargo xtask bench --help` tells the options";
 
@@ -51,6 +53,7 @@ fn main() -> ExitCode {
         (Some("audit"), true) => audit::run(),
         (Some("load"), _) => load::run(&rest),
         (Some("chaos"), _) => chaos::run(&rest),
+        (Some("deploy"), _) => deploy::run(&rest),
         (Some("soak"), _) => soak::run(&rest),
         (Some("bench"), _) => bench::run(&rest),
         _ => {

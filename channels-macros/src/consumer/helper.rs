@@ -9,6 +9,7 @@ use crate::settings::split;
 pub(crate) enum Kind {
     Accept,
     User,
+    Authorize,
     Connect,
     On,
     OnText,
@@ -21,9 +22,10 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Accept,
         Self::User,
+        Self::Authorize,
         Self::Connect,
         Self::On,
         Self::OnText,
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Accept => "accept",
             Self::User => "user",
+            Self::Authorize => "authorize",
             Self::Connect => "connect",
             Self::On => "on",
             Self::OnText => "on_text",

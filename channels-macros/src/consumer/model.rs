@@ -76,6 +76,7 @@ pub(crate) enum Output {
 pub(crate) enum Role {
     Accept,
     User,
+    Authorize,
     Connect,
     Text,
     Binary,
@@ -89,6 +90,7 @@ impl Role {
         match self {
             Self::Accept => "accept",
             Self::User => "user",
+            Self::Authorize => "authorize",
             Self::Connect => "connect",
             Self::Text => "on_text",
             Self::Binary => "on_binary",

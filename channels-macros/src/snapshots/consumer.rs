@@ -353,6 +353,8 @@ fn every_hook() {
             async fn accept(Path(user): Path<UserId>) -> Result<Self, StatusCode> {}
             #[user]
             fn user(&self) -> &UserId {}
+            #[authorize]
+            async fn may_join(group: &str, State(db): State<Db>) -> Result<bool, DbError> {}
             #[connect]
             fn connected(&mut self, connection: Connection) -> Welcome {}
             #[on_text]
@@ -377,6 +379,7 @@ fn every_hook() {
                 const TAKES_TEXT: bool = true;
                 const TAKES_BINARY: bool = ::core::cfg!(all(feature = "binary"));
                 const TAKES_ERRORS: bool = true;
+                const AUTHORIZES: bool = true;
                 const TEXT_IS_READY: bool = true;
                 async fn accept(
                     __parts: &mut c::__private::Parts,
@@ -410,6 +413,26 @@ fn every_hook() {
                 fn user(&self) -> ::core::option::Option<c::__private::UserId> {
                     let __returned = Self::user(self);
                     <&UserId as c::__private::IntoUser>::into_user(__returned)
+                }
+                async fn authorize(
+                    __cx: &c::__private::Context<'_, c::__private::NoState, c::__private::OnJoin>,
+                ) -> ::core::result::Result<(), c::__private::Error> {
+                    let __given = __cx.group();
+                    let __argument_0 = <&str as c::__private::GroupArgument<
+                        '_,
+                    >>::from_group(__given);
+                    let __argument_1 = <State<
+                        Db,
+                    > as c::__private::Extract<
+                        c::__private::NoState,
+                        c::__private::OnJoin,
+                    >>::extract(__cx)
+                        .await?;
+                    let __returned = c::__private::sendable(
+                            Self::may_join(__argument_0, __argument_1),
+                        )
+                        .await;
+                    <Result<bool, DbError> as c::__private::Allowed>::allowed(__returned)
                 }
                 async fn connected(
                     &mut self,

@@ -22,6 +22,13 @@ pub(crate) trait Memberships: Send + Sync {
     fn leave(&self, connection: &Connection, group: &str) -> bool;
     /// The end of a registered connection.
     fn leave_everything(&self, connection: &Connection);
+    /// Asks again about one membership or all; which of them were ended.
+    fn recheck<'a>(&'a self, connection: &'a Connection, group: Option<&'a str>) -> BoxFuture<'a, Vec<String>>;
+}
+
+/// Who says whether a connection may join a group.
+pub(crate) trait Gate: Send + Sync {
+    fn may_join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<(), Error>>;
 }
 
 /// How a message looks on the wire: connections with the same variant get the same bytes.
@@ -36,6 +43,8 @@ pub(crate) struct Variant {
 /// One value for all connections that agreed on the same.
 pub(crate) struct Link {
     pub(crate) memberships: Arc<dyn Memberships>,
+    /// Asked for every join, where the consumer has an `#[authorize]`.
+    pub(crate) gate: Option<Arc<dyn Gate>>,
     pub(crate) counters: Arc<Counters>,
     /// How long the consumer's handlers take.
     pub(crate) handlers: Handlers,

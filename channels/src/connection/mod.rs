@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use bytestring::ByteString;
 pub(crate) use encoded::Encoded;
-pub(crate) use link::{Link, Memberships, Serializers, Variant};
+pub(crate) use link::{Gate, Link, Memberships, Serializers, Variant};
 pub use outbox::OutboxPolicy;
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
@@ -179,6 +179,8 @@ impl Connection {
     ///
     /// # Errors
     ///
+    /// What the consumer's `#[authorize]` says, `AUTHORIZATION_FAILED` where it says no: it is asked also where the
+    /// connection is a member already, which it then stays until [`Connection::recheck`].
     /// `VALIDATION_FAILED` for a name that is no group's, `BACKEND_ERROR` where `MAX_TOTAL_GROUPS`
     /// is reached or the backend cannot, `CONNECTION_ERROR` where the connection has ended.
     ///
@@ -210,6 +212,29 @@ impl Connection {
     /// ```
     pub fn leave(&self, group: &str) -> bool {
         self.0.link.memberships.leave(self, group)
+    }
+
+    /// Asks the consumer's `#[authorize]` again for each group that the connection is in, and leaves those that it does
+    /// not allow now, also where it fails; which these are. Without an `#[authorize]` there is nothing to ask.
+    ///
+    /// A join that is under way meanwhile is asked again, too. The client is told by whoever calls this.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, it stops: the groups that were not asked about stay as they are.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone, Debug, Outgoing)] enum ServerMessage { Notice(String) }
+    /// # async fn example(conn: Connection) -> Result<(), channels::Error> {
+    /// // Somebody's rights have changed.
+    /// for group in conn.recheck().await {
+    ///     conn.send(ServerMessage::Notice(format!("you may not be in {group} any more")))?;
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn recheck(&self) -> Vec<String> {
+        self.0.link.memberships.recheck(self, None).await
     }
 
     /// Sends to this client only. Never waits: the message is queued, and leaves when the handler waits or ends;

@@ -541,11 +541,16 @@ mod tests {
         }
 
         fn leave_everything(&self, _: &Connection) {}
+
+        fn recheck<'a>(&'a self, _: &'a Connection, _: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
+            async { Vec::new() }.boxed()
+        }
     }
 
     fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
         Outbox::new(Arc::new(Link {
             memberships: Arc::new(Alone),
+            gate: None,
             counters: Arc::default(),
             handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),

@@ -140,6 +140,27 @@ impl ConnectionRegistry {
         }
     }
 
+    /// At most so many connections, in no particular order.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first(&self, most: usize) -> Vec<Connection> {
+        self.connections.iter().take(most).map(|member| member.0.clone()).collect()
+    }
+
+    /// At most so many groups, in no particular order, with the number of their members.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first_groups(&self, most: usize) -> Vec<(Arc<str>, usize)> {
+        // A group is asked after the map is let go, since whoever joins takes both.
+        let groups: Vec<_> =
+            self.groups.iter().take(most).map(|entry| (Arc::clone(entry.key()), Arc::clone(&entry))).collect();
+        groups.into_iter().map(|(name, members)| (name, members.len())).collect()
+    }
+
+    /// How many members a group has, and at most so many of them.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first_members(&self, group: &str, most: usize) -> (usize, Vec<Connection>) {
+        self.group(group).map_or_else(Default::default, |members| members.first(most))
+    }
+
     fn user(&self, user: &UserId) -> Option<Arc<Subscribers>> {
         self.users.get(user).map(|subscribers| Arc::clone(&subscribers))
     }

@@ -2,6 +2,7 @@
 
 mod answer;
 mod beside;
+mod gate;
 mod guard;
 mod handle;
 mod handling;
@@ -22,10 +23,14 @@ use axum::http::request::Parts;
 use axum::response::Response;
 use bytes::Bytes;
 use bytestring::ByteString;
+pub(crate) use gate::Asks;
 #[doc(hidden)]
 pub use guard::Timeout;
 #[doc(hidden)]
-pub use hooks::{AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, IntoUser};
+pub use hooks::{
+    AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
+    IntoUser,
+};
 pub(crate) use inbox::{Received, Source};
 #[doc(hidden)]
 pub use once::Idempotent;
@@ -35,7 +40,7 @@ pub(crate) use session::Session;
 
 use crate::close::CloseReason;
 use crate::error::{Error, ErrorCode, MAX_SHOWN_TYPE_CHARS};
-use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame};
+use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin};
 use crate::id::UserId;
 use crate::message::{Layout, Message, Outgoing, ReplySink};
 
@@ -78,6 +83,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// [`Consumer::failed`] answers errors.
     #[doc(hidden)]
     const TAKES_ERRORS: bool = false;
+    /// [`Consumer::authorize`] is asked for each join.
+    #[doc(hidden)]
+    const AUTHORIZES: bool = false;
     /// [`Consumer::text`] does not wait, unless an extractor does.
     #[doc(hidden)]
     const TEXT_IS_READY: bool = false;
@@ -105,6 +113,13 @@ pub trait Consumer: Sized + Send + 'static {
     #[doc(hidden)]
     fn user(&self) -> Option<UserId> {
         None
+    }
+
+    /// Whether a connection may join a group. Without `self`, as it is asked from everywhere.
+    #[doc(hidden)]
+    fn authorize(cx: &Context<'_, Self::State, OnJoin>) -> impl Future<Output = Result<(), Error>> + Send {
+        let _ = cx;
+        async { Ok(()) }
     }
 
     /// [`Consumer::message`] does not wait for a message of this name, unless an extractor does: its handler is no

@@ -31,6 +31,7 @@ macro_rules! hook {
     };
 }
 
+hook!(OnJoin<'a> = &'a str, "`#[authorize]`.");
 hook!(OnConnect<'a> = (), "`#[connect]`.");
 hook!(OnMessage<'a> = &'a Message, "`#[on(\"…\")]`.");
 hook!(OnFrame<'a> = (), "`#[on_text]` and `#[on_binary]`.");
@@ -75,6 +76,13 @@ impl<'a, S, H: Hook> Context<'a, S, H> {
 impl<'a, S> Context<'a, S, OnMessage> {
     /// The message that is handled.
     pub fn message(&self) -> &'a Message {
+        self.subject
+    }
+}
+
+impl<'a, S> Context<'a, S, OnJoin> {
+    /// The group that is to be joined.
+    pub fn group(&self) -> &'a str {
         self.subject
     }
 }

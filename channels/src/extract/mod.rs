@@ -8,7 +8,7 @@ use std::future::{Future, Ready, ready};
 use axum::extract::{FromRef, State};
 
 pub use answer::Answer;
-pub use context::{Context, Hook, OnConnect, OnDisconnect, OnError, OnFrame, OnMessage};
+pub use context::{Context, Hook, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin, OnMessage};
 
 use crate::close::CloseReason;
 use crate::connection::Connection;
@@ -20,7 +20,7 @@ use crate::message::{Broken, Carried, Message, NotCarried, Nothing, Priority, Re
 /// An argument of a handler or hook.
 ///
 /// `S` is the consumer's state, `H` the kind of hook: [`OnMessage`] for `#[on("…")]`, [`OnFrame`] for
-/// `#[on_text]` and `#[on_binary]`, [`OnConnect`], [`OnDisconnect`], [`OnError`]. An extractor that
+/// `#[on_text]` and `#[on_binary]`, [`OnConnect`], [`OnJoin`] for `#[authorize]`, [`OnDisconnect`], [`OnError`]. An extractor that
 /// needs no message is written for every `H`:
 ///
 /// ```

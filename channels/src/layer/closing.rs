@@ -122,7 +122,9 @@ impl ChannelLayer {
         command: Command,
     ) -> Result<Receipt, Error> {
         let envelope = Envelope { except, ..command.into_envelope()? };
+        // Afterwards they may have gone already.
+        let here = self.registry().members(topic);
         let Published { local, servers } = self.manager.publish(topic, envelope).await?;
-        Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
+        Ok(Receipt { local: local.unwrap_or(here), servers })
     }
 }

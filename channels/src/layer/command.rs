@@ -1,6 +1,9 @@
 //! What servers are told to do with the members of a topic. It goes the way of messages, behind those that were sent
 //! before, and no client sees it.
 
+use std::sync::Arc;
+
+use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
 
 use super::ConnectionManager;
@@ -20,6 +23,8 @@ pub(super) enum Command {
         /// Its words.
         reason: String,
     },
+    /// The members are asked about again: those of a user for all their groups, those of a group for this one.
+    Recheck,
 }
 
 impl Command {
@@ -47,6 +52,10 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
     members.retain(|connection| Some(connection.id()) != envelope.except);
     match command {
         Command::Close { code, reason } => close(&members, code, &reason),
+        Command::Recheck => {
+            manager.begin_recheck();
+            recheck(members.clone(), topic);
+        }
     }
     members.len()
 }
@@ -69,6 +78,22 @@ fn close(members: &[Connection], code: u16, reason: &str) {
     }
 }
 
+/// How many memberships are asked about at once.
+const ASKS_AT_ONCE: usize = 16;
+
+/// What is asked may wait, and whoever delivers does not.
+fn recheck(members: Vec<Connection>, topic: Topic<'_>) {
+    let group = match topic {
+        Topic::Group(group) => Some(Arc::<str>::from(group)),
+        _ => None,
+    };
+    let Some(runtime) = members.first().map(|member| member.link().runtime.clone()) else { return };
+    runtime.spawn(stream::iter(members).for_each_concurrent(ASKS_AT_ONCE, move |member| {
+        let group = group.clone();
+        async move { drop(member.link().memberships.recheck(&member, group.as_deref()).await) }
+    }));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,5 +110,7 @@ mod tests {
             assert_eq!(&*envelope.payload, written);
             assert_eq!(serde_json::from_str::<Command>(written).unwrap(), Command::close(reason));
         }
+        assert_eq!(&*Command::Recheck.into_envelope().unwrap().payload, "\"recheck\"");
+        assert_eq!(serde_json::from_str::<Command>("\"recheck\"").unwrap(), Command::Recheck);
     }
 }

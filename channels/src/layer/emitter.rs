@@ -111,6 +111,28 @@ impl Emitter {
         self.publish(Topic::Connection(id), &Command::close(why.into()).into_envelope()?).await
     }
 
+    /// Asks `#[authorize]` again about all memberships of a user, on all servers; as
+    /// [`ChannelLayer::recheck_user`](crate::ChannelLayer::recheck_user).
+    ///
+    /// # Errors
+    ///
+    /// As [`Emitter::close_user`].
+    pub async fn recheck_user(&self, user: impl AsRef<str>) -> Result<Receipt, Error> {
+        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        self.publish(Topic::User(&user), &Command::Recheck.into_envelope()?).await
+    }
+
+    /// Asks `#[authorize]` again about all members of a group, on all servers; as
+    /// [`ChannelLayer::recheck_group`](crate::ChannelLayer::recheck_group).
+    ///
+    /// # Errors
+    ///
+    /// As [`Emitter::close_user`]; `VALIDATION_FAILED` for a name that is no group's.
+    pub async fn recheck_group(&self, group: &str) -> Result<Receipt, Error> {
+        check_group(group)?;
+        self.publish(Topic::Group(group), &Command::Recheck.into_envelope()?).await
+    }
+
     async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {
         self.publish(topic, &Envelope::new(message.to_json(None)?)).await
     }

@@ -18,7 +18,9 @@ use super::retry::retry;
 use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::Config;
-use crate::connection::{Connection, ConnectionRegistry, ConnectionState, Memberships, NoRoom, Serializers, cork};
+use crate::connection::{
+    Connection, ConnectionRegistry, ConnectionState, Gate, Memberships, NoRoom, Serializers, cork,
+};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::rate_limit::{By, Limit};
@@ -45,6 +47,11 @@ pub struct ConnectionManager {
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
     pub(super) drain: Draining,
+    /// Kept from the moment on in which somebody looks.
+    #[cfg(feature = "inspector")]
+    recent: std::sync::OnceLock<Arc<super::Recent>>,
+    /// How often memberships were to be asked about again.
+    rechecks: AtomicU64,
     pub(crate) started_at: Instant,
     /// The background tasks start with the first connection, when there is a runtime for sure.
     pub(super) background: OnceLock<()>,
@@ -78,6 +85,9 @@ impl ConnectionManager {
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             drain: Draining::default(),
+            #[cfg(feature = "inspector")]
+            recent: std::sync::OnceLock::new(),
+            rechecks: AtomicU64::new(0),
             started_at: Instant::now(),
             background: OnceLock::new(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
@@ -173,8 +183,56 @@ impl ConnectionManager {
         self.backend.publish(topic, envelope).await
     }
 
+    /// The one way into a group.
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
+        let Some(gate) = &connection.link().gate else { return self.enter_group(connection, group).await };
+        let mut asked = self.rechecks.load(Ordering::Acquire);
+        self.ask(&**gate, connection, group).await?;
+        let is_new = self.enter_group(connection, group).await?;
+        let undo = Leave { manager: self, connection, group, armed: is_new };
+        // A recheck that began after the hook was asked may have come before the connection was a member.
+        while is_new && asked != self.rechecks.load(Ordering::Acquire) {
+            asked = self.rechecks.load(Ordering::Acquire);
+            self.ask(&**gate, connection, group).await?;
+        }
+        undo.disarm();
+        Ok(is_new)
+    }
+
+    async fn ask(&self, gate: &dyn Gate, connection: &Connection, group: &str) -> Result<(), Error> {
+        let answer = gate.may_join(connection, group).await;
+        answer.inspect_err(|error| {
+            self.counters.refused_join();
+            tracing::debug!(connection = %connection.id(), group, %error, "a join is refused");
+        })
+    }
+
+    /// From here on, a join that was allowed before is asked about again.
+    pub(super) fn begin_recheck(&self) {
+        self.rechecks.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Asks again about one membership; whether it was ended.
+    async fn recheck_member(&self, connection: &Connection, group: &str) -> bool {
+        let Some(gate) = &connection.link().gate else { return false };
+        if !connection.is_in(group) {
+            return false;
+        }
+        let Err(error) = gate.may_join(connection, group).await else { return false };
+        if !matches!(error.code(), ErrorCode::AuthorizationFailed | ErrorCode::AuthenticationFailed) {
+            // Nobody else hears of it.
+            self.failed(&error.located(connection.id(), connection.user(), None));
+        }
+        let was_member = self.leave_group(connection, group);
+        if was_member {
+            self.counters.revoked();
+            tracing::debug!(connection = %connection.id(), group, "a membership is not allowed any more");
+        }
+        was_member
+    }
+
+    async fn enter_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         let gone = |topic: Topic<'_>| self.backend.unsubscribe(topic);
         let is_new = match self.registry.join(connection, group, self.config.max_total_groups(), gone)? {
             Ok(is_new) => is_new,
@@ -226,9 +284,19 @@ impl ConnectionManager {
         limited(self.backend.check_rate(&key, rate).await?)
     }
 
+    /// The last errors, from the first call on.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn recent_errors(&self) -> Arc<super::Recent> {
+        Arc::clone(self.recent.get_or_init(Arc::default))
+    }
+
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
+        #[cfg(feature = "inspector")]
+        if let Some(recent) = self.recent.get() {
+            recent.add(error);
+        }
         super::log::error(error);
     }
 }
@@ -320,6 +388,20 @@ impl Memberships for ConnectionManager {
     fn leave_everything(&self, connection: &Connection) {
         let left = |group: &str| self.backend.members_changed(group);
         self.registry.remove(connection, |topic| self.backend.unsubscribe(topic), left);
+    }
+
+    fn recheck<'a>(&'a self, connection: &'a Connection, group: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
+        async move {
+            self.begin_recheck();
+            let mut left = Vec::new();
+            for group in group.map_or_else(|| connection.groups(), |group| vec![group.to_owned()]) {
+                if self.recheck_member(connection, &group).await {
+                    left.push(group);
+                }
+            }
+            left
+        }
+        .boxed()
     }
 }
 

@@ -46,6 +46,8 @@ metrics! {
     BYTES_OUT = counter "channels_bytes_out_total" Bytes "Payload bytes written.";
     DROPPED = counter "channels_dropped_total" Count "Messages that a connection did not get.";
     EXPIRED = counter "channels_expired_total" Count "Received messages whose time to live had passed.";
+    REFUSED_JOINS = counter "channels_refused_joins_total" Count "Joins that #[authorize] did not allow.";
+    REVOKED = counter "channels_revoked_total" Count "Memberships that #[authorize] did not allow any more.";
     ERRORS = counter "channels_errors_total" Count "Errors of handlers and hooks.";
     HANDLER = histogram "channels_handler_seconds" Seconds "How long a message's handler took.";
     WAITED = histogram "channels_waited_seconds" Seconds "From a message's arrival to its handler.";

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use axum::extract::connect_info::ConnectInfo;
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use super::negotiate::{Negotiated, negotiate};
 use super::{origin, run};
 use crate::config::Origins;
-use crate::connection::{Connection, Link, OutboxLimits, OutboxPolicy};
-use crate::consumer::{Consumer, Session, Source};
+use crate::connection::{Connection, Gate, Link, OutboxLimits, OutboxPolicy};
+use crate::consumer::{Asks, Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
 use crate::layer::{Admission, ChannelLayer, Place};
 use crate::middleware::{DynMiddleware, Middleware};
@@ -110,10 +110,16 @@ impl<C: Consumer> Serve<C> {
             layer: self.layer,
             middleware: Arc::new(self.middleware.into()),
             policy: self.policy,
+            gate: OnceLock::new(),
             links: Mutex::default(),
             consumer: PhantomData::<fn() -> C>,
         });
         any(move |State(state): State<S>, request: Request| {
+            if C::AUTHORIZES {
+                let asks =
+                    || Arc::new(Asks::<C>::new(route.layer.clone(), C::State::from_ref(&state))) as Arc<dyn Gate>;
+                route.gate.get_or_init(asks);
+            }
             let state = C::State::from_ref(&state);
             async move { route.upgrade(request, state).await.unwrap_or_else(|refusal| refusal) }
         })
@@ -125,6 +131,8 @@ struct Route<C> {
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
     origins: Origins,
+    /// `#[authorize]` with the state of the router, which only a request shows.
+    gate: OnceLock<Arc<dyn Gate>>,
     /// One for each outcome of a negotiation there has been.
     links: Mutex<Vec<Arc<Link>>>,
     consumer: PhantomData<fn() -> C>,
@@ -166,6 +174,7 @@ impl<C: Consumer> Route<C> {
         let (manager, config) = (self.layer.manager(), self.layer.config());
         let link = Arc::new(Link {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
+            gate: self.gate.get().map(Arc::clone),
             counters: Arc::clone(&manager.counters),
             handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),

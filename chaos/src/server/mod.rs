@@ -21,6 +21,9 @@ use self::http::App;
 /// What stands before the address on standard output.
 pub(crate) const LISTENS: &str = "listens on ";
 
+/// What stands before what its drain came to: connections that it closed, those that it dropped, messages not sent.
+pub(crate) const DRAINED: &str = "drained ";
+
 /// Runs until SIGTERM.
 ///
 /// # Errors
@@ -50,6 +53,7 @@ pub async fn serve() -> Result<(), Box<dyn Error>> {
         terminate.recv().await;
     });
     axum::serve(listener, router).with_graceful_shutdown(stop).await?;
-    layer.drained().await;
+    let drained = layer.drained().await;
+    writeln!(std::io::stdout(), "{DRAINED}{} {} {}", drained.closed, drained.dropped, drained.unsent)?;
     Ok(())
 }

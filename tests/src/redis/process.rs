@@ -46,7 +46,12 @@ impl Process {
 
     /// Whether it has ended; then it is reaped.
     pub fn has_ended(&mut self) -> bool {
-        self.0.try_wait().unwrap().is_some()
+        self.ended().is_some()
+    }
+
+    /// How it ended, if it has; then it is reaped.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.0.try_wait().unwrap()
     }
 
     /// Sends a signal. The id cannot be another's: only this value reaps it.
@@ -65,7 +70,7 @@ impl Process {
     /// Sends SIGTERM and waits for its end.
     pub fn terminate(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
-        until("a process ends", || self.0.try_wait().unwrap())
+        until("a process ends", || self.ended())
     }
 
     fn pid(&self) -> Pid {

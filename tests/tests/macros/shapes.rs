@@ -183,3 +183,42 @@ made_by_a_macro!(Made, say, "say", Text);
 fn a_consumer_may_come_out_of_a_macro() {
     assert_eq!(<Made as Consumer>::NAMES, ["say"]);
 }
+
+struct Asked<S>(PhantomData<S>);
+
+#[consumer(incoming = In, outgoing = Out<S>)]
+impl<S: Store> Asked<S> {
+    #[accept]
+    fn accept() -> Self {
+        Self(PhantomData)
+    }
+
+    #[cfg(not(any()))]
+    #[authorize]
+    fn may_join(group: String, _user: Option<UserId>) -> Result<(), channels::Error> {
+        if group == "rust" { Ok(()) } else { Err(channels::Error::authorization("Only Rust.")) }
+    }
+
+    #[cfg(any())]
+    #[authorize]
+    fn may_not_join(_group: &str) -> bool {
+        false
+    }
+
+    #[on("say")]
+    fn say(&self, text: Text) -> Text {
+        text
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_asked_may_be_generic_conditional_and_not_async() {
+    let client = channels::testing::connect::<Asked<Memory>>(&ChannelLayer::memory(), ()).await.unwrap();
+    assert!(client.connection().join("rust").await.unwrap());
+    let error = client.connection().join("java").await.unwrap_err();
+    assert_eq!((error.message(), client.connection().groups()), ("Only Rust.", vec!["rust".to_owned()]));
+    assert_eq!(takes::<Asked<Memory>>(), []);
+}

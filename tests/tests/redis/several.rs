@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use channels::backend::Counts;
-use channels::{ChannelLayer, CloseCode, CloseReason, UserId};
+use channels::{ChannelLayer, CloseCode, CloseReason, Emitter, UserId};
+use channels_tests::guarded::{Rights, enter, is_refused};
 use channels_tests::probe::ServerMessage::Said;
 use channels_tests::probe::{Group, Text};
 use channels_tests::redis::{RedisServer, eventually};
@@ -70,6 +71,33 @@ async fn a_user_is_closed_on_all_servers_behind_what_was_sent_before() {
     there.layer.close_user_except("eve", windows[1].connection().id(), "elsewhere").await.unwrap();
     assert_eq!(windows[0].closed().await.text(), "elsewhere");
     windows[1].assert_silent().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_may_not_be_there_any_more_is_taken_out_on_all_servers() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).build().unwrap();
+    let rights = Rights::new(&["ada/rust", "ada/axum", "bob/rust"]);
+    let layers =
+        [ChannelLayer::connect(config.clone()).await.unwrap(), ChannelLayer::connect(config.clone()).await.unwrap()];
+    let ada = [enter(&layers[0], &rights, "ada").await, enter(&layers[1], &rights, "ada").await];
+    let bob = enter(&layers[1], &rights, "bob").await;
+    for (window, group) in [(&ada[0], "rust"), (&ada[0], "axum"), (&ada[1], "rust"), (&bob, "rust")] {
+        window.connection().join(group).await.unwrap();
+    }
+    assert!(is_refused(&bob.connection().join("axum").await));
+    rights.take("ada/rust");
+    assert_eq!(layers[0].recheck_user("ada").await.unwrap().servers, Some(2));
+    let members = |group: &'static str| layers.iter().map(|layer| layer.registry().group_len(group)).sum::<usize>();
+    eventually("Bob alone is in the room", || (members("rust") == 1).then_some(())).await;
+    assert_eq!((ada[0].connection().groups(), ada[1].connection().groups()), (vec!["axum".to_owned()], vec![]));
+    rights.take("bob/rust");
+    let emitter = Emitter::connect(&config).await.unwrap();
+    emitter.recheck_group("rust").await.unwrap();
+    eventually("the room is empty", || (members("rust") == 0).then_some(())).await;
+    rights.take("ada/axum");
+    emitter.recheck_user("ada").await.unwrap();
+    eventually("nobody is anywhere", || (members("axum") == 0).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod architecture;
+mod authorize;
 mod bad_input;
 mod closing;
 mod defects;
@@ -12,6 +13,7 @@ mod errors;
 mod global;
 mod heartbeat;
 mod idempotent;
+mod inspector;
 mod limits;
 mod membership;
 mod metrics;

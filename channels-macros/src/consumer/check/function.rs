@@ -2,7 +2,7 @@
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
-use syn::{Attribute, FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type};
+use syn::{Attribute, FnArg, GenericParam, Receiver, ReceiverKind, ReturnType, Safety, Signature, Type, TypeReference};
 
 use crate::consumer::helper::Kind;
 use crate::consumer::model::{Function, Output};
@@ -23,7 +23,7 @@ pub(crate) fn check(method: &Method, kind: Kind, errors: &mut Errors) -> Functio
         has_self: signature.receiver().is_some(),
         exclusive: signature.receiver().filter(|receiver| is_exclusive(receiver)).cloned(),
         is_async: signature.asyncness.is_some(),
-        arguments: arguments(signature, errors),
+        arguments: arguments(signature, kind, errors),
         output: output(&signature.output),
         cfgs: cfgs(&method.attributes),
     }
@@ -59,9 +59,14 @@ fn check_generics(signature: &Signature, errors: &mut Errors) {
 
 fn check_receiver(signature: &Signature, kind: Kind, errors: &mut Errors) {
     match (signature.receiver(), kind) {
-        (None, Kind::Accept) => {}
+        (None, Kind::Accept | Kind::Authorize) => {}
         (Some(receiver), Kind::Accept) => {
             errors.at(receiver, "`#[accept]` makes the consumer: there is no `self` yet");
+        }
+        (Some(receiver), Kind::Authorize) => {
+            let words =
+                "`#[authorize]` is asked from everywhere, also while a handler has the consumer: it takes no `self`";
+            errors.at(receiver, words);
         }
         (None, _) => {
             errors.at(&signature.ident, format!("`{}` needs `&self` or `&mut self`", signature.ident));
@@ -102,12 +107,14 @@ fn check_user(signature: &Signature, errors: &mut Errors) {
     }
 }
 
-fn arguments(signature: &Signature, errors: &mut Errors) -> Vec<Type> {
+fn arguments(signature: &Signature, kind: Kind, errors: &mut Errors) -> Vec<Type> {
     let mut types = Vec::new();
     for argument in &signature.inputs {
         let FnArg::Typed(argument) = argument else { continue };
         if let Type::Reference(reference) = &*argument.ty {
-            errors.at(reference, "an argument is taken by value: there is nothing for it to borrow from");
+            if let Some(words) = refused_reference(reference, kind, types.is_empty()) {
+                errors.at(reference, words);
+            }
         } else if is_opaque(&argument.ty) {
             errors.at(&argument.ty, "an argument's type must be named: what is extracted depends on it");
         }
@@ -117,6 +124,16 @@ fn arguments(signature: &Signature, errors: &mut Errors) -> Vec<Type> {
         types.push((*argument.ty).clone());
     }
     types
+}
+
+/// Only the name of a group is borrowed, by `#[authorize]`.
+fn refused_reference(reference: &TypeReference, kind: Kind, is_first: bool) -> Option<&'static str> {
+    match (kind, is_first, &reference.lifetime) {
+        (Kind::Authorize, true, None) => None,
+        (Kind::Authorize, true, Some(_)) => Some("the group's name is borrowed for this call: `&str`"),
+        (Kind::Authorize, false, _) => Some("the group's name comes first, and all else is taken by value"),
+        _ => Some("an argument is taken by value: there is nothing for it to borrow from"),
+    }
 }
 
 fn output(output: &ReturnType) -> Output {

@@ -98,6 +98,7 @@ fn hook_of(kind: Kind) -> Option<Role> {
     match kind {
         Kind::Accept => Some(Role::Accept),
         Kind::User => Some(Role::User),
+        Kind::Authorize => Some(Role::Authorize),
         Kind::Connect => Some(Role::Connect),
         Kind::OnText => Some(Role::Text),
         Kind::OnBinary => Some(Role::Binary),
@@ -107,12 +108,13 @@ fn hook_of(kind: Kind) -> Option<Role> {
     }
 }
 
-/// Frames and errors come as the first argument.
+/// Frames, errors and groups come as the first argument.
 fn check_first_argument(role: Role, function: &Function, errors: &mut Errors) {
     let words = match role {
         Role::Text => "`#[on_text]` takes the frame: add an argument, `text: ByteString` or `text: String`",
         Role::Binary => "`#[on_binary]` takes the frame: add an argument, `data: Bytes` or `data: Vec<u8>`",
         Role::Error => "`#[error]` takes the error: add an argument, `error: channels::Error`",
+        Role::Authorize => "`#[authorize]` takes the name of the group: add an argument, `group: &str`",
         Role::Accept | Role::User | Role::Connect | Role::Disconnect => return,
     };
     if function.arguments.is_empty() {

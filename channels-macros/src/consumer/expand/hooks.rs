@@ -64,6 +64,13 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
             let cx = context("OnConnect");
             (quote!(async fn connected(&mut self, #cx, #replies: #sink) -> #result), plain("OnConnect"))
         }
+        Role::Authorize => {
+            let context = context("OnJoin");
+            let trait_ = quote!(#krate::GroupArgument<'_>);
+            let (names, arguments) = after_given(function, &trait_, "from_group", "OnJoin", scope);
+            let group = quote!(let #given = #cx.group(););
+            (quote!(async fn authorize(#context) -> #result), (names, quote!(#group #arguments)))
+        }
         Role::Disconnect => {
             let cx = context("OnDisconnect");
             (quote!(async fn disconnected(&mut self, #cx) -> #result), plain("OnDisconnect"))
@@ -86,6 +93,10 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
         }
     };
     let call = match role {
+        Role::Authorize => {
+            let trait_ = quote!(#krate::Allowed);
+            call::call_and(function, &names, scope, &trait_, "allowed", |returned| quote!(#returned))
+        }
         Role::Disconnect => call::and_depart(function, &names, scope),
         _ => call::and_reply(function, &names, scope),
     };

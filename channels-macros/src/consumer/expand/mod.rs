@@ -105,6 +105,7 @@ fn consts(consumer: &Consumer) -> TokenStream {
         flag("TAKES_TEXT", takes(Role::Text)),
         flag("TAKES_BINARY", takes(Role::Binary)),
         flag("TAKES_ERRORS", takes(Role::Error)),
+        flag("AUTHORIZES", takes(Role::Authorize)),
         flag("TEXT_IS_READY", ready(Role::Text)),
         flag("BINARY_IS_READY", ready(Role::Binary)),
         flag("LIMITS_BY_IP", by_ip),

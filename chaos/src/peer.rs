@@ -14,8 +14,8 @@ use tokio::time::timeout;
 const ANSWERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a connection may take to end that is to end.
 const ENDS_WITHIN: Duration = Duration::from_secs(30);
-/// Read at once.
-const SCRATCH_BYTES: usize = 16 * 1024;
+/// Read at once. Thousands of these may be open.
+const READ_BYTES: usize = 2048;
 /// An answer to a handshake is shorter.
 const HEAD_BYTES: usize = 8 * 1024;
 /// What masks every frame.
@@ -28,6 +28,15 @@ pub const BINARY: u8 = 0x82;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
 const PONG: u8 = 0x8a;
+
+/// What is special about a connection.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ask {
+    /// The subprotocol that is named, if any.
+    pub protocol: Option<&'static str>,
+    /// How many bytes its socket has room for that it has not read, if not as many as usual.
+    pub room: Option<u32>,
+}
 
 /// What a handshake came to.
 #[derive(Debug)]
@@ -54,26 +63,26 @@ pub enum Heard {
 pub struct Peer {
     stream: TcpStream,
     read: Vec<u8>,
-    scratch: Box<[u8]>,
 }
 
 impl Peer {
-    /// Opens one, with as much room in its socket for what it has not read, if that is named.
+    /// Opens one.
     ///
     /// # Errors
     ///
     /// Where the server is not there, or does not speak HTTP.
-    pub async fn open(server: SocketAddr, user: &str, room: Option<u32>) -> io::Result<Opened> {
+    pub async fn open(server: SocketAddr, user: &str, ask: Ask) -> io::Result<Opened> {
         let socket = TcpSocket::new_v4()?;
-        if let Some(room) = room {
+        if let Some(room) = ask.room {
             socket.set_recv_buffer_size(room)?;
         }
         let stream = socket.connect(server).await?;
         stream.set_nodelay(true)?;
-        let mut peer = Self { stream, read: Vec::new(), scratch: vec![0; SCRATCH_BYTES].into() };
+        let mut peer = Self { stream, read: Vec::new() };
+        let protocol = ask.protocol.map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n")).unwrap_or_default();
         let request = format!(
             "GET /ws/{user} HTTP/1.1\r\nHost: {server}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{protocol}\r\n"
         );
         let status = timeout(ANSWERS_WITHIN, peer.upgrade(request.as_bytes())).await??;
         Ok(if status == 101 { Opened::Open(peer) } else { Opened::Refused(status) })
@@ -97,9 +106,8 @@ impl Peer {
 
     /// Reads something, and says whether there was anything.
     async fn more(&mut self) -> io::Result<bool> {
-        let read = self.stream.read(&mut self.scratch).await?;
-        self.read.extend_from_slice(&self.scratch[..read]);
-        Ok(read > 0)
+        self.read.reserve(READ_BYTES);
+        Ok(self.stream.read_buf(&mut self.read).await? > 0)
     }
 
     /// Bytes as they are.

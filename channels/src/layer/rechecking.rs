@@ -1,0 +1,52 @@
+//! Asking again who may be where.
+
+use super::command::Command;
+use super::{ChannelLayer, Receipt};
+use crate::backend::Topic;
+use crate::error::Error;
+use crate::id::UserId;
+
+impl ChannelLayer {
+    /// Asks `#[authorize]` again for each group that a user's connections are in, on all servers, and takes them out of
+    /// those that it does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
+    /// first, then call this: a join that is under way meanwhile is asked again as well.
+    ///
+    /// The receipt tells how many connections of this server are asked about, and how many servers were told. Returns
+    /// before the answers are there.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::close_user`], and with the same gap: a server whose connection to the backend is interrupted
+    /// at that moment does not hear it.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// // Ada is no moderator any more.
+    /// layer.recheck_user("ada").await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn recheck_user(&self, user: impl AsRef<str>) -> Result<Receipt, Error> {
+        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        self.command(Topic::User(&user), None, Command::Recheck).await
+    }
+
+    /// Asks `#[authorize]` again for each member of a group, on all servers, and takes out whoever it does not allow now;
+    /// as [`ChannelLayer::recheck_user`]. A server without members of the group is not told, so a first join that is
+    /// under way there at that moment keeps the answer it had.
+    ///
+    /// # Errors
+    ///
+    /// As [`ChannelLayer::recheck_user`]; `VALIDATION_FAILED` for a name that is no group's.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # async fn example(layer: ChannelLayer) -> Result<(), channels::Error> {
+    /// // The room is for members only from now on.
+    /// layer.recheck_group("rust").await?;
+    /// # Ok(()) }
+    /// ```
+    pub async fn recheck_group(&self, group: &str) -> Result<Receipt, Error> {
+        self.command(Topic::Group(group), None, Command::Recheck).await
+    }
+}

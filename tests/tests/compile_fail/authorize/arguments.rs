@@ -1,0 +1,22 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[authorize("rust")]
+    fn may_join(_group: &str) -> bool {
+        true
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}

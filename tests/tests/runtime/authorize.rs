@@ -1,0 +1,244 @@
+//! `#[authorize]`: asked for every join, on every way there is.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use channels::prelude::*;
+use channels::{Category, ErrorCode, testing};
+use channels_tests::cluster;
+use channels_tests::guarded::{Guarded, Joins, Rights, enter, is_refused};
+use channels_tests::logs::Logs;
+use channels_tests::probe::{Group, Text};
+
+fn group(name: &str) -> Group {
+    Group { group: name.to_owned() }
+}
+
+/// Every public way to make a connection a member, with a right and without.
+#[tokio::test(start_paused = true)]
+async fn there_is_no_way_around_it() {
+    for (allowed, expected) in [(&[][..], "AUTHORIZATION_FAILED"), (&["ada/room"][..], "true")] {
+        let is_allowed = !allowed.is_empty();
+        let layer = ChannelLayer::memory();
+        let rights = Rights::with(allowed, &["room"], 1 << 20);
+        let route = layer.serve::<Guarded>().middleware(Joins("room")).into_route();
+        let app = Router::new().route("/ws/{user}", route).with_state(Arc::clone(&rights));
+        let mut ada = testing::connect_to(&app).path("/ws/ada").await.unwrap();
+        ada.request(0, "quiet", &()).await;
+        assert_eq!(ada.next_message().await.name, "$ok");
+        let (conn, id) = (ada.connection().clone(), ada.connection().id());
+        let mut asked = 0;
+        let mut check = |way: &str| {
+            assert_eq!(conn.is_in("room"), is_allowed, "{way}");
+            assert_eq!(layer.registry().group_len("room"), usize::from(is_allowed), "{way}");
+            asked += 1;
+            assert_eq!(rights.asked(), ["ada/room"], "{way} asks");
+            conn.leave("room");
+        };
+        check("`#[connect]`");
+        ada.send("join", &group("room")).await;
+        assert_eq!(ada.recv::<Text>().await.text, expected);
+        check("a handler");
+        ada.send("spawn", &group("room")).await;
+        assert_eq!(ada.recv::<Text>().await.text, expected);
+        check("a task of a handler");
+        ada.request(1, "pass", &()).await;
+        assert_eq!(ada.next_message().await.name, if is_allowed { "$ok" } else { "error" });
+        check("a middleware");
+        let manager = Arc::clone(layer.manager());
+        let user = UserId::new("ada").unwrap();
+        let found = [
+            ("a handle kept elsewhere", conn.clone()),
+            ("the registry, by id", layer.registry().get(id).unwrap()),
+            ("the registry, by user", layer.registry().user_connections(&user).remove(0)),
+            ("the registry, in batches", layer.registry().batches(1).next().unwrap().remove(0)),
+            ("the manager's registry", manager.registry().get(id).unwrap()),
+            ("the manager, by user", manager.user_connections(&user).remove(0)),
+        ];
+        for (way, connection) in found {
+            let joined = connection.join("room").await;
+            assert!(
+                if is_allowed { joined.as_ref().is_ok_and(|is_new| *is_new) } else { is_refused(&joined) },
+                "{way}"
+            );
+            check(way);
+        }
+        layer.registry().for_each(4, async |connection| drop(connection.join("room").await)).await;
+        check("the registry, for each");
+        assert_eq!(layer.join_group(id, "room").await.is_ok(), is_allowed);
+        check("the layer");
+        assert_eq!(layer.stats().refused_joins, if is_allowed { 0 } else { asked });
+    }
+}
+
+/// What the test above walks is all there is: the registry's own `join` has one caller, and that asks.
+#[test]
+fn only_who_asked_makes_a_member() {
+    fn read(folder: &Path, all: &mut Vec<(String, String)>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                read(&path, all);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                all.push((
+                    path.file_name().unwrap().to_string_lossy().into_owned(),
+                    fs::read_to_string(&path).unwrap(),
+                ));
+            }
+        }
+    }
+    let mut sources = Vec::new();
+    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../channels/src"), &mut sources);
+    let places = |words: &str| -> Vec<&str> {
+        let found = sources.iter().flat_map(|(name, text)| text.matches(words).map(move |_| name.as_str()));
+        found.collect()
+    };
+    assert_eq!(places("registry.join("), ["manager.rs"], "in `enter_group`");
+    assert_eq!(places("fn enter_group("), ["manager.rs"]);
+    assert_eq!(places("self.enter_group("), ["manager.rs"; 2], "in `join_group`, where there is no hook and after it");
+    assert_eq!(places("own.insert("), ["registry.rs"], "in `join`");
+    assert_eq!(places("self.join_group("), ["manager.rs"], "for `Connection::join`");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_hangs_or_fails_has_allowed_nothing() {
+    let layer = ChannelLayer::memory();
+    let rights = Rights::new(&["ada/room"]);
+    let mut ada = enter(&layer, &rights, "ada").await;
+    let conn = ada.connection().clone();
+    for (name, code) in [
+        ("panics", ErrorCode::SystemError),
+        ("hangs", ErrorCode::TimeoutError),
+        ("fails", ErrorCode::BackendError),
+        ("other", ErrorCode::AuthorizationFailed),
+    ] {
+        let error = tokio::time::timeout(Duration::from_secs(120), conn.join(name)).await.unwrap().unwrap_err();
+        assert_eq!((error.code(), conn.groups().len()), (code, 0), "{name}");
+    }
+    assert_eq!(layer.stats().refused_joins, 4);
+    // The connection lives on, and so does the hook.
+    ada.send("join", &group("room")).await;
+    assert_eq!(ada.recv::<Text>().await.text, "true");
+    assert_eq!(conn.join("").await.unwrap_err().code(), ErrorCode::ValidationFailed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_not_allowed_any_more_ends_when_it_is_asked_about() {
+    let layer = ChannelLayer::memory();
+    let rights = Rights::new(&["ada/a", "ada/b", "ada/c", "bob/b"]);
+    let (ada, bob) = (enter(&layer, &rights, "ada").await, enter(&layer, &rights, "bob").await);
+    let conn = ada.connection().clone();
+    for name in ["a", "b", "c"] {
+        assert!(conn.join(name).await.unwrap());
+    }
+    bob.connection().join("b").await.unwrap();
+    assert!(conn.recheck().await.is_empty());
+    rights.take("ada/b");
+    rights.take("bob/b");
+    // A member is asked as well, and stays one until the recheck.
+    assert!(is_refused(&conn.join("b").await));
+    assert!(conn.is_in("b"));
+    rights.asked();
+    assert_eq!(conn.recheck().await, ["b"]);
+    assert_eq!(
+        (conn.groups(), rights.asked()),
+        (vec!["a".into(), "c".into()], vec!["ada/a".into(), "ada/b".into(), "ada/c".into()])
+    );
+    assert!(bob.connection().is_in("b"), "nobody asked about Bob");
+    assert_eq!(layer.recheck_group("b").await.unwrap().local, 1);
+    until(|| !bob.connection().is_in("b")).await;
+    rights.take("ada/c");
+    assert_eq!(layer.recheck_user("ada").await.unwrap().local, 1);
+    until(|| conn.groups() == ["a"]).await;
+    assert_eq!((layer.stats().revoked, layer.stats().groups), (3, 1));
+    assert!(layer.recheck_user("").await.is_err() && layer.recheck_group("").await.is_err());
+    assert_eq!(layer.recheck_user("nobody").await.unwrap().local, 0);
+}
+
+async fn until(done: impl Fn() -> bool) {
+    let done = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(300), done).await.unwrap();
+}
+
+/// Who cannot be said to be allowed is out; why is in the log, as nobody else hears it.
+#[tokio::test(start_paused = true)]
+async fn a_recheck_that_fails_ends_the_membership() {
+    #[derive(Default)]
+    struct Once;
+
+    #[consumer(outgoing = channels_tests::probe::ServerMessage)]
+    impl Once {
+        #[authorize]
+        fn may_join(_group: &str, conn: Connection) -> Result<(), channels::Error> {
+            match conn.metadata("asked") {
+                None => {
+                    conn.set_metadata("asked", true);
+                    Ok(())
+                }
+                Some(_) => Err(channels::Error::internal("no database")),
+            }
+        }
+
+        #[on_text]
+        fn text(&self, text: ByteString) -> ByteString {
+            text
+        }
+    }
+
+    let layer = ChannelLayer::memory();
+    let mut client = testing::connect::<Once>(&layer, ()).await.unwrap();
+    client.send_text("x").await;
+    client.next_frame().await;
+    client.connection().join("room").await.unwrap();
+    let logs = Logs::listen();
+    assert_eq!(client.connection().recheck().await, ["room"]);
+    assert_eq!(layer.stats().errors(Category::System), 1);
+    assert!(logs.lines().iter().any(|line| line.fields.values().any(|value| value.contains("no database"))));
+}
+
+/// The hook has looked before the right was taken, and the connection is a member only afterwards.
+#[tokio::test(start_paused = true)]
+async fn a_join_under_way_does_not_slip_past_a_recheck() {
+    let layer = ChannelLayer::memory();
+    let rights = Rights::with(&["ada/room"], &[], 0);
+    let ada = enter(&layer, &rights, "ada").await;
+    let conn = ada.connection().clone();
+    let joining = tokio::spawn({
+        let conn = conn.clone();
+        async move { conn.join("room").await }
+    });
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert_eq!(rights.asked(), ["ada/room"]);
+    rights.take("ada/room");
+    assert!(conn.recheck().await.is_empty(), "there is nothing to ask about yet");
+    rights.answers.add_permits(100);
+    assert!(is_refused(&joining.await.unwrap()));
+    assert_eq!((rights.asked(), conn.groups().len(), layer.registry().group_count()), (vec!["ada/room".into()], 0, 0));
+    // Dropped while it is asked a second time, it has not joined either.
+    rights.give("ada/room");
+    assert!(conn.join("room").await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_ask_together() {
+    let rights = Rights::new(&["ada/room"]);
+    let mut layers = Vec::new();
+    for node in cluster::nodes(2) {
+        layers.push(ChannelLayer::builder(Config::default()).backend(node).connect().await.unwrap());
+    }
+    let ada = [enter(&layers[0], &rights, "ada").await, enter(&layers[1], &rights, "ada").await];
+    for window in &ada {
+        window.connection().join("room").await.unwrap();
+    }
+    rights.take("ada/room");
+    layers[0].recheck_user("ada").await.unwrap();
+    until(|| ada.iter().all(|window| !window.connection().is_in("room"))).await;
+    assert_eq!(layers.iter().map(|layer| layer.stats().revoked).sum::<u64>(), 2);
+}
