@@ -17,6 +17,7 @@ mod id;
 #[cfg(feature = "inspector")]
 mod inspector;
 mod layer;
+mod limits;
 pub mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -42,7 +43,9 @@ pub use channels_macros::{
     rate_limit, user, validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
-pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Origins, Rate};
+pub use config::{
+    BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LimitName, LogLevel, Network, Origins, Rate,
+};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
 pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};

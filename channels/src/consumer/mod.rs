@@ -9,6 +9,7 @@ mod handling;
 mod hooks;
 mod inbox;
 mod kept;
+mod metered;
 mod once;
 mod overlap;
 mod overlapping;

@@ -5,6 +5,11 @@ pub mod deploys {
     #![doc = include_str!("deploys.md")]
 }
 
+/// Limits by address, user and connection, and who the client is behind proxies.
+pub mod limits {
+    #![doc = include_str!("limits.md")]
+}
+
 /// Every metric, and how to get at them.
 pub mod metrics {
     #![doc = include_str!("metrics.md")]

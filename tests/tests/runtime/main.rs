@@ -12,6 +12,7 @@ mod drain;
 mod errors;
 mod global;
 mod heartbeat;
+mod how_much;
 mod idempotent;
 mod inspector;
 mod limits;
