@@ -60,8 +60,14 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         if let Some(message) = self.held.take() {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
-            let json = if self.claim().is_some() { answer } else { message.to_json(None)? };
-            return self.last(&json, true);
+            return match self.claim() {
+                Some(_) => self.last(&answer, true),
+                None => {
+                    let told = self.tell(&message);
+                    self.answered.end(true);
+                    told
+                }
+            };
         }
         match self.claim() {
             Some(re) => self.last(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?, true),
@@ -82,14 +88,17 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     /// Sends what is held back, without `re`.
     pub(super) fn release(&mut self) -> Result<(), Error> {
         match self.held.take() {
-            Some(message) => self.tell(&message.to_json(None)?),
+            Some(message) => self.tell(&message),
             None => Ok(()),
         }
     }
 
-    fn tell(&self, json: &ByteString) -> Result<(), Error> {
-        self.answered.told(Told::Envelope(json));
-        self.reached(self.connection.send_json(json))
+    /// A message that is not the one answer.
+    fn tell(&self, message: &M) -> Result<(), Error> {
+        if self.answered.is_kept() {
+            self.answered.told(Told::Envelope(&message.to_json(None)?));
+        }
+        self.reached(self.connection.send_message(message))
     }
 
     /// What is remembered is so before it is sent, which may fail.
@@ -115,7 +124,7 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
             self.held = Some(message);
             return Ok(());
         }
-        self.tell(&message.to_json(None)?)
+        self.tell(&message)
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {

@@ -47,9 +47,19 @@ impl Answer {
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
         // Encoded before the answer is claimed: where that fails, the error is the answer.
         let answer = message.to_json(self.id.as_ref())?;
-        let json = if self.id.is_none() || self.answered.claim() { answer } else { message.to_json(None)? };
-        self.answered.told(Told::Envelope(&json));
-        match self.connection.send_json(&json) {
+        let sent = match self.id.is_some() && self.answered.claim() {
+            true => {
+                self.answered.told(Told::Envelope(&answer));
+                self.connection.send_json(&answer)
+            }
+            false => {
+                if self.answered.is_kept() {
+                    self.answered.told(Told::Envelope(&message.to_json(None)?));
+                }
+                self.connection.send_message(&message)
+            }
+        };
+        match sent {
             // Whoever asks again gets it.
             Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
             sent => sent,
