@@ -1,17 +1,23 @@
-//! `#[consumer(incoming = E, outgoing = M, state = S, crate = path)]`.
+//! `#[consumer(incoming = E, outgoing = M, state = S, first_frame = "10s", crate = path)]`.
+
+use std::time::Duration;
 
 use proc_macro2::TokenStream;
 use syn::parse::Parse;
 use syn::{Path, Type};
 
+use super::duration::{Noun, duration};
 use crate::errors::Errors;
 use crate::settings::{default_path, settings};
+
+const FIRST_FRAME: Noun = Noun { name: "time-out", of_zero: "would close everybody" };
 
 /// What a consumer says of itself.
 pub(crate) struct Options {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Option<Type>,
     pub(crate) state: Option<Type>,
+    pub(crate) first_frame: Option<Duration>,
     pub(crate) krate: Path,
     /// It was written, or something is wrong that may have been meant as it: its absence is no news.
     pub(crate) says_incoming: bool,
@@ -19,11 +25,22 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        const KNOWN: [&str; 4] = ["incoming", "outgoing", "state", "crate"];
-        let mut options =
-            Self { incoming: None, outgoing: None, state: None, krate: default_path(), says_incoming: false };
+        const KNOWN: [&str; 5] = ["incoming", "outgoing", "state", "first_frame", "crate"];
+        let mut options = Self {
+            incoming: None,
+            outgoing: None,
+            state: None,
+            first_frame: None,
+            krate: default_path(),
+            says_incoming: false,
+        };
         for setting in settings(tokens, &KNOWN, "`#[consumer]`", errors) {
             let name = setting.name.to_string();
+            if name == "first_frame" {
+                let text = errors.take(setting.text("a time-out in quotes, such as `\"10s\"`"));
+                options.first_frame = text.and_then(|text| errors.take(duration(&text, FIRST_FRAME)));
+                continue;
+            }
             let mut ty = |expected| errors.take(setting.parse(Type::parse, expected));
             match name.as_str() {
                 "incoming" => options.incoming = ty("the enum of the messages that clients may send"),
