@@ -7,6 +7,7 @@ use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
 use super::rate_limit::Limit;
 use super::running::{Overlap, Running};
+use crate::outbox::Policy;
 
 /// All there is to know of a consumer.
 pub(crate) struct Consumer {
@@ -16,6 +17,7 @@ pub(crate) struct Consumer {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Type,
     pub(crate) state: Type,
+    pub(crate) outbox: Option<Policy>,
     /// How long it waits for a client's first frame.
     pub(crate) first_frame: Option<Duration>,
     pub(crate) handlers: Vec<Handler>,

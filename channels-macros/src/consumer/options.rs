@@ -1,4 +1,4 @@
-//! `#[consumer(incoming = E, outgoing = M, state = S, first_frame = "10s", crate = path)]`.
+//! `#[consumer(incoming = E, outgoing = M, state = S, outbox = "…", first_frame = "10s", crate = path)]`.
 
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use syn::{Path, Type};
 
 use super::duration::{Noun, duration};
 use crate::errors::Errors;
+use crate::outbox::Policy;
 use crate::settings::{default_path, settings};
 
 const FIRST_FRAME: Noun = Noun { name: "time-out", of_zero: "would close everybody" };
@@ -17,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Option<Type>,
     pub(crate) state: Option<Type>,
+    /// What happens where a client is too slow.
+    pub(crate) outbox: Option<Policy>,
     pub(crate) first_frame: Option<Duration>,
     pub(crate) krate: Path,
     /// It was written, or something is wrong that may have been meant as it: its absence is no news.
@@ -25,11 +28,12 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        const KNOWN: [&str; 5] = ["incoming", "outgoing", "state", "first_frame", "crate"];
+        const KNOWN: [&str; 6] = ["incoming", "outgoing", "state", "outbox", "first_frame", "crate"];
         let mut options = Self {
             incoming: None,
             outgoing: None,
             state: None,
+            outbox: None,
             first_frame: None,
             krate: default_path(),
             says_incoming: false,
@@ -46,6 +50,7 @@ impl Options {
                 "incoming" => options.incoming = ty("the enum of the messages that clients may send"),
                 "outgoing" => options.outgoing = ty("the enum of the messages that the server sends"),
                 "state" => options.state = ty("the type of the router's state"),
+                "outbox" => options.outbox = errors.take(Policy::of(&setting)),
                 _ => {
                     if let Some(path) = errors.take(setting.path()) {
                         options.krate = path;
