@@ -39,8 +39,8 @@ mod websocket;
 
 #[cfg(feature = "macros")]
 pub use channels_macros::{
-    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit,
-    user, validate,
+    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, idempotent, on, on_binary, on_text,
+    rate_limit, user, validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
 pub use config::{

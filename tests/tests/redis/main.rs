@@ -5,6 +5,7 @@ mod conformance;
 mod elsewhere;
 mod foreign;
 mod harness;
+mod once;
 mod outage;
 mod rights;
 mod servers;

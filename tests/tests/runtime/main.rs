@@ -13,6 +13,7 @@ mod errors;
 mod global;
 mod heartbeat;
 mod how_much;
+mod idempotent;
 mod inspector;
 mod limits;
 mod membership;
