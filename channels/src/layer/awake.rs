@@ -10,11 +10,12 @@ const LEAP: u32 = 2;
 
 /// Looks at the clock again and again. What passed while nobody looked is no client's silence.
 pub(super) struct Awake {
-    every: Duration,
     seen: Mutex<Seen>,
 }
 
 struct Seen {
+    /// How often it is looked at.
+    every: Duration,
     since: Instant,
     last: Instant,
 }
@@ -23,19 +24,19 @@ impl Awake {
     /// It will be looked at this often, or more.
     pub(super) fn new(every: Duration) -> Self {
         let now = Instant::now();
-        Self { every, seen: Mutex::new(Seen { since: now, last: now }) }
+        Self { seen: Mutex::new(Seen { every, since: now, last: now }) }
     }
 
-    /// Looks again: since when nothing was missed.
-    pub(super) fn since(&self) -> Instant {
+    /// Looks again, and will from now on as often as this: since when nothing was missed.
+    pub(super) fn since(&self, every: Duration) -> Instant {
         let now = Instant::now();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let slept = now.saturating_duration_since(seen.last);
-        if slept > self.every * LEAP {
+        if slept > seen.every.max(every) * LEAP {
             tracing::warn!(?slept, "the clock has leapt: clients get their time to answer anew");
             seen.since = now;
         }
-        seen.last = now;
+        (seen.every, seen.last) = (every, now);
         seen.since
     }
 }
