@@ -25,7 +25,7 @@ pub(crate) use any::AnyBackend;
 pub use claim::{Claim, Claimed, Settlement};
 pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
-pub use topic::{Content, Delivery, Destination, Envelope, Topic};
+pub use topic::{Asked, Content, Delivery, Destination, Envelope, Topic};
 
 use crate::config::Rate;
 use crate::error::Error;

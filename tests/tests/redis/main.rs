@@ -10,5 +10,6 @@ mod outage;
 mod rights;
 mod servers;
 mod several;
+mod slow;
 mod start;
 mod topology;

@@ -27,6 +27,7 @@ mod promises;
 mod replies;
 mod sending;
 mod session;
+mod settled;
 mod slow;
 mod sockets;
 mod spans;
