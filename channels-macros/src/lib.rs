@@ -42,6 +42,7 @@ use proc_macro::TokenStream;
 /// | `outgoing` | the enum, by `#[derive(Outgoing)]`, of what handlers reply | handlers reply nothing but raw frames |
 /// | `state` | the router's state, which `State<T>` arguments are taken from | nothing is taken |
 /// | `outbox` | what happens where a client is too slow, unless a message says so itself: `"close"`, `"drop_newest"` or `"latest"`; see `channels::OutboxPolicy` | `"close"` |
+/// | `first_frame` | how long a client may be silent at first, such as `"10s"`: one that has sent no data frame by then is closed with 4408 | for ever |
 /// | `crate` | where the crate is, under another name: `crate = my::channels` | `::channels` |
 ///
 /// # Functions
@@ -347,7 +348,7 @@ pub fn validate(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|---|
 /// | the first | how many, 1 or more | needed |
 /// | `per` | over what time: a whole number with `ms`, `s`, `m` or `h`, at most 365 days | needed |
-/// | `by` | whose are counted together: `connection`, `user` or `ip`; the latter two over all servers and reconnects | `connection` |
+/// | `by` | whose are counted together: `connection`, `user` or `ip`; the latter two over all servers and reconnects; `ip` needs `into_route_with_connect_info` | `connection` |
 /// | `bucket` | handlers of one bucket count together, and state the same limit; also its name in `WS_RATE_LIMITS` | the message's name, or the function's |
 /// | `observe_only` | nothing is refused: what is too much is counted by `Stats::observed` and logged | refuses |
 ///

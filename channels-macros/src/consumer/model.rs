@@ -1,5 +1,7 @@
 //! A consumer, checked: what expansion writes down without a further question.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
@@ -16,6 +18,8 @@ pub(crate) struct Consumer {
     pub(crate) outgoing: Type,
     pub(crate) state: Type,
     pub(crate) outbox: Option<Policy>,
+    /// How long it waits for a client's first frame.
+    pub(crate) first_frame: Option<Duration>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) hooks: Vec<Hook>,
     /// Its type could not be a consumer at all, and rustc would say so at length.

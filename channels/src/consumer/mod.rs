@@ -16,6 +16,7 @@ mod session;
 mod slots;
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use axum::http::request::Parts;
@@ -101,6 +102,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// Some of its handlers may run beside others: [`Consumer::overlap`] says which.
     #[doc(hidden)]
     const OVERLAPS: bool = false;
+    /// How long a client may take to send its first data frame.
+    #[doc(hidden)]
+    const FIRST_FRAME: Option<Duration> = None;
     /// A limit counts by address, which needs the server's connect info.
     #[doc(hidden)]
     const LIMITS_BY_IP: bool = false;

@@ -49,6 +49,8 @@ pub struct ConnectionManager {
     pub(crate) verdicts: Arc<Verdicts>,
     /// `None` where neither frames nor bytes are limited.
     pub(crate) metering: Option<Arc<Metering>>,
+    /// The shortest time in which a consumer wants a first frame, in milliseconds.
+    first_frame: AtomicU64,
     /// Connections by address, where these are limited.
     places: Arc<Places>,
     pub(crate) sessions: TaskTracker,
@@ -104,6 +106,7 @@ impl ConnectionManager {
             serializers,
             counters,
             verdicts,
+            first_frame: AtomicU64::new(u64::MAX),
             places: Arc::default(),
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),
@@ -397,6 +400,16 @@ impl ConnectionManager {
     pub(crate) fn largest_message(&self) -> usize {
         let is_observed = self.verdicts.observes(LimitName::MessageSize);
         if is_observed { MAX_OBSERVED_SIZE } else { self.config.max_message_size() }
+    }
+
+    /// Some consumer wants a first frame within this time: the sweep has to look often enough.
+    pub(crate) fn expect_first_frame(&self, within: Duration) {
+        let within = u64::try_from(within.as_millis()).unwrap_or(u64::MAX);
+        self.first_frame.fetch_min(within, Ordering::Relaxed);
+    }
+
+    pub(super) fn first_frame_within(&self) -> Duration {
+        Duration::from_millis(self.first_frame.load(Ordering::Relaxed))
     }
 
     /// A message is nested too deep: whether it is to be refused.

@@ -24,6 +24,7 @@ pub(crate) fn check(block: &Block, options: &Options, errors: &mut Errors) -> Co
         state: options.state.clone().unwrap_or_else(|| no("NoState", options)),
         incoming: options.incoming.clone(),
         outbox: options.outbox,
+        first_frame: options.first_frame,
         krate: options.krate.clone(),
         handlers: Vec::new(),
         hooks: Vec::new(),
