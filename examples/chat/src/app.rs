@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::consumer::Chat;
+use crate::login::{self, Logins, Secret};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::{background, http, page};
@@ -46,6 +47,13 @@ pub fn config() -> Result<Config, ConfigError> {
 pub(crate) struct AppState {
     pub(crate) store: Store,
     pub(crate) layer: ChannelLayer,
+    pub(crate) logins: Logins,
+}
+
+impl FromRef<AppState> for Logins {
+    fn from_ref(state: &AppState) -> Self {
+        state.logins.clone()
+    }
 }
 
 impl FromRef<AppState> for Store {
@@ -59,6 +67,7 @@ pub struct App {
     layer: ChannelLayer,
     store: Store,
     metrics: Metrics,
+    logins: Logins,
 }
 
 /// Why the chat does not start.
@@ -71,6 +80,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error("{0}")]
     Store(String),
+    /// `CHAT_SECRET` is too short.
+    #[error("CHAT_SECRET has {0} bytes, and needs at least {least}; `openssl rand -base64 32` makes one.", least = login::LEAST_BYTES)]
+    Secret(usize),
     /// The backend cannot be reached.
     #[error("{0}")]
     Layer(channels::Error),
@@ -105,7 +117,14 @@ impl App {
         let store = opened.map_err(|error| StartError::Store(error.to_string()))??;
         let layer = ChannelLayer::connect(config).await.map_err(StartError::Layer)?;
         let metrics = Metrics::new(&layer).unwrap_or_else(|_| unreachable!("there are buckets"));
-        Ok(Self { layer, store, metrics })
+        Ok(Self { layer, store, metrics, logins: Logins::default() })
+    }
+
+    /// With a secret, names are signed: a cookie says who somebody is, and no longer the path.
+    #[must_use]
+    pub fn signed_by(mut self, secret: Option<Secret>) -> Self {
+        self.logins = Logins::of(secret);
+        self
     }
 
     /// Its channel layer.
@@ -129,9 +148,10 @@ impl App {
             // No name at all is no name either.
             .route("/ws/", any(|| async { (StatusCode::BAD_REQUEST, "a user id must not be empty") }))
             .merge(http::routes())
+            .merge(login::routes())
             .merge(page::routes())
             .layer(CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any))
-            .with_state(AppState { store: self.store.clone(), layer: self.layer.clone() })
+            .with_state(AppState { store: self.store.clone(), layer: self.layer.clone(), logins: self.logins.clone() })
             // Below the layer above: no page of another origin reads these.
             .merge(self.metrics.clone().routes())
     }

@@ -10,6 +10,7 @@ mod consumer;
 mod entering;
 mod files;
 mod http;
+mod login;
 mod messages;
 mod metrics;
 mod page;
@@ -19,3 +20,4 @@ mod rooms;
 mod store;
 
 pub use app::{App, DEFAULT_DATABASE_URL, StartError, builder, config};
+pub use login::Secret;

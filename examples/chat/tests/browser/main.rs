@@ -27,6 +27,7 @@ mod attention;
 mod files;
 mod history;
 mod keyboard;
+mod login;
 mod membership;
 mod outage;
 mod phone;
