@@ -331,6 +331,7 @@ pub fn validate(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | `per` | over what time: a whole number with `ms`, `s`, `m` or `h`, at most 365 days | needed |
 /// | `by` | whose are counted together: `connection`, `user` or `ip`; the latter two over all servers and reconnects | `connection` |
 /// | `bucket` | handlers of one bucket count together, and state the same limit; also its name in `WS_RATE_LIMITS` | the message's name, or the function's |
+/// | `observe_only` | nothing is refused: what is too much is counted by `Stats::observed` and logged | refuses |
 ///
 /// It is checked before the payload is parsed. The answer to one too many is `RATE_LIMIT_EXCEEDED`, with
 /// `retry_after_ms`.

@@ -14,7 +14,10 @@ pub mod docs;
 mod error;
 pub mod extract;
 mod id;
+#[cfg(feature = "inspector")]
+mod inspector;
 mod layer;
+mod limits;
 pub mod message;
 #[cfg(feature = "metrics")]
 pub mod metrics;
@@ -40,12 +43,16 @@ pub use channels_macros::{
     user, validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
-pub use config::{BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LogLevel, Origins, Rate};
+pub use config::{
+    BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LimitName, LogLevel, Network, Origins, Rate,
+};
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
 pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
 pub use extract::Extract;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS, UserId};
+#[cfg(feature = "inspector")]
+pub use inspector::inspector;
 #[cfg(feature = "redis")]
 pub use layer::Emitter;
 pub use layer::{

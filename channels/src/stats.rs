@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::close::{CloseCode, CloseReason, ClosedBy};
+use crate::config::LimitName;
 use crate::error::{Category, ErrorCode};
 use crate::timings::Timings;
 
@@ -28,6 +29,9 @@ pub(crate) struct Counters {
     timed_out: AtomicU64,
     too_slow: AtomicU64,
     protocol_errors: AtomicU64,
+    flooded: AtomicU64,
+    refused_by: [AtomicU64; LimitName::ALL.len()],
+    observed: [AtomicU64; LimitName::ALL.len()],
     errors: [AtomicU64; ErrorCode::ALL.len()],
     /// By who closed, and the code; the last place is for codes without a name.
     closed: [[AtomicU64; CloseCode::NAMED.len() + 1]; ClosedBy::ALL.len()],
@@ -96,6 +100,16 @@ impl Counters {
         self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A limit refused something, or would have.
+    pub(crate) fn exceeded(&self, limit: LimitName, is_observed: bool) {
+        let counters = if is_observed { &self.observed } else { &self.refused_by };
+        counters[limit.index()].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn flooded(&self) {
+        self.flooded.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn refused_join(&self) {
         self.refused_joins.fetch_add(1, Ordering::Relaxed);
     }
@@ -148,6 +162,9 @@ impl Counters {
             timed_out: read(&self.timed_out),
             too_slow: read(&self.too_slow),
             protocol_errors: read(&self.protocol_errors),
+            flooded: read(&self.flooded),
+            refused_by_limit: std::array::from_fn(|index| read(&self.refused_by[index])),
+            observed_by_limit: std::array::from_fn(|index| read(&self.observed[index])),
             errors_by_code: std::array::from_fn(|index| read(&self.errors[index])),
             closed_by_code: std::array::from_fn(|by| std::array::from_fn(|at| read(&self.closed[by][at]))),
         }
@@ -211,6 +228,10 @@ pub struct Stats {
     pub too_slow: u64,
     /// Connections closed with 1002, 1007 or 1009: the client broke the protocol.
     pub protocol_errors: u64,
+    /// Connections closed with 1013: they went on sending after much of it had been refused.
+    pub flooded: u64,
+    pub(crate) refused_by_limit: [u64; LimitName::ALL.len()],
+    pub(crate) observed_by_limit: [u64; LimitName::ALL.len()],
     pub(crate) errors_by_code: [u64; ErrorCode::ALL.len()],
     pub(crate) closed_by_code: [[u64; CloseCode::NAMED.len() + 1]; ClosedBy::ALL.len()],
 }
@@ -237,6 +258,26 @@ impl Stats {
     /// ```
     pub fn closed(&self, by: ClosedBy, code: CloseCode) -> u64 {
         self.closed_by_code[by as usize][place(code)]
+    }
+
+    /// What a limit refused: connections, frames, joins, messages.
+    ///
+    /// ```
+    /// # use channels::{ChannelLayer, LimitName};
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() {
+    /// let stats = ChannelLayer::memory().stats();
+    /// for limit in LimitName::ALL {
+    ///     println!("{limit}: {} refused, {} observed", stats.refused_by(limit), stats.observed(limit));
+    /// }
+    /// # }
+    /// ```
+    pub fn refused_by(&self, limit: LimitName) -> u64 {
+        self.refused_by_limit[limit.index()]
+    }
+
+    /// What a limit would have refused, had it not been in `WS_OBSERVE_ONLY`.
+    pub fn observed(&self, limit: LimitName) -> u64 {
+        self.observed_by_limit[limit.index()]
     }
 
     /// Errors of all categories.

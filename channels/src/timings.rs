@@ -1,6 +1,9 @@
 //! How long things take, in fixed buckets. Nothing is measured until somebody wants to know.
 
-#![allow(dead_code, reason = "the inspector is to come")]
+#![cfg_attr(
+    not(all(feature = "inspector", feature = "metrics")),
+    allow(dead_code, reason = "only these two want to know")
+)]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +19,7 @@ pub(crate) const BINARY: &str = "$binary";
 pub(crate) const UNKNOWN: &str = "$unknown";
 
 /// The upper bounds of the buckets, in seconds; a last bucket holds what took longer.
-pub const BUCKETS: [f64; 19] = [
+pub(crate) const BUCKETS: [f64; 19] = [
     0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
     2.5, 5.0, 10.0,
 ];

@@ -1,4 +1,4 @@
-//! `#[rate_limit(20, per = "10s", by = user, bucket = "posting")]`.
+//! `#[rate_limit(20, per = "10s", by = user, bucket = "posting", observe_only)]`.
 
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ pub(crate) struct Limit {
     pub(crate) by: By,
     /// Its own, or the message's name.
     pub(crate) bucket: LitStr,
+    /// It refuses nothing.
+    pub(crate) observe_only: bool,
 }
 
 /// Whose messages are counted together.
@@ -59,10 +61,15 @@ impl Limit {
             }
         };
         let rest = parts.into_iter().flat_map(|part| [part, quote::quote!(,)]).collect();
-        let mut limit = Self { count: 1, per: duration::MAX, by: By::default(), bucket };
+        let mut limit = Self { count: 1, per: duration::MAX, by: By::default(), bucket, observe_only: false };
         let (mut says_per, mut is_right) = (false, true);
-        for setting in settings(rest, &["per", "by", "bucket"], "`#[rate_limit]`", errors) {
+        for setting in settings(rest, &["per", "by", "bucket", "observe_only"], "`#[rate_limit]`", errors) {
             says_per |= setting.name == "per";
+            if setting.name == "observe_only" {
+                setting.bare(errors);
+                limit.observe_only = true;
+                continue;
+            }
             is_right &= errors.take(limit.set(&setting)).is_some();
         }
         if !says_per {

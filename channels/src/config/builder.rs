@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::error::Problem;
-use super::{Config, ConfigError, Origins, Rate, check, dotenv, env};
+use super::{Config, ConfigError, LimitName, Network, Origins, Rate, check, dotenv, env};
 
 /// Collects settings for a [`Config`]; the last word about each of them counts.
 ///
@@ -112,6 +112,38 @@ impl ConfigBuilder {
     /// ```
     pub fn allowed_origins(mut self, origins: Origins) -> Self {
         self.config.settings.allowed_origins = origins;
+        self
+    }
+
+    /// Trusts these proxies, and no others: [`Config::trusted_proxies`].
+    ///
+    /// Variable: `WS_TRUSTED_PROXIES`.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder().trusted_proxies(["10.0.0.0/8".parse()?]).build()?;
+    /// assert_eq!(config.trusted_proxies()[0].to_string(), "10.0.0.0/8");
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn trusted_proxies(mut self, proxies: impl IntoIterator<Item = Network>) -> Self {
+        self.config.settings.trusted_proxies = proxies.into_iter().collect();
+        self
+    }
+
+    /// Lets these limits, and no others, refuse nothing: [`Config::observe_only`].
+    ///
+    /// Variable: `WS_OBSERVE_ONLY`.
+    ///
+    /// ```
+    /// use channels::{Config, LimitName};
+    ///
+    /// let config = Config::builder().observe_only([LimitName::FramesPerConnection]).build()?;
+    /// assert_eq!(config.observe_only().len(), 1);
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn observe_only(mut self, limits: impl IntoIterator<Item = LimitName>) -> Self {
+        self.config.settings.observe_only = limits.into_iter().collect();
         self
     }
 

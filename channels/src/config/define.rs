@@ -88,6 +88,21 @@ macro_rules! settings {
         }
     };
 
+    // A setting that may be off: a setter takes a value as it is, or `None`.
+    (@getter option $field:ident: $type:ty, #[$doc:meta]) => {
+        #[$doc]
+        pub fn $field(&self) -> $type {
+            self.settings.$field
+        }
+    };
+    (@setter option $field:ident: $type:ty, #[$doc:meta]) => {
+        #[$doc]
+        pub fn $field(mut self, $field: impl Into<$type>) -> Self {
+            self.config.settings.$field = $field.into();
+            self
+        }
+    };
+
     (@getter text $field:ident: $type:ty, #[$doc:meta]) => {
         #[$doc]
         pub fn $field(&self) -> &str {

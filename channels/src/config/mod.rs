@@ -15,7 +15,11 @@ mod dotenv;
 mod env;
 mod error;
 mod limit_fallback;
+mod limit_name;
+mod list;
 mod log_level;
+mod network;
+mod off;
 mod origins;
 mod rate;
 #[cfg(feature = "redis")]
@@ -29,14 +33,16 @@ mod units;
 mod value;
 mod variable;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 pub use backend_type::BackendType;
 pub use builder::ConfigBuilder;
 pub use error::ConfigError;
 pub use limit_fallback::LimitFallback;
+pub use limit_name::LimitName;
 pub use log_level::LogLevel;
+pub use network::Network;
 pub(crate) use origins::Origin;
 pub use origins::Origins;
 pub use rate::Rate;
@@ -145,6 +151,49 @@ impl Config {
     /// ```
     pub fn allowed_origins(&self) -> &Origins {
         &self.settings.allowed_origins
+    }
+
+    /// The proxies whose word about a client's address counts.
+    ///
+    /// Where a connection comes from one of them, `X-Forwarded-For` and `Forwarded` are read from the right: those
+    /// that are trusted too are passed over, and the first that is not is the client. From anybody else these headers
+    /// mean nothing.
+    ///
+    /// Variable: `WS_TRUSTED_PROXIES`. Unit: networks. Default: none. Allowed: `none`, or addresses and networks with
+    /// commas between.
+    ///
+    /// ```
+    /// use channels::Config;
+    ///
+    /// let config = Config::builder().vars([("WS_TRUSTED_PROXIES", "10.0.0.0/8, ::1")])?.build()?;
+    /// assert!(config.trusted_proxies()[0].contains("10.1.2.3".parse().unwrap()));
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn trusted_proxies(&self) -> &[Network] {
+        &self.settings.trusted_proxies
+    }
+
+    /// Whether a limit is on that counts by address.
+    pub(crate) fn limits_addresses(&self) -> bool {
+        let Settings { connections_per_address: connections, handshakes_per_address: handshakes, .. } = &self.settings;
+        let Settings { frames_per_address: frames, bytes_per_address: bytes, .. } = &self.settings;
+        connections.is_some() || [handshakes, frames, bytes].into_iter().any(Option::is_some)
+    }
+
+    /// The limits that refuse nothing: they count what they would have refused, and log it.
+    ///
+    /// Variable: `WS_OBSERVE_ONLY`. Unit: names, in any case. Default: none. Allowed: `none`, `all`, or the names of
+    /// [`LimitName`] with commas between.
+    ///
+    /// ```
+    /// use channels::{Config, LimitName};
+    ///
+    /// let config = Config::builder().vars([("WS_OBSERVE_ONLY", "payload_depth")])?.build()?;
+    /// assert!(config.observe_only().contains(&LimitName::PayloadDepth));
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn observe_only(&self) -> &BTreeSet<LimitName> {
+        &self.settings.observe_only
     }
 
     /// The variables that start with `WS_` or `REDIS_`, but mean nothing here; sorted.

@@ -1,12 +1,16 @@
 //! The settings, one row each: name, type, default, variable, and what it may be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::list::{LimitNames, Networks};
+use super::off::{Flow, Off, Pace};
 use super::origins::OriginList;
 use super::value::{Count, Period, Rates, Size};
 use super::variable::{Field, Variable};
-use super::{BackendType, Config, ConfigBuilder, LimitFallback, LogLevel, Origins, Rate, choice, text};
+use super::{
+    BackendType, Config, ConfigBuilder, LimitFallback, LimitName, LogLevel, Network, Origins, Rate, choice, text,
+};
 
 settings! {
     /// Where groups, users and the registry live.
@@ -191,6 +195,91 @@ settings! {
         "WS_ALLOWED_ORIGINS" as OriginList,
         documented ("origins", "none", "hosts, origins and *.hosts with commas between, or *"),
         example "app.example.com" => "";
+
+    // Its accessors, which take and give a list, are written by hand.
+    special trusted_proxies: Vec<Network> = Vec::new(),
+        "WS_TRUSTED_PROXIES" as Networks,
+        documented ("networks", "none", "none, or addresses and networks with commas between"),
+        example "10.0.0.0/8" => "";
+
+    /// How many connections one address may have to this server: an IPv4 address, or a /64 of IPv6.
+    ///
+    /// Each server counts for itself: behind a balancer that spreads an address, all together let in as many times more.
+    option connections_per_address: Option<usize> = None,
+        "WS_CONNECTIONS_PER_ADDRESS" as Off(Count::from(1, "connections")),
+        documented ("connections", "off", "off, or 1 to 4294967295"),
+        example "50" => "Some(50)";
+
+    /// How often one address may ask for a connection, on all servers together: each request counts, whatever comes of it.
+    option handshakes_per_address: Option<Rate> = None,
+        "WS_HANDSHAKES_PER_ADDRESS" as Off(Pace("handshakes")),
+        documented ("handshakes", "off", "off, or count/period"),
+        example "20/1s" => "channels::Rate::new(20, Duration::from_secs(1)).ok()";
+
+    /// How often one user may ask for a connection, on all servers together: what `#[accept]` let through counts.
+    option handshakes_per_user: Option<Rate> = None,
+        "WS_HANDSHAKES_PER_USER" as Off(Pace("handshakes")),
+        documented ("handshakes", "off", "off, or count/period"),
+        example "20/1s" => "channels::Rate::new(20, Duration::from_secs(1)).ok()";
+
+    /// How many frames a connection may send: data, pings, pongs, fragments, whatever is in them.
+    option frames_per_connection: Option<Rate> = None,
+        "WS_FRAMES_PER_CONNECTION" as Off(Pace("frames")),
+        documented ("frames", "off", "off, or count/period"),
+        example "200/1s" => "channels::Rate::new(200, Duration::from_secs(1)).ok()";
+
+    /// How many frames a user may send over all connections to this server; an anonymous connection counts by itself.
+    option frames_per_user: Option<Rate> = None,
+        "WS_FRAMES_PER_USER" as Off(Pace("frames")),
+        documented ("frames", "off", "off, or count/period"),
+        example "500/1s" => "channels::Rate::new(500, Duration::from_secs(1)).ok()";
+
+    /// How many frames one address may send over all connections to this server.
+    option frames_per_address: Option<Rate> = None,
+        "WS_FRAMES_PER_ADDRESS" as Off(Pace("frames")),
+        documented ("frames", "off", "off, or count/period"),
+        example "500/1s" => "channels::Rate::new(500, Duration::from_secs(1)).ok()";
+
+    /// How many bytes of messages a connection may send.
+    ///
+    /// One message may be larger than the size, up to [`max_message_size`](Config::max_message_size): it passes when nothing
+    /// of the allowance is spent, and the next ones wait until it is paid for. So it is with the other two.
+    option bytes_per_connection: Option<Rate> = None,
+        "WS_BYTES_PER_CONNECTION" as Off(Flow),
+        documented ("bytes", "off", "off, or size/period"),
+        example "1MiB/1s" => "channels::Rate::new(1 << 20, Duration::from_secs(1)).ok()";
+
+    /// How many bytes of messages a user may send over all connections to this server.
+    option bytes_per_user: Option<Rate> = None,
+        "WS_BYTES_PER_USER" as Off(Flow),
+        documented ("bytes", "off", "off, or size/period"),
+        example "1MiB/1s" => "channels::Rate::new(1 << 20, Duration::from_secs(1)).ok()";
+
+    /// How many bytes of messages one address may send over all connections to this server.
+    option bytes_per_address: Option<Rate> = None,
+        "WS_BYTES_PER_ADDRESS" as Off(Flow),
+        documented ("bytes", "off", "off, or size/period"),
+        example "1MiB/1s" => "channels::Rate::new(1 << 20, Duration::from_secs(1)).ok()";
+
+    /// How many groups a connection may be in at a time.
+    copy groups_per_connection: usize = 10_000,
+        "WS_GROUPS_PER_CONNECTION" as Count::from(1, "groups"),
+        documented ("groups", "10000", "1 to 4294967295"),
+        example "100" => "100";
+
+    /// How deep arrays and objects may be nested in a message, below its envelope.
+    ///
+    /// Payloads are also parsed by serde_json, which goes no deeper than 127.
+    copy max_payload_depth: usize = 127,
+        "WS_MAX_PAYLOAD_DEPTH" as Count::from(1, "levels"),
+        documented ("levels", "127", "1 to 4294967295"),
+        example "8" => "8";
+
+    // Its accessors, which take and give a set, are written by hand.
+    special observe_only: BTreeSet<LimitName> = BTreeSet::new(),
+        "WS_OBSERVE_ONLY" as LimitNames,
+        documented ("names, in any case", "none", "none, all, or names of limits with commas between"),
+        example "payload_depth" => "";
 
     /// How many connections one user may have, on all servers together.
     copy max_connections_per_client: usize = 1000,

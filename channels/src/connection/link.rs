@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Connection, OutboxLimits};
 use crate::error::Error;
+use crate::limits::Metering;
 use crate::message::{Layout, Serializer};
 use crate::stats::Counters;
 use crate::timings::{Began, Handlers};
@@ -46,6 +47,8 @@ pub(crate) struct Link {
     /// Asked for every join, where the consumer has an `#[authorize]`.
     pub(crate) gate: Option<Arc<dyn Gate>>,
     pub(crate) counters: Arc<Counters>,
+    /// `None` where neither frames nor bytes are limited.
+    pub(crate) metering: Option<Arc<Metering>>,
     /// How long the consumer's handlers take.
     pub(crate) handlers: Handlers,
     pub(crate) serializers: Serializers,

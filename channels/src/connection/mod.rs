@@ -34,7 +34,7 @@ pub(crate) use link::{Gate, Link, Memberships, Serializers, Variant};
 pub use outbox::OutboxPolicy;
 pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
-pub(crate) use registry::NoRoom;
+pub(crate) use registry::{NoRoom, Room};
 use serde_json::Value;
 use tokio::time::Instant;
 pub(crate) use wire::{Tally, Wire};
@@ -45,6 +45,7 @@ use self::traffic::Traffic;
 use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
+use crate::limits::{Address, Meter};
 use crate::message::{Frame, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
 use crate::spans::Traced;
@@ -136,9 +137,15 @@ impl Connection {
         self.0.user.as_ref()
     }
 
-    /// The client's address, where the server was started with connect info.
+    /// The client's address, where the server was started with connect info; behind a proxy of `WS_TRUSTED_PROXIES`
+    /// the one that it names.
     pub fn ip(&self) -> Option<IpAddr> {
         self.0.ip
+    }
+
+    /// What counts as the client's address in limits.
+    pub(crate) fn address(&self) -> Option<Address> {
+        self.0.ip.map(Address::from)
     }
 
     /// Where it is in its life.
@@ -390,6 +397,11 @@ impl Connection {
 
     pub(crate) fn limiters(&self) -> &ConnectionLimiters {
         &self.rare().limiters
+    }
+
+    /// What it has sent of what is limited.
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.rare().meter
     }
 
     pub(crate) fn set_state(&self, state: ConnectionState) {

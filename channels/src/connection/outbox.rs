@@ -552,6 +552,7 @@ mod tests {
             memberships: Arc::new(Alone),
             gate: None,
             counters: Arc::default(),
+            metering: None,
             handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),
             variant: Variant::default(),

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Map, Value};
 
+use crate::limits::Meter;
 use crate::rate_limit::ConnectionLimiters;
 
 #[derive(Default)]
@@ -12,6 +13,8 @@ pub(super) struct Rare {
     metadata: Mutex<Map<String, Value>>,
     /// Of `#[rate_limit]` by connection.
     pub(super) limiters: ConnectionLimiters,
+    /// Of frames and bytes.
+    pub(super) meter: Meter,
 }
 
 impl Rare {

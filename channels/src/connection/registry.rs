@@ -42,9 +42,21 @@ pub struct ConnectionRegistry {
     group_count: AtomicUsize,
 }
 
-/// As many groups exist as may.
+/// Why a group cannot be joined.
 #[derive(Debug)]
-pub(crate) struct NoRoom;
+pub(crate) enum NoRoom {
+    /// As many groups exist as may.
+    ForGroups,
+    /// The connection is in as many as it may.
+    OfConnection,
+}
+
+/// How many groups there may be, in all and for one connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Room {
+    pub(crate) groups: usize,
+    pub(crate) of_connection: usize,
+}
 
 impl ConnectionRegistry {
     /// How many connections there are.
@@ -140,6 +152,27 @@ impl ConnectionRegistry {
         }
     }
 
+    /// At most so many connections, in no particular order.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first(&self, most: usize) -> Vec<Connection> {
+        self.connections.iter().take(most).map(|member| member.0.clone()).collect()
+    }
+
+    /// At most so many groups, in no particular order, with the number of their members.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first_groups(&self, most: usize) -> Vec<(Arc<str>, usize)> {
+        // A group is asked after the map is let go, since whoever joins takes both.
+        let groups: Vec<_> =
+            self.groups.iter().take(most).map(|entry| (Arc::clone(entry.key()), Arc::clone(&entry))).collect();
+        groups.into_iter().map(|(name, members)| (name, members.len())).collect()
+    }
+
+    /// How many members a group has, and at most so many of them.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first_members(&self, group: &str, most: usize) -> (usize, Vec<Connection>) {
+        self.group(group).map_or_else(Default::default, |members| members.first(most))
+    }
+
     fn user(&self, user: &UserId) -> Option<Arc<Subscribers>> {
         self.users.get(user).map(|subscribers| Arc::clone(&subscribers))
     }
@@ -206,7 +239,7 @@ impl ConnectionRegistry {
         &self,
         connection: &Connection,
         group: &str,
-        max_groups: usize,
+        room: Room,
         gone: impl Fn(Topic<'_>),
     ) -> Result<Result<bool, NoRoom>, Error> {
         cork::settle();
@@ -216,12 +249,18 @@ impl ConnectionRegistry {
         if own.contains(group) {
             return Ok(Ok(false));
         }
+        if own.len() >= room.of_connection {
+            return Ok(Err(NoRoom::OfConnection));
+        }
         let name: Arc<str> = match self.groups.get(group) {
             Some(entry) => Arc::clone(entry.key()),
             None => Arc::from(group),
         };
         loop {
-            let Ok(subscribers) = self.group_or_new(&name, max_groups) else { return Ok(Err(NoRoom)) };
+            let subscribers = match self.group_or_new(&name, room.groups) {
+                Ok(subscribers) => subscribers,
+                Err(no_room) => return Ok(Err(no_room)),
+            };
             if !matches!(subscribers.insert(connection), Inserted::Gone) {
                 own.insert(name);
                 return Ok(Ok(true));
@@ -237,7 +276,7 @@ impl ConnectionRegistry {
             Entry::Vacant(entry) => {
                 let one_more = |count: usize| (count < max_groups).then_some(count + 1);
                 let counted = self.group_count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-                counted.map_err(|_| NoRoom)?;
+                counted.map_err(|_| NoRoom::ForGroups)?;
                 Ok(Arc::clone(&entry.insert(Arc::default())))
             }
         }

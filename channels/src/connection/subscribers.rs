@@ -157,4 +157,11 @@ impl Subscribers {
     pub(super) fn connections(&self) -> Vec<Connection> {
         self.lock().all.iter().map(|member| member.0.clone()).collect()
     }
+
+    /// How many there are, and at most so many of them.
+    #[cfg(feature = "inspector")]
+    pub(super) fn first(&self, most: usize) -> (usize, Vec<Connection>) {
+        let members = self.lock();
+        (members.all.len(), members.all.iter().take(most).map(|member| member.0.clone()).collect())
+    }
 }

@@ -81,7 +81,7 @@ impl Waiting {
 }
 
 impl Left {
-    fn failed(error: Error) -> Self {
+    pub(super) fn failed(error: Error) -> Self {
         Self::of_message(error, Request::default(), None)
     }
 

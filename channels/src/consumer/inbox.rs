@@ -8,8 +8,11 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use crate::close::CloseReason;
+use super::metered::metered;
+use crate::close::{CloseCode, CloseReason};
+use crate::config::LimitName;
 use crate::connection::Connection;
+use crate::error::Error;
 
 /// How many messages are read ahead while a handler runs, so that a close or pong behind them is seen.
 const READ_AHEAD_MESSAGES: usize = 32;
@@ -27,6 +30,8 @@ pub(crate) enum Received {
     Closed(Option<(u16, String)>),
     /// The client broke the protocol; this server closes.
     Broken(CloseReason),
+    /// It was refused before anything was made of it, and this is the answer.
+    Refused(Box<Error>),
 }
 
 /// The reading side of a transport.
@@ -34,11 +39,20 @@ pub(crate) trait Source: Send {
     /// The next one; `None` when the connection was lost. What earlier ones made others send is flushed before
     /// it waits.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>>;
+
+    /// How many frames only continued a message since this was last asked.
+    fn fragments(&mut self) -> u32 {
+        0
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>> {
         (**self).poll_next(cx)
+    }
+
+    fn fragments(&mut self) -> u32 {
+        (**self).fragments()
     }
 }
 
@@ -145,13 +159,29 @@ impl<'a, R: Source> Inbox<'a, R> {
         let received = ready!(self.from.poll_next(cx));
         let at = Instant::now();
         self.note(received.as_ref(), at);
+        let received = match (received, &self.connection.link().metering) {
+            (Some(received), Some(metering)) => {
+                let left = metered(&self.connection, metering, received, self.from.fragments(), at);
+                if matches!(left, Received::Broken(_)) {
+                    self.over_since = Some(Box::new(at));
+                }
+                Some(left)
+            }
+            (received, _) => received,
+        };
         Poll::Ready(received.map(|received| Arrival { at, received }))
     }
 
     fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_) | Received::Broken(_)) => self.over_since = Some(Box::new(at)),
-            Some(Received::Alive) => self.connection.heard(at),
+            None | Some(Received::Closed(_)) => self.over_since = Some(Box::new(at)),
+            Some(Received::Broken(reason)) => {
+                self.over_since = Some(Box::new(at));
+                if reason.code() == CloseCode::MESSAGE_TOO_BIG {
+                    self.connection.link().counters.exceeded(LimitName::MessageSize, false);
+                }
+            }
+            Some(Received::Alive | Received::Refused(_)) => self.connection.heard(at),
             Some(data) => {
                 self.connection.heard(at);
                 self.connection.received(size(data));
@@ -160,10 +190,10 @@ impl<'a, R: Source> Inbox<'a, R> {
     }
 }
 
-fn size(received: &Received) -> usize {
+pub(super) fn size(received: &Received) -> usize {
     match received {
         Received::Text(text) => text.len(),
         Received::Binary(data) => data.len(),
-        Received::Alive | Received::Closed(_) | Received::Broken(_) => 0,
+        Received::Alive | Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => 0,
     }
 }

@@ -8,6 +8,7 @@ mod handle;
 mod handling;
 mod hooks;
 mod inbox;
+mod metered;
 mod overlap;
 mod overlapping;
 mod reading;

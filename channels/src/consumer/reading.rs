@@ -32,7 +32,7 @@ pub(super) enum Read {
 }
 
 impl Read {
-    fn failed(error: Error) -> Self {
+    pub(super) fn failed(error: Error) -> Self {
         Self::Failed(Failed::new(error, Request::default(), None))
     }
 }
@@ -92,6 +92,10 @@ impl<C: Consumer> Reading<'_, C> {
         let ours = OF_THE_FRAMEWORK.iter().find(|name| kind == UNKNOWN && **name == message.name());
         let span = self.connection.span().message(ours.unwrap_or(&kind), message.id());
         let inside = span.entered();
+        let levels = self.layer.config().max_payload_depth();
+        if message.is_deeper(C::LAYOUT, levels) && self.layer.manager().refuses_depth(self.connection) {
+            return Read::Failed(Failed::new(too_deep(levels), Request::of(&message), Some(message.shared_name())));
+        }
         if message.is_expired() {
             self.layer.manager().counters.expired();
             return Read::Failed(Failed::new(expired(), Request::of(&message), Some(message.shared_name())));
@@ -125,4 +129,8 @@ impl<C: Consumer> Reading<'_, C> {
         let _ = answer.and_then(|frame| self.connection.send_json(&frame));
         true
     }
+}
+
+fn too_deep(levels: usize) -> Error {
+    Error::validation("data", format!("is nested deeper than {levels} levels"))
 }

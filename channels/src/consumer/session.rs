@@ -119,6 +119,7 @@ impl<C: Consumer> Session<C> {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
             Received::Alive => Left::Nothing,
+            Received::Refused(error) => Left::failed(*error),
             Received::Closed(frame) => return Work::ends(CloseReason::client(frame)),
             Received::Broken(reason) => return Work::ends(reason),
         };

@@ -1,8 +1,19 @@
 //! Guides, which hold no code.
 
+/// Who may come in, who may be where, and when it ends.
+#[cfg(all(feature = "macros", feature = "redis"))]
+pub mod authentication {
+    #![doc = include_str!("authentication.md")]
+}
+
 /// Replacing a server: the drain, and who comes back when.
 pub mod deploys {
     #![doc = include_str!("deploys.md")]
+}
+
+/// Limits by address, user and connection, and who the client is behind proxies.
+pub mod limits {
+    #![doc = include_str!("limits.md")]
 }
 
 /// Every metric, and how to get at them.

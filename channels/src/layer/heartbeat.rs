@@ -29,7 +29,10 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
         every = every.min(config.heartbeat_interval() / SWEEPS_PER_INTERVAL);
     }
     repeat(manager, every.max(Duration::from_millis(1)), |manager| async move { sweep(&manager).await });
-    repeat(manager, SWEEP_EVERY, |manager| async move { manager.backend.sweep() });
+    repeat(manager, SWEEP_EVERY, |manager| async move {
+        manager.backend.sweep();
+        manager.metering.iter().for_each(|metering| metering.sweep());
+    });
     if config.log_stats() {
         repeat(manager, LOG_STATS_EVERY, |manager| async move {
             tracing::info!(server = manager.config.server_instance_id(), stats = ?manager.stats(), "statistics");

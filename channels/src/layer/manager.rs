@@ -17,12 +17,13 @@ use super::drain::Draining;
 use super::retry::retry;
 use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
-use crate::config::Config;
+use crate::config::{Config, LimitName, Rate};
 use crate::connection::{
-    Connection, ConnectionRegistry, ConnectionState, Gate, Memberships, NoRoom, Serializers, cork,
+    Connection, ConnectionRegistry, ConnectionState, Gate, Memberships, NoRoom, Room, Serializers, cork,
 };
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
+use crate::limits::{Address, AddressPlace, Metering, Places, Verdicts};
 use crate::rate_limit::{By, Limit};
 use crate::stats::{Counters, Stats};
 
@@ -30,6 +31,10 @@ use crate::stats::{Counters, Stats};
 pub const MAX_GROUP_NAME_BYTES: usize = 512;
 /// How long a join, or a new connection of a user, waits until the backend hears what is sent there.
 pub const LIVE_WITHIN: Duration = Duration::from_secs(5);
+/// A limit that never refuses, for a user whose connections are only observed.
+const MAX_OBSERVED: usize = u32::MAX as usize;
+/// What a message may have at most where its size is only observed, in bytes: the largest that can be configured.
+const MAX_OBSERVED_SIZE: usize = 1 << 30;
 /// How many members messages that came together are given to before others get a turn.
 const BURST: usize = 4096;
 
@@ -41,12 +46,20 @@ pub struct ConnectionManager {
     pub(crate) registry: ConnectionRegistry,
     pub(crate) serializers: Serializers,
     pub(crate) counters: Arc<Counters>,
+    pub(crate) verdicts: Arc<Verdicts>,
+    /// `None` where neither frames nor bytes are limited.
+    pub(crate) metering: Option<Arc<Metering>>,
+    /// Connections by address, where these are limited.
+    places: Arc<Places>,
     pub(crate) sessions: TaskTracker,
     /// Cancelled when the drain begins: new upgrades are refused.
     pub(crate) draining: CancellationToken,
     /// Cancelled at the deadline of the drain: handlers are dropped where they are.
     pub(crate) deadline: CancellationToken,
     pub(super) drain: Draining,
+    /// Kept from the moment on in which somebody looks.
+    #[cfg(feature = "inspector")]
+    recent: std::sync::OnceLock<Arc<super::Recent>>,
     /// How often memberships were to be asked about again.
     rechecks: AtomicU64,
     pub(crate) started_at: Instant,
@@ -60,6 +73,8 @@ pub struct ConnectionManager {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Admission {
+    /// The address has `WS_CONNECTIONS_PER_ADDRESS`: 429.
+    TooManyOfAddress,
     /// The user has `MAX_CONNECTIONS_PER_CLIENT`: 429.
     TooManyOfUser,
     /// There are `MAX_TOTAL_CONNECTIONS`: 503.
@@ -70,18 +85,32 @@ pub enum Admission {
     Unknown,
 }
 
+/// Whose request for a connection is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum HandshakeBy<'a> {
+    Address(Address),
+    User(&'a UserId),
+}
+
 impl ConnectionManager {
     pub(super) fn new(config: Config, backend: AnyBackend, serializers: Serializers) -> Arc<Self> {
+        let counters: Arc<Counters> = Arc::default();
+        let verdicts = Arc::new(Verdicts::new(&config, Arc::clone(&counters)));
         Arc::new(Self {
+            metering: Metering::new(&config, &verdicts),
             config,
             backend,
             registry: ConnectionRegistry::default(),
             serializers,
-            counters: Arc::default(),
+            counters,
+            verdicts,
+            places: Arc::default(),
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),
             deadline: CancellationToken::new(),
             drain: Draining::default(),
+            #[cfg(feature = "inspector")]
+            recent: std::sync::OnceLock::new(),
             rechecks: AtomicU64::new(0),
             started_at: Instant::now(),
             background: OnceLock::new(),
@@ -117,24 +146,35 @@ impl ConnectionManager {
     }
 
     /// Takes a place for a connection. Given back when the [`Place`] is dropped.
-    pub(crate) async fn admit(self: &Arc<Self>, user: Option<&UserId>) -> Result<Place, Admission> {
+    pub(crate) async fn admit(self: &Arc<Self>, connection: &Connection) -> Result<Place, Admission> {
         // Held before the look at the drain: whoever gets past it is told and waited for.
         let session = self.sessions.token();
         if self.is_draining() {
             return Err(self.refused(Admission::Draining));
         }
-        let limits =
-            Limits { per_user: self.config.max_connections_per_client(), total: self.config.max_total_connections() };
+        let at_address = self.admit_address(connection).map_err(|why| self.refused(why))?;
+        let user = connection.user();
+        // What is only observed is counted afterwards.
+        let is_observed = self.verdicts.observes(LimitName::ConnectionsPerUser);
+        let per_user = if is_observed { MAX_OBSERVED } else { self.config.max_connections_per_client() };
+        let limits = Limits { per_user, total: self.config.max_total_connections() };
         let Some(answer) = self.deadline.run_until_cancelled(self.backend.admit(user, limits)).await else {
             return Err(self.refused(Admission::Draining));
         };
         match answer {
             Ok(Ok(())) => {
-                let place = Place { manager: Arc::clone(self), user: user.cloned(), _session: session };
+                let (manager, connection) = (Arc::clone(self), connection.clone());
+                let place = Place { manager, connection, _session: session, _at_address: at_address };
+                if is_observed {
+                    self.observe_user(&place.connection).await;
+                }
                 // The backend may have thought about it for as long as the drain took.
                 if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(place) }
             }
-            Ok(Err(Refusal::User)) => Err(self.refused(Admission::TooManyOfUser)),
+            Ok(Err(Refusal::User)) => {
+                self.verdicts.refuses(LimitName::ConnectionsPerUser, shown(user));
+                Err(self.refused(Admission::TooManyOfUser))
+            }
             Ok(Err(Refusal::Total)) => Err(self.refused(Admission::Full)),
             Err(error) => {
                 tracing::error!(%error, "cannot tell whether a connection may be admitted");
@@ -143,8 +183,70 @@ impl ConnectionManager {
         }
     }
 
+    fn admit_address(&self, connection: &Connection) -> Result<Option<Box<AddressPlace>>, Admission> {
+        let (Some(limit), Some(address)) = (self.config.connections_per_address(), connection.address()) else {
+            return Ok(None);
+        };
+        let (place, count) = self.places.take(address);
+        if count > limit && self.verdicts.refuses(LimitName::ConnectionsPerAddress, address) {
+            return Err(Admission::TooManyOfAddress);
+        }
+        Ok(Some(Box::new(place)))
+    }
+
+    /// Looks whether a connection that was let in would not have been.
+    async fn observe_user(&self, connection: &Connection) {
+        let Some(user) = connection.user() else { return };
+        let limit = self.config.max_connections_per_client();
+        if self.backend.connections_of(user).await.is_ok_and(|count| count > limit) {
+            self.verdicts.refuses(LimitName::ConnectionsPerUser, user);
+        }
+    }
+
+    /// Counts a request for a connection, by address before and by user after `#[accept]`.
+    ///
+    /// # Errors
+    ///
+    /// `RATE_LIMIT_EXCEEDED`, or `BACKEND_ERROR` where nobody can tell.
+    pub(crate) async fn check_handshake(&self, by: HandshakeBy<'_>) -> Result<(), Error> {
+        let (limit, rate, key) = match by {
+            HandshakeBy::Address(address) => {
+                let Some(rate) = self.config.handshakes_per_address() else { return Ok(()) };
+                (LimitName::HandshakesPerAddress, rate, format!("h\0a\0{address}"))
+            }
+            HandshakeBy::User(user) => {
+                let Some(rate) = self.config.handshakes_per_user() else { return Ok(()) };
+                (LimitName::HandshakesPerUser, rate, format!("h\0u\0{user}"))
+            }
+        };
+        self.take_handshake(limit, rate, &key).await
+    }
+
+    async fn take_handshake(&self, limit: LimitName, rate: Rate, key: &str) -> Result<(), Error> {
+        let who = key.rsplit('\0').next().unwrap_or_default();
+        match self.backend.check_rate(key, rate).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) if !self.verdicts.refuses(limit, who) => Ok(()),
+            Ok(Err(wait)) => {
+                self.counters.refused();
+                let words = "Too many connections were asked for. Please wait.";
+                Err(Error::new(ErrorCode::RateLimitExceeded, words).with_retry_after(wait))
+            }
+            // Who only looks on lets in whom it cannot see.
+            Err(error) if self.verdicts.observes(limit) => {
+                tracing::debug!(%error, %limit, "cannot tell");
+                Ok(())
+            }
+            Err(error) => {
+                self.counters.refused_for_backend();
+                Err(error)
+            }
+        }
+    }
+
     fn refused(&self, admission: Admission) -> Admission {
         match admission {
+            Admission::TooManyOfAddress => self.counters.refused(),
             Admission::TooManyOfUser => self.counters.refused_for_user_limit(),
             Admission::Full => self.counters.refused_for_total_limit(),
             Admission::Draining => self.counters.refused_for_drain(),
@@ -229,9 +331,19 @@ impl ConnectionManager {
 
     async fn enter_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         let gone = |topic: Topic<'_>| self.backend.unsubscribe(topic);
-        let is_new = match self.registry.join(connection, group, self.config.max_total_groups(), gone)? {
+        let mut room =
+            Room { groups: self.config.max_total_groups(), of_connection: self.config.groups_per_connection() };
+        let mut joined = self.registry.join(connection, group, room, gone)?;
+        if matches!(joined, Err(NoRoom::OfConnection)) {
+            if self.verdicts.refuses(LimitName::GroupsPerConnection, connection.id()) {
+                return Err(too_many_groups(room.of_connection));
+            }
+            room.of_connection = usize::MAX;
+            joined = self.registry.join(connection, group, room, gone)?;
+        }
+        let is_new = match joined {
             Ok(is_new) => is_new,
-            Err(NoRoom) => {
+            Err(_) => {
                 let limit = self.config.max_total_groups();
                 return Err(Error::backend("There are as many groups as may be.")
                     .with_component("registry")
@@ -266,17 +378,55 @@ impl ConnectionManager {
     pub(crate) async fn check_rate(&self, connection: &Connection, limit: &Limit) -> Result<(), Error> {
         let rate = self.config.rate_limits().get(limit.bucket).copied().unwrap_or(limit.rate);
         // Neither part has control characters, so that no two pairs make one key.
-        let key = match (limit.by, connection.user(), connection.ip()) {
+        let key = match (limit.by, connection.user(), connection.address()) {
             (By::User, Some(user), _) => format!("u\0{}\0{user}", limit.bucket),
-            (By::Ip, _, Some(ip)) => format!("i\0{}\0{ip}", limit.bucket),
-            _ => return limited(connection.limiters().check(limit.bucket, rate)),
+            (By::Ip, _, Some(address)) => format!("i\0{}\0{address}", limit.bucket),
+            _ => return self.limited(limit, connection.limiters().check(limit.bucket, rate)),
         };
-        limited(self.backend.check_rate(&key, rate).await?)
+        match self.backend.check_rate(&key, rate).await {
+            Ok(answer) => self.limited(limit, answer),
+            Err(error) if self.is_observed(limit) => {
+                tracing::debug!(%error, bucket = limit.bucket, "cannot tell");
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The largest message that is taken, in bytes: more than may be where what is too large is only observed.
+    pub(crate) fn largest_message(&self) -> usize {
+        let is_observed = self.verdicts.observes(LimitName::MessageSize);
+        if is_observed { MAX_OBSERVED_SIZE } else { self.config.max_message_size() }
+    }
+
+    /// A message is nested too deep: whether it is to be refused.
+    pub(crate) fn refuses_depth(&self, connection: &Connection) -> bool {
+        self.verdicts.refuses(LimitName::PayloadDepth, connection.id())
+    }
+
+    fn is_observed(&self, limit: &Limit) -> bool {
+        limit.observe_only || self.verdicts.observes(LimitName::RateLimits)
+    }
+
+    fn limited(&self, limit: &Limit, answer: Result<(), Duration>) -> Result<(), Error> {
+        let Err(wait) = answer else { return Ok(()) };
+        let is_refused = self.verdicts.refuses_unless(self.is_observed(limit), LimitName::RateLimits, limit.bucket);
+        if is_refused { Err(Error::rate_limited(wait)) } else { Ok(()) }
+    }
+
+    /// The last errors, from the first call on.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn recent_errors(&self) -> Arc<super::Recent> {
+        Arc::clone(self.recent.get_or_init(Arc::default))
     }
 
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
+        #[cfg(feature = "inspector")]
+        if let Some(recent) = self.recent.get() {
+            recent.add(error);
+        }
         super::log::error(error);
     }
 }
@@ -303,8 +453,13 @@ impl Drop for Leave<'_> {
     }
 }
 
-fn limited(answer: Result<(), Duration>) -> Result<(), Error> {
-    answer.map_err(Error::rate_limited)
+fn too_many_groups(limit: usize) -> Error {
+    let problem = format!("a connection is in at most {limit} groups (WS_GROUPS_PER_CONNECTION)");
+    Error::validation("group", problem)
+}
+
+fn shown(user: Option<&UserId>) -> &str {
+    user.map_or("", UserId::as_str)
 }
 
 pub(super) fn check_group(group: &str) -> Result<(), Error> {
@@ -388,14 +543,16 @@ impl Memberships for ConnectionManager {
 /// An admitted connection's place; dropped, it is free again. So no way out of a session can leak one.
 pub(crate) struct Place {
     manager: Arc<ConnectionManager>,
-    user: Option<UserId>,
+    connection: Connection,
     /// The drain waits for it.
     _session: TaskTrackerToken,
+    /// Boxed, as it is there only where connections are limited by address.
+    _at_address: Option<Box<AddressPlace>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.manager.backend.release(self.user.as_ref());
+        self.manager.backend.release(self.connection.user());
     }
 }
 

@@ -9,6 +9,8 @@ mod global;
 mod heartbeat;
 mod log;
 mod manager;
+#[cfg(feature = "inspector")]
+mod recent;
 mod rechecking;
 mod retry;
 mod signal;
@@ -25,7 +27,9 @@ pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 #[cfg(feature = "redis")]
 use manager::check_group;
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
-pub(crate) use manager::{Place, Registered};
+pub(crate) use manager::{HandshakeBy, Place, Registered};
+#[cfg(feature = "inspector")]
+pub(crate) use recent::{Recent, SeenError};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 pub use signal::shutdown_signal;
 

@@ -4,6 +4,7 @@
 //! payload itself is parsed once, from the received bytes, by the handler that takes it.
 
 mod decode;
+mod depth;
 mod frame;
 mod incoming;
 mod layout;
@@ -200,6 +201,12 @@ impl Message {
     /// The size of its frame in bytes.
     pub fn size(&self) -> usize {
         self.frame.len()
+    }
+
+    /// Whether it is nested deeper than so many levels, below the envelope.
+    pub(crate) fn is_deeper(&self, layout: Layout, levels: usize) -> bool {
+        let envelope = usize::from(layout.content().is_some());
+        depth::is_deeper(&self.frame, levels.saturating_add(envelope))
     }
 
     /// Whether its `ttl_seconds`, counted from its receipt, have passed; 0 or less at once.

@@ -6,7 +6,10 @@ mod names;
 mod publish;
 
 use crate::layer::ChannelLayer;
-pub use crate::timings::BUCKETS;
+use crate::timings;
+
+/// The upper bounds of the histograms' buckets, in seconds, from 10 µs to 10 s; a last bucket holds what took longer.
+pub const BUCKETS: [f64; timings::BUCKETS.len()] = timings::BUCKETS;
 
 impl ChannelLayer {
     /// Hands the layer's numbers to the recorder that is installed in this process: call it before each scrape, or at an

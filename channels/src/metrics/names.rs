@@ -40,6 +40,9 @@ metrics! {
     TIMED_OUT = counter "channels_timed_out_total" Count "Connections closed with 4408.";
     TOO_SLOW = counter "channels_too_slow_total" Count "Connections closed with 4413.";
     PROTOCOL_ERRORS = counter "channels_protocol_errors_total" Count "Connections closed with 1002, 1007 or 1009.";
+    FLOODED = counter "channels_flooded_total" Count "Connections closed with 1013 as they went on after much was refused.";
+    LIMIT_REFUSED = counter "channels_limit_refused_total" Count "What limits refused: connections, frames, joins, messages.";
+    LIMIT_OBSERVED = counter "channels_limit_observed_total" Count "What limits would have refused that only observe.";
     MESSAGES_IN = counter "channels_messages_in_total" Count "Data messages received.";
     MESSAGES_OUT = counter "channels_messages_out_total" Count "Data messages written.";
     BYTES_IN = counter "channels_bytes_in_total" Bytes "Payload bytes received.";

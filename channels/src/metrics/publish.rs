@@ -7,6 +7,7 @@ use ::metrics::{Label, SharedString, counter, gauge, histogram};
 use super::names;
 use crate::backend::Health;
 use crate::close::{CloseCode, ClosedBy};
+use crate::config::LimitName;
 use crate::error::ErrorCode;
 use crate::layer::ChannelLayer;
 use crate::stats::Stats;
@@ -71,6 +72,9 @@ fn statistics(stats: Stats) {
         protocol_errors,
         errors_by_code,
         closed_by_code,
+        flooded,
+        refused_by_limit,
+        observed_by_limit,
     } = stats;
     for (name, value) in [(names::CONNECTIONS, connections), (names::USERS, users), (names::GROUPS, groups)] {
         level(name, value);
@@ -89,13 +93,18 @@ fn statistics(stats: Stats) {
         (names::TIMED_OUT, timed_out),
         (names::TOO_SLOW, too_slow),
         (names::PROTOCOL_ERRORS, protocol_errors),
+        (names::FLOODED, flooded),
     ] {
         count(name, Vec::new(), value);
     }
+    let handshakes = [LimitName::HandshakesPerAddress, LimitName::HandshakesPerUser];
+    let handshakes = handshakes.map(|limit| refused_by_limit[limit.index()]).iter().sum();
     reasons(
         refused,
         &[
             ("origin", refused_for_origin),
+            ("address_limit", refused_by_limit[LimitName::ConnectionsPerAddress.index()]),
+            ("handshakes", handshakes),
             ("user_limit", refused_for_user_limit),
             ("total_limit", refused_for_total_limit),
             ("drain", refused_for_drain),
@@ -105,6 +114,11 @@ fn statistics(stats: Stats) {
     for (code, value) in ErrorCode::ALL.into_iter().zip(errors_by_code) {
         let labels = vec![label("category", code.category().as_str()), label("code", code.as_str())];
         count(names::ERRORS, labels, value);
+    }
+    for limit in LimitName::ALL {
+        let labels = || vec![label("limit", limit.as_str())];
+        count(names::LIMIT_REFUSED, labels(), refused_by_limit[limit.index()]);
+        count(names::LIMIT_OBSERVED, labels(), observed_by_limit[limit.index()]);
     }
     closed(closed_by_code);
 }

@@ -29,13 +29,24 @@ pub struct RateLimit {
 impl RateLimit {
     /// This many messages of each connection.
     pub fn new(rate: Rate) -> Self {
-        Self { limit: Limit { bucket: "messages", rate, by: By::Connection }, excluded: HashSet::new() }
+        Self {
+            limit: Limit { bucket: "messages", rate, by: By::Connection, observe_only: false },
+            excluded: HashSet::new(),
+        }
     }
 
     /// Whose messages are counted together.
     #[must_use]
     pub fn by(mut self, by: By) -> Self {
         self.limit.by = by;
+        self
+    }
+
+    /// Lets it refuse nothing: what exceeds it is counted by [`Stats::observed`](crate::Stats::observed) under
+    /// `rate_limits`, and logged.
+    #[must_use]
+    pub fn observe_only(mut self) -> Self {
+        self.limit.observe_only = true;
         self
     }
 

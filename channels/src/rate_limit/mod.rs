@@ -3,11 +3,13 @@
 //! Unlike a window, it has no edge at which a client gets twice its share, and unlike the seed's
 //! token bucket it never starves: at a rate just above the limit, the limit itself goes through.
 
+mod bucket;
 mod limiter;
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+pub(crate) use bucket::{Bucket, Clock};
 pub(crate) use limiter::{ConnectionLimiters, KeyedLimiters};
 
 use crate::config::Rate;
@@ -33,6 +35,9 @@ pub struct Limit {
     pub rate: Rate,
     /// Whose.
     pub by: By,
+    /// It refuses nothing: what exceeds it is counted as
+    /// [`observed`](crate::Stats::observed) by `rate_limits`, and logged.
+    pub observe_only: bool,
 }
 
 impl Limit {
@@ -43,6 +48,13 @@ impl Limit {
             Some(count) => count,
             None => NonZeroU32::MIN,
         };
-        Self { bucket, rate: Rate::from_parts(count, per), by }
+        Self { bucket, rate: Rate::from_parts(count, per), by, observe_only: false }
+    }
+
+    /// The same, but it refuses nothing.
+    #[must_use]
+    pub const fn observe_only(mut self) -> Self {
+        self.observe_only = true;
+        self
     }
 }

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRef;
+use axum::extract::connect_info::ConnectInfo;
 use axum::http::{HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::response::Response;
 use tower_service::Service;
@@ -24,6 +26,7 @@ pub struct Connect<'a> {
     route: Option<String>,
     path: String,
     headers: Vec<(HeaderName, HeaderValue)>,
+    address: Option<IpAddr>,
 }
 
 /// Connects to a consumer. The state is what its router would have.
@@ -65,7 +68,7 @@ pub fn connect_to(app: &Router) -> Connect<'static> {
 
 impl<'a> Connect<'a> {
     fn new(router: Box<dyn FnOnce(&str) -> Router + Send + 'a>) -> Self {
-        Self { router, route: None, path: "/".to_owned(), headers: Vec::new() }
+        Self { router, route: None, path: "/".to_owned(), headers: Vec::new(), address: None }
     }
 
     /// The path and query of the request.
@@ -95,6 +98,21 @@ impl<'a> Connect<'a> {
         self
     }
 
+    /// The address that the client comes from, as the server's connect info has it. Without one a client has none, and no
+    /// limit by address holds for it.
+    ///
+    /// ```
+    /// # use channels::{ChannelLayer, testing};
+    /// # async fn test(app: axum::Router) {
+    /// let client = testing::connect_to(&app).path("/ws/ada").address([203, 0, 113, 7]).await.unwrap();
+    /// assert_eq!(client.connection().ip().unwrap().to_string(), "203.0.113.7");
+    /// # }
+    /// ```
+    pub fn address(mut self, address: impl Into<IpAddr>) -> Self {
+        self.address = Some(address.into());
+        self
+    }
+
     /// A subprotocol that the client names, such as `channels.v1.json`.
     #[track_caller]
     pub fn protocol(self, protocol: &str) -> Self {
@@ -112,6 +130,9 @@ impl<'a> Connect<'a> {
         let mut request = Request::get(&self.path).extension(in_process);
         if let Some(headers) = request.headers_mut() {
             headers.extend(self.headers);
+        }
+        if let Some(address) = self.address {
+            request = request.extension(ConnectInfo(SocketAddr::new(address, 0)));
         }
         let request = request.body(Body::empty()).map_err(|error| Refused::unsent(&error))?;
         let Ok(response) = router.call(request).await;

@@ -3,6 +3,7 @@
 //! A transport reads a socket into what was received, and sees to it that what the connection's outbox holds is written.
 //! It knows nothing of groups or messages, and the layer nothing of it.
 
+mod address;
 mod ending;
 mod negotiate;
 mod origin;
@@ -10,6 +11,7 @@ mod piped;
 mod reader;
 mod route;
 mod run;
+mod secrets;
 mod socket;
 
 pub use route::Serve;

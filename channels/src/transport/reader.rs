@@ -15,6 +15,8 @@ use crate::websocket::{Decoder, Event, Rules};
 
 /// How much is read at once, into a buffer that all connections of a thread share.
 const READ_BYTES: usize = 64 * 1024;
+/// So many frames that only continue a message are told of before it ends, where frames are counted.
+const TELL_FRAGMENTS: u16 = 64;
 /// Reads up to this size are kept in memory that connections share, until their messages are handled. It is
 /// also what one message that somebody keeps may hold back.
 const SHARED_BYTES: usize = 4096;
@@ -67,6 +69,8 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
             if std::future::poll_fn(|cx| self.poll_next(cx)).await.is_none() {
                 return;
             }
+            // Nobody counts them any more; what is not asked for would be told again and again.
+            self.fragments();
         }
     }
 
@@ -108,6 +112,11 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
             self.pending.extend_from_slice(rest);
         }
         Ok(())
+    }
+
+    /// A message that never ends must not come for nothing.
+    fn has_many_fragments(&mut self) -> bool {
+        *self.decoder.fragments() >= TELL_FRAGMENTS && self.connection.link().metering.is_some()
     }
 
     /// Notes a message that is half-way, for the sweep that ends what takes too long.
@@ -156,6 +165,7 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                     }
                     return Poll::Ready(Some(self.received(event)));
                 }
+                Ok(None) if self.has_many_fragments() => return Poll::Ready(Some(Received::Alive)),
                 Ok(None) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }
@@ -174,6 +184,10 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }
         }
+    }
+
+    fn fragments(&mut self) -> u32 {
+        std::mem::take(self.decoder.fragments()).into()
     }
 }
 

@@ -1,11 +1,9 @@
 //! A consumer as a route of axum.
 
 use std::marker::PhantomData;
-use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{FromRef, Request, State};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
@@ -15,12 +13,12 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::negotiate::{Negotiated, negotiate};
-use super::{origin, run};
+use super::{address, origin, run, secrets};
 use crate::config::Origins;
 use crate::connection::{Connection, Gate, Link, OutboxLimits, OutboxPolicy};
 use crate::consumer::{Asks, Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
-use crate::layer::{Admission, ChannelLayer, Place};
+use crate::layer::{Admission, ChannelLayer, HandshakeBy, Place};
 use crate::middleware::{DynMiddleware, Middleware};
 use crate::websocket::{Handshake, NoWebSocket};
 
@@ -142,24 +140,37 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
-        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
-        let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
-        let ip = client_ip(&parts);
-        if C::LIMITS_BY_IP && ip.is_none() && !socket.is_in_process() {
+        let ip = address::of(&parts, self.layer.config());
+        if ip.is_none() && !socket.is_in_process() && self.needs_address() {
             return Err(no_connect_info());
         }
+        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
+        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
+        let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
+        secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());
         let consumer = C::accept(&mut parts, &state).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
         let user = consumer.user();
-        let place = self.layer.manager().admit(user.as_ref()).await.map_err(|why| self.refusal(why))?;
-        self.layer.ensure_background();
+        self.check_handshake(user.as_ref().map(HandshakeBy::User)).await?;
         let id = self.layer.manager().next_id();
         let connection = Connection::new(id, user, ip, self.link(&negotiated));
+        let place = self.layer.manager().admit(&connection).await.map_err(|why| self.refusal(why))?;
+        self.layer.ensure_background();
         let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
         let session = Session { consumer, connection, layer, state, middleware };
         Ok(socket.run(session, place, negotiated))
+    }
+
+    async fn check_handshake(&self, by: Option<HandshakeBy<'_>>) -> Result<(), Response> {
+        let Some(by) = by else { return Ok(()) };
+        self.layer.manager().check_handshake(by).await.map_err(Error::into_response)
+    }
+
+    /// Whether nobody can be let in whose address is not known.
+    fn needs_address(&self) -> bool {
+        C::LIMITS_BY_IP || self.layer.config().limits_addresses()
     }
 
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
@@ -176,6 +187,7 @@ impl<C: Consumer> Route<C> {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             gate: self.gate.get().map(Arc::clone),
             counters: Arc::clone(&manager.counters),
+            metering: manager.metering.clone(),
             handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,
@@ -196,28 +208,23 @@ impl<C: Consumer> Route<C> {
 
     fn refusal(&self, why: Admission) -> Response {
         let limit = |message: &'static str| Error::new(ErrorCode::ConnectionLimitExceeded, message);
+        // At least a second: a client that comes back at once meets the same server.
+        let after = self.layer.config().reconnect_delay().max(Duration::from_secs(1));
+        let too_many =
+            |message| limit(message).with_retry_after(after).into_response_with(StatusCode::TOO_MANY_REQUESTS);
         match why {
-            Admission::TooManyOfUser => {
-                limit("You have too many connections.").into_response_with(StatusCode::TOO_MANY_REQUESTS)
-            }
+            Admission::TooManyOfAddress => too_many("There are too many connections from your address."),
+            Admission::TooManyOfUser => too_many("You have too many connections."),
             Admission::Full => limit("The server is full.").into_response(),
-            Admission::Draining => {
-                // At least a second: a client that comes back at once meets the same server.
-                let after = self.layer.config().reconnect_delay().max(Duration::from_secs(1));
-                Error::backend("The server is draining.").with_retry_after(after).into_response()
-            }
+            Admission::Draining => Error::backend("The server is draining.").with_retry_after(after).into_response(),
             Admission::Unknown => Error::backend("The server cannot take connections now.").into_response(),
         }
     }
 }
 
-fn client_ip(parts: &Parts) -> Option<IpAddr> {
-    parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())
-}
-
 fn no_connect_info() -> Response {
     tracing::error!(
-        "a `#[rate_limit(…, by = ip)]` needs the client's address: serve the router by \
+        "a `#[rate_limit(…, by = ip)]`, or a limit by address that is on, needs the client's address: serve the router by \
          `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`"
     );
     Error::internal("no connect info").into_response()

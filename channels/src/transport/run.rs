@@ -26,7 +26,7 @@ pub(super) async fn upgraded<C: Consumer>(on_upgrade: OnUpgrade, session: Sessio
         }
     };
     let rules = Rules {
-        max_message_size: session.layer.config().max_message_size(),
+        max_message_size: session.layer.manager().largest_message(),
         masked: true,
         deflate: session.connection.link().variant.window != 0,
     };

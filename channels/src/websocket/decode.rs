@@ -38,6 +38,8 @@ pub(crate) struct Decoder {
     max_message_size: u32,
     masked: bool,
     deflate: bool,
+    /// How many frames only continued a message since somebody asked. One read holds fewer than this can.
+    fragments: u16,
     unfinished: Option<Box<Unfinished>>,
 }
 
@@ -76,7 +78,12 @@ impl Decoder {
         let Rules { max_message_size, masked, deflate } = rules;
         // No configuration allows more.
         let max_message_size = u32::try_from(max_message_size).unwrap_or(u32::MAX);
-        Self { max_message_size, masked, deflate, unfinished: None }
+        Self { max_message_size, masked, deflate, fragments: 0, unfinished: None }
+    }
+
+    /// How many frames only continued a message since somebody asked; what they cost, they cost even if it never ends.
+    pub(crate) fn fragments(&mut self) -> &mut u16 {
+        &mut self.fragments
     }
 
     /// Whether a message has begun and not ended.
@@ -113,7 +120,9 @@ impl Decoder {
             }
             input.advance(header.bytes);
             let message = self.unfinished.get_or_insert_default();
-            if header.opcode != OpCode::Continuation {
+            if header.opcode == OpCode::Continuation {
+                self.fragments = self.fragments.saturating_add(1);
+            } else {
                 message.is_text = header.opcode == OpCode::Text;
                 message.is_compressed = header.is_compressed;
             }

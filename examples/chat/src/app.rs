@@ -14,10 +14,11 @@ use tokio::net::TcpListener;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::consumer::Chat;
+use crate::inspector::Token;
 use crate::login::{self, Logins, Secret};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
-use crate::{background, http, page};
+use crate::{background, http, inspector, page};
 
 /// `DATABASE_URL`, unless it is set.
 pub const DEFAULT_DATABASE_URL: &str = "sqlite://chat.db?mode=rwc";
@@ -67,6 +68,7 @@ pub struct App {
     layer: ChannelLayer,
     store: Store,
     metrics: Metrics,
+    inspector: Option<Token>,
     logins: Logins,
 }
 
@@ -86,6 +88,9 @@ pub enum StartError {
     /// The backend cannot be reached.
     #[error("{0}")]
     Layer(channels::Error),
+    /// The token of the inspector is no token.
+    #[error("CHAT_INSPECTOR_TOKEN is too short: use at least 16 characters that nobody guesses.")]
+    InspectorToken,
     /// The address cannot be listened on.
     #[error("cannot listen on {address}: {source}. Set HOST and PORT to a free address.")]
     Listen {
@@ -117,7 +122,7 @@ impl App {
         let store = opened.map_err(|error| StartError::Store(error.to_string()))??;
         let layer = ChannelLayer::connect(config).await.map_err(StartError::Layer)?;
         let metrics = Metrics::new(&layer).unwrap_or_else(|_| unreachable!("there are buckets"));
-        Ok(Self { layer, store, metrics, logins: Logins::default() })
+        Ok(Self { layer, store, metrics, inspector: None, logins: Logins::default() })
     }
 
     /// With a secret, names are signed: a cookie says who somebody is, and no longer the path.
@@ -125,6 +130,18 @@ impl App {
     pub fn signed_by(mut self, secret: Option<Secret>) -> Self {
         self.logins = Logins::of(secret);
         self
+    }
+
+    /// Adds `/inspector` for whoever has this token; nothing where it is empty.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::InspectorToken`] where it is too short to keep anybody out.
+    pub fn inspected_with(mut self, token: &str) -> Result<Self, StartError> {
+        if !token.is_empty() {
+            self.inspector = Some(Token::new(token).ok_or(StartError::InspectorToken)?);
+        }
+        Ok(self)
     }
 
     /// Its channel layer.
@@ -154,6 +171,7 @@ impl App {
             .with_state(AppState { store: self.store.clone(), layer: self.layer.clone(), logins: self.logins.clone() })
             // Below the layer above: no page of another origin reads these.
             .merge(self.metrics.clone().routes())
+            .merge(self.inspector.clone().map_or_else(Router::new, |token| inspector::routes(&self.layer, token)))
     }
 
     /// Serves until the signal, then drains.

@@ -10,6 +10,7 @@ mod consumer;
 mod entering;
 mod files;
 mod http;
+mod inspector;
 mod login;
 mod messages;
 mod metrics;

@@ -27,6 +27,7 @@ async fn run() -> Result<(), StartError> {
     let database_url = env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_DATABASE_URL.to_owned());
     let secret = Secret::from_env()?;
     let app = App::start(config, &database_url).await?.signed_by(secret);
+    let app = app.inspected_with(&env::var("CHAT_INSPECTOR_TOKEN").unwrap_or_default())?;
     // For code without a request at hand, such as the background job. The first layer of a process stays.
     app.layer().install().unwrap_or_else(|_| unreachable!("main installs the only layer"));
     let listener = chat::app::listen().await?;

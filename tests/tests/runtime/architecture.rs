@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const ORDER: [&[&str]; 11] = [
     &["close", "docs", "id", "names"],
     &["error"],
-    &["config", "message", "rate_limit", "spans", "stats", "timings", "validate", "websocket"],
+    &["config", "limits", "message", "rate_limit", "spans", "stats", "timings", "validate", "websocket"],
     &["backend"],
     &["connection"],
     &["layer"],

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod architecture;
+mod authentication;
 mod authorize;
 mod bad_input;
 mod closing;
@@ -12,6 +13,8 @@ mod drain;
 mod errors;
 mod global;
 mod heartbeat;
+mod how_much;
+mod inspector;
 mod limits;
 mod membership;
 mod metrics;

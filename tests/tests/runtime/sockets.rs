@@ -123,7 +123,7 @@ async fn limits_refuse_before_the_upgrade() {
         other => panic!("{other}"),
     };
     let _ada = server.connect("ada").await;
-    assert_eq!(status("ada").await, (429, false));
+    assert_eq!(status("ada").await, (429, true));
     let _bob = server.connect("bob").await;
     assert_eq!(status("eve").await.0, 503);
     stage.layer.drain();

@@ -8,7 +8,7 @@ use crate::consumer::duration::millis;
 use crate::consumer::rate_limit::{By, Limit};
 
 pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream> {
-    let Limit { count, per, by, bucket } = limit?;
+    let Limit { count, per, by, bucket, observe_only } = limit?;
     let Scope { krate, cx, .. } = scope;
     let by = Ident::new(
         match by {
@@ -20,8 +20,9 @@ pub(crate) fn check(limit: Option<&Limit>, scope: &Scope) -> Option<TokenStream>
     );
     let per = millis(*per);
     let per = quote!(::core::time::Duration::from_millis(#per));
+    let observe_only = observe_only.then(|| quote!(.observe_only()));
     Some(quote! {
-        #krate::check_rate(#cx, &const { #krate::limit(#bucket, #count, #per, #krate::By::#by) }).await?;
+        #krate::check_rate(#cx, &const { #krate::limit(#bucket, #count, #per, #krate::By::#by) #observe_only }).await?;
     })
 }
 

@@ -122,6 +122,19 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_RECONNECT_RATE",
             "WS_RATE_LIMITS",
             "WS_ALLOWED_ORIGINS",
+            "WS_TRUSTED_PROXIES",
+            "WS_CONNECTIONS_PER_ADDRESS",
+            "WS_HANDSHAKES_PER_ADDRESS",
+            "WS_HANDSHAKES_PER_USER",
+            "WS_FRAMES_PER_CONNECTION",
+            "WS_FRAMES_PER_USER",
+            "WS_FRAMES_PER_ADDRESS",
+            "WS_BYTES_PER_CONNECTION",
+            "WS_BYTES_PER_USER",
+            "WS_BYTES_PER_ADDRESS",
+            "WS_GROUPS_PER_CONNECTION",
+            "WS_MAX_PAYLOAD_DEPTH",
+            "WS_OBSERVE_ONLY",
             "MAX_CONNECTIONS_PER_CLIENT",
             "MAX_TOTAL_CONNECTIONS",
             "MAX_TOTAL_GROUPS",
@@ -189,4 +202,53 @@ fn rates_are_read_strictly() {
         "\"0/1m\" is not valid: expected count/period (100/1s, 5/500ms), a count from 1, a \
          period from 1ms to 8760h"
     );
+}
+
+#[test]
+fn what_may_be_off_is_off_again_and_a_flow_has_a_size() {
+    let own =
+        || Config::builder().connections_per_address(5).bytes_per_user(Rate::new(1, Duration::from_secs(1)).unwrap());
+    assert_eq!(own().build().unwrap().connections_per_address(), Some(5));
+    let off = own().vars([("WS_CONNECTIONS_PER_ADDRESS", "OFF"), ("WS_BYTES_PER_USER", " off ")]).unwrap();
+    let off = off.build().unwrap();
+    assert_eq!((off.connections_per_address(), off.bytes_per_user()), (None, None));
+    for (text, count, shown) in
+        [("1MiB/1s", 1 << 20, "1MiB/1s"), ("65536 / 500ms", 65536, "64KiB/500ms"), ("1000/2m", 1000, "1000/2m")]
+    {
+        let config = with(&[("WS_BYTES_PER_CONNECTION", text)]).unwrap();
+        assert_eq!(config.bytes_per_connection().unwrap().count().get(), count, "{text}");
+        assert!(format!("{config:?}").contains(shown), "{shown}");
+    }
+    for text in ["1MiB", "1MiB/", "/1s", "0/1s", "4GiB/1s", "1MiB/0s", "1MiB/1d", "on", "-1/1s"] {
+        assert!(with(&[("WS_BYTES_PER_CONNECTION", text)]).is_err(), "{text}");
+    }
+    for text in ["20", "0/1s", "1MiB/1s", "20/1s,30/1s"] {
+        assert!(with(&[("WS_FRAMES_PER_USER", text)]).is_err(), "{text}");
+    }
+}
+
+#[test]
+fn lists_are_read_whole_or_not_at_all() {
+    let config = with(&[("WS_TRUSTED_PROXIES", " 10.1.2.3/8, ::1 ,::ffff:192.0.2.1")]).unwrap();
+    let shown: Vec<_> = config.trusted_proxies().iter().map(Network::to_string).collect();
+    assert_eq!(shown, ["10.0.0.0/8", "::1", "192.0.2.1"]);
+    for text in ["10.0.0.0/33", "10.0.0.0/8,", "localhost", "10.0.0", "10.0.0.0-10.0.0.9", "::ffff:10.0.0.0/104", "*"] {
+        assert!(with(&[("WS_TRUSTED_PROXIES", text)]).is_err(), "{text}");
+    }
+    let config = with(&[("WS_OBSERVE_ONLY", "Payload_Depth, frames_per_user")]).unwrap();
+    assert_eq!(config.observe_only(), &BTreeSet::from([LimitName::FramesPerUser, LimitName::PayloadDepth]));
+    assert_eq!(with(&[("WS_OBSERVE_ONLY", "ALL")]).unwrap().observe_only().len(), LimitName::ALL.len());
+    let undone = Config::builder().observe_only(LimitName::ALL).vars([("WS_OBSERVE_ONLY", "none")]).unwrap();
+    assert!(undone.build().unwrap().observe_only().is_empty());
+    for text in ["payload_depth,", "depth", "all,payload_depth"] {
+        let error = with(&[("WS_OBSERVE_ONLY", text)]).unwrap_err().to_string();
+        assert!(error.contains("frames_per_connection"), "{error}");
+    }
+}
+
+#[test]
+fn the_names_of_limits_are_in_the_order_of_their_indices() {
+    for (index, limit) in LimitName::ALL.into_iter().enumerate() {
+        assert_eq!((limit.index(), limit.as_str().parse::<LimitName>().unwrap()), (index, limit));
+    }
 }

@@ -26,6 +26,7 @@ mod window;
 mod attention;
 mod files;
 mod history;
+mod inspector;
 mod keyboard;
 mod login;
 mod membership;

@@ -145,7 +145,7 @@ impl Window {
     /// Fails with what the page shows, and a picture of it.
     async fn fail(&self, waited_for: &str) -> ! {
         let shown =
-            self.ask("[$('@me').textContent, document.title, document.body.innerText.slice(0, 2000)]", &[]).await;
+            self.ask("[$('@me')?.textContent, document.title, document.body.innerText.slice(0, 2000)]", &[]).await;
         let name = self.client.session_id().await.ok().flatten().unwrap_or_default();
         let picture = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.png"));
         let picture = match self.client.screenshot().await {

@@ -1,0 +1,93 @@
+//! Groups of a connection, and the size and depth of its messages.
+
+use channels_tests::frame::Frame;
+use channels_tests::probe::{Group, Text};
+use channels_tests::raw::Raw;
+use channels_tests::socket;
+use serde_json::{Value, json};
+
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_is_in_so_many_groups() {
+    let limit = LimitName::GroupsPerConnection;
+    let (refusing, observing) =
+        (stage(&[("WS_GROUPS_PER_CONNECTION", "2")]), observing(limit, "WS_GROUPS_PER_CONNECTION", "2"));
+    for (stage, third, told) in [(&refusing, "error", (1, 0)), (&observing, "$ok", (0, 1))] {
+        let (mut ada, mut bob) = (stage.connect("ada").await, stage.connect("bob").await);
+        // Again is no further one.
+        for (group, name) in [("a", "$ok"), ("b", "$ok"), ("b", "$ok"), ("c", third)] {
+            ada.request(1, "join", &Group { group: group.into() }).await;
+            let answer = ada.next_message().await;
+            assert_eq!(answer.name, name, "{group}");
+            if name == "error" {
+                assert_eq!(answer.data["error_code"], "VALIDATION_FAILED");
+                let problem = answer.data["details"]["group"][0].as_str().unwrap();
+                assert!(problem.contains("2 groups (WS_GROUPS_PER_CONNECTION)"), "{problem}");
+            }
+        }
+        assert_eq!(counted(stage, limit), told);
+        bob.request(1, "join", &Group { group: "c".into() }).await;
+        assert_eq!(bob.next_message().await.name, "$ok", "it is each connection's own");
+        ada.send("leave", &Group { group: "a".into() }).await;
+        ada.send("leave", &Group { group: "c".into() }).await;
+        ada.request(1, "join", &Group { group: "d".into() }).await;
+        assert_eq!(ada.next_message().await.name, "$ok");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_is_nested_so_deep() {
+    let limit = LimitName::PayloadDepth;
+    let (refusing, observing) =
+        (stage(&[("WS_MAX_PAYLOAD_DEPTH", "3")]), observing(limit, "WS_MAX_PAYLOAD_DEPTH", "3"));
+    for (stage, deep, told) in [(&refusing, "error", (2, 0)), (&observing, "$ok", (0, 2))] {
+        let mut ada = stage.connect("ada").await;
+        for (data, name) in [
+            (json!({"a": {"b": ["[[[[[[[["]}}), "$ok"),
+            (json!([[{"a": 1}, {"b": 2}], [], [{}]]), "$ok"),
+            (json!({"a": {"b": [[1]]}}), deep),
+        ] {
+            ada.send_json(&json!({"type": "quiet", "data": data, "id": 7})).await;
+            let answer = ada.next_message().await;
+            assert_eq!((&*answer.name, &answer.re), (name, &Some(Value::from(7))), "{data}");
+            if name == "error" {
+                let problem = json!({"data": ["is nested deeper than 3 levels"]});
+                assert_eq!(
+                    (&answer.data["error_code"], &answer.data["details"]),
+                    (&"VALIDATION_FAILED".into(), &problem)
+                );
+            }
+        }
+        // Whatever member it is in.
+        ada.send_json(&json!({"type": "quiet", "other": [[[["deep"]]]], "id": 8})).await;
+        assert_eq!(ada.next_message().await.name, deep);
+        assert_eq!(counted(stage, limit), told);
+    }
+}
+
+#[tokio::test]
+async fn a_message_has_so_many_bytes() {
+    let limit = LimitName::MessageSize;
+    let message = |text: &str| json!({"type": "echo", "data": Text { text: text.into() }}).to_string();
+    let large = "x".repeat(2000);
+
+    let refusing = stage(&[("WS_MAX_MESSAGE_SIZE", "1KiB")]);
+    let server = socket::serve(&refusing).await;
+    let mut raw = Raw::open(server.address, "/ws/ada").await;
+    raw.write(&Frame::text(message(&large)).bytes()).await;
+    assert_eq!(socket::soon("the close", raw.closed()).await, Some(1009));
+    assert_eq!(counted(&refusing, limit), (1, 0));
+    drop(raw);
+    server.stop().await;
+
+    let observing = observing(limit, "WS_MAX_MESSAGE_SIZE", "1KiB");
+    let server = socket::serve(&observing).await;
+    let mut ada = server.connect("ada").await;
+    for text in ["small", &*large] {
+        assert_eq!(ada.request("echo", json!({"text": text})).await["data"]["text"], text);
+    }
+    assert_eq!(counted(&observing, limit), (0, 1));
+    drop(ada);
+    server.stop().await;
+}

@@ -1,0 +1,155 @@
+//! The inspector: what it tells, how much of it, and under which paths.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response};
+use channels::Config;
+use channels_tests::probe::{SECRET, Stage, Text, World};
+use serde_json::{Value, json};
+use tower_service::Service;
+
+async fn get(router: &Router, path: &str) -> (Response<()>, String) {
+    let request = Request::get(path).body(Body::empty()).unwrap();
+    let response = router.clone().call(request).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+    (Response::from_parts(parts, ()), String::from_utf8(bytes.to_vec()).unwrap())
+}
+
+async fn state(router: &Router, query: &str) -> Value {
+    let (head, body) = get(router, &format!("/state.json?{query}")).await;
+    assert_eq!(head.status(), 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_tells_who_is_here_what_goes_on_and_what_went_wrong() {
+    let stage = Stage::with(World::default(), Config::builder().server_instance_id("one").build().unwrap());
+    let inspector = channels::inspector(&stage.layer);
+    let mut ada = stage.connect("ada").await;
+    let _bob = stage.connect("bob").await;
+    ada.request(1, "join", &json!({"group": "rust"})).await;
+    ada.next_message().await;
+    for _ in 0..10 {
+        ada.send("echo", &Text { text: "hi".into() }).await;
+        ada.recv::<Text>().await;
+    }
+    ada.send("wait", &json!({"millis": 300})).await;
+    ada.recv::<Text>().await;
+    ada.send("fail", &json!({"how": "secret"})).await;
+    let told = ada.next_message().await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+
+    let seen = state(&inspector, "").await;
+    assert_eq!((&seen["server"]["id"], &seen["backend"]["name"]), (&json!("one"), &json!("memory")));
+    assert_eq!(seen["cluster"], json!({"servers": 1, "connections": 2, "users": 2}));
+    assert_eq!((&seen["counts"]["connections"], &seen["counts"]["messages_in"]), (&json!(2), &json!(13)));
+    // What came in the first second, by the second; the last bucket's bound stands for 300 ms.
+    let samples = seen["samples"].as_array().unwrap();
+    let total: f64 = samples.iter().map(|sample| sample["messages_in"].as_f64().unwrap()).sum();
+    assert_eq!((samples[0]["number"].as_u64(), total.round()), (Some(1), 13.0), "{samples:?}");
+    assert_eq!(samples[0]["handler_p99"], json!(0.5));
+    assert_eq!(samples.last().unwrap()["handler_p99"], Value::Null);
+    // Only what is new comes the next time.
+    let last = samples.len();
+    assert_eq!(state(&inspector, &format!("after={last}")).await["samples"], json!([]));
+
+    let connections = seen["connections"].as_array().unwrap();
+    let of_ada = connections.iter().find(|connection| connection["user"] == "ada").unwrap();
+    assert_eq!(of_ada["id"], json!(ada.connection().id().to_string()));
+    assert_eq!((&of_ada["groups"], &of_ada["messages_in"]), (&json!(["rust"]), &json!(13)));
+    assert_eq!(seen["groups"], json!([{"name": "rust", "members": 1}]));
+    assert_eq!(seen["group"], Value::Null);
+    let members = &state(&inspector, "group=rust").await["group"];
+    assert_eq!((&members["count"], &members["shown"][0]["user"]), (&json!(1), &json!("ada")));
+
+    let error = &seen["errors"][0];
+    assert_eq!((&error["error_id"], &error["code"]), (&told.data["error_id"], &json!("SYSTEM_ERROR")));
+    assert_eq!((&error["message_type"], &error["user"]), (&json!("fail"), &json!("ada")));
+    assert_eq!(error["message"], told.data["message"]);
+    assert!(!seen.to_string().contains(SECRET), "what only the log may say");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_it_tells_is_bounded_and_can_be_searched() {
+    let stage = Stage::new(World::default());
+    let inspector = channels::inspector(&stage.layer);
+    let mut all = Vec::new();
+    for number in 0..150 {
+        let mut client = stage.connect(&format!("user-{number:03}")).await;
+        client.request(1, "join", &json!({"group": format!("room-{}", number % 60)})).await;
+        client.next_message().await;
+        client.send_text("{").await;
+        client.next_message().await;
+        all.push(client);
+    }
+    tokio::time::sleep(Duration::from_secs(400)).await;
+    let seen = state(&inspector, "").await;
+    let lengths = ["connections", "groups", "errors", "samples"].map(|of| seen[of].as_array().unwrap().len());
+    assert_eq!(lengths, [100, 50, 100, 300]);
+    assert_eq!((&seen["groups"][0]["members"], &seen["counts"]["connections"]), (&json!(3), &json!(150)));
+    for find in ["user-149", "USER-149", &all[149].connection().id().to_string()] {
+        let found = state(&inspector, &format!("find={find}")).await;
+        let users: Vec<_> = found["connections"].as_array().unwrap().iter().map(|it| it["user"].clone()).collect();
+        assert_eq!(users, [json!("user-149")], "{find}");
+    }
+    assert_eq!(state(&inspector, "find=nobody").await["connections"], json!([]));
+    let (head, _) = get(&inspector, "/state.json?after=x").await;
+    assert_eq!(head.status(), 400);
+}
+
+#[tokio::test]
+async fn it_finds_its_files_under_every_path_and_loads_nothing_else() {
+    let stage = Stage::new(World::default());
+    let inspector = || channels::inspector(&stage.layer);
+    let nested = Router::new().nest("/admin/look", inspector());
+    let service = Router::new().nest_service("/admin/look", inspector());
+    for (router, page) in [(&nested, "/admin/look"), (&service, "/admin/look"), (&service, "/admin/look/")] {
+        let (head, html) = get(router, page).await;
+        assert_eq!(head.status(), 200, "{page}");
+        let policy = head.headers()["content-security-policy"].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(
+            (&head.headers()["cache-control"], &head.headers()["x-content-type-options"]),
+            (&"no-store".parse().unwrap(), &"nosniff".parse().unwrap())
+        );
+        assert!(!html.contains("http") && !html.contains("{here}") && !html.contains("style="), "{html}");
+        let folder = &page[..=page.rfind('/').unwrap()];
+        for attribute in ["href=\"", "src=\""] {
+            let file = html.split(attribute).nth(1).unwrap().split('"').next().unwrap();
+            let (head, body) = get(router, &format!("{folder}{file}")).await;
+            assert_eq!(head.status(), 200, "{page} {file}");
+            assert!(!body.contains("innerHTML") && !body.contains("@import") && !body.contains("url("), "{file}");
+        }
+    }
+    // No path of a mount becomes markup.
+    let (_, html) = get(&Router::new().nest("/{any}", inspector()), "/\"onload=x").await;
+    assert!(!html.contains("onload"), "{html}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_looks_only_as_long_as_its_router_lives() {
+    let stage = Stage::new(World::default());
+    let before = Arc::strong_count(stage.layer.manager());
+    let inspector = channels::inspector(&stage.layer);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert!(Arc::strong_count(stage.layer.manager()) > before);
+    drop(inspector);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(Arc::strong_count(stage.layer.manager()), before);
+}
+
+#[test]
+fn it_may_be_made_before_there_is_a_runtime() {
+    let layer = channels::ChannelLayer::memory();
+    let inspector = channels::inspector(&layer);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        assert_eq!(state(&inspector, "").await["samples"], json!([]));
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        assert_eq!(state(&inspector, "").await["samples"].as_array().unwrap().len(), 1);
+    });
+}
