@@ -22,6 +22,7 @@ mod middleware;
 mod negotiation;
 mod neighbours;
 mod overlap;
+mod policies;
 mod promises;
 mod replies;
 mod sending;

@@ -3,6 +3,7 @@
 mod limits;
 mod outage;
 mod pair;
+mod seeing;
 mod start;
 mod status;
 mod talking;
