@@ -10,6 +10,7 @@ mod errors;
 mod hygiene;
 mod messages;
 mod names;
+mod outbox;
 mod outside;
 mod private;
 mod settings;
@@ -40,6 +41,7 @@ use proc_macro::TokenStream;
 /// | `incoming` | the enum, by `#[derive(Incoming)]`, of what clients may send | needed, unless an `#[on_text]` takes every text frame |
 /// | `outgoing` | the enum, by `#[derive(Outgoing)]`, of what handlers reply | handlers reply nothing but raw frames |
 /// | `state` | the router's state, which `State<T>` arguments are taken from | nothing is taken |
+/// | `outbox` | what happens where a client is too slow, unless a message says so itself: `"close"`, `"drop_newest"` or `"latest"`; see `channels::OutboxPolicy` | `"close"` |
 /// | `crate` | where the crate is, under another name: `crate = my::channels` | `::channels` |
 ///
 /// # Functions
@@ -112,7 +114,23 @@ pub fn incoming(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A variant carries nothing, or one payload that implements serde's `Serialize`. The attributes are
-/// those of `#[derive(Incoming)]`.
+/// those of `#[derive(Incoming)]`, and of a variant two more:
+///
+/// | `#[channels(…)]` | meaning | default |
+/// |---|---|---|
+/// | `outbox = "…"` | what happens to the message where a client is too slow: `"close"` closes the connection, `"drop_newest"` does without the message, `"latest"` lets it take the place of one with the same key that still waits | what the consumer says |
+/// | `key = …` | with `"latest"`: the field of the payload (`user`, or `position.room` of a field of it), or several fields (`[room, user]`), by which messages take each other's place; they implement `Serialize` | the message's name alone |
+///
+/// ```text
+/// #[derive(Outgoing)]
+/// enum ServerMessage {
+///     ChatMessage(Posted),
+///     #[channels(outbox = "latest", key = user)]
+///     Cursor(Cursor),
+///     #[channels(outbox = "drop_newest")]
+///     Typing(User),
+/// }
+/// ```
 ///
 /// A payload that exactly one variant carries becomes it by `From`, and is a reply by itself: here
 /// `Posted`, but not `User`, which is returned as its variant. `String`, `ByteString`, `Bytes`, `Vec`,

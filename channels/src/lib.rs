@@ -46,7 +46,7 @@ pub use close::{CloseCode, CloseReason, ClosedBy};
 pub use config::{
     BackendType, Config, ConfigBuilder, ConfigError, LimitFallback, LimitName, LogLevel, Network, Origins, Rate,
 };
-pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats, OutboxPolicy};
+pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats};
 pub use consumer::Consumer;
 pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
 pub use extract::Extract;
@@ -60,7 +60,7 @@ pub use layer::{
     LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, shutdown_signal,
     try_get_channel_layer,
 };
-pub use message::{Incoming, Outgoing};
+pub use message::{Incoming, OutboxPolicy, Outgoing};
 pub use middleware::Middleware;
 pub use stats::Stats;
 pub use transport::Serve;

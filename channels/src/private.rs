@@ -20,8 +20,8 @@ pub use crate::extract::{
 pub use crate::id::UserId;
 use crate::message::write_envelope;
 pub use crate::message::{
-    At, Broken, Carried, HasMessage, Incoming, IntoError, Layout, Message, NoMessages, NotCarried, Nothing, Outgoing,
-    ReadPayload, Reply, ReplySink, RequestId, WritePayload,
+    At, Broken, Carried, HasMessage, Incoming, IntoError, KeyFields, Layout, Message, MessagePolicy, NoMessages,
+    NotCarried, Nothing, OutboxPolicy, Outgoing, ReadPayload, Reply, ReplySink, RequestId, WritePayload,
 };
 pub use crate::names::{BROKEN, complete, index};
 pub use crate::rate_limit::{By, Limit};

@@ -16,6 +16,7 @@ pub(crate) struct Counters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     dropped: AtomicU64,
+    conflated: AtomicU64,
     expired: AtomicU64,
     refused: AtomicU64,
     refused_for_origin: AtomicU64,
@@ -60,6 +61,10 @@ impl Counters {
 
     pub(crate) fn add_dropped(&self, messages: usize) {
         self.dropped.fetch_add(messages as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn conflated(&self) {
+        self.conflated.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn expired(&self) {
@@ -149,6 +154,7 @@ impl Counters {
             bytes_in: read(&self.bytes_in),
             bytes_out: read(&self.bytes_out),
             dropped: read(&self.dropped),
+            conflated: read(&self.conflated),
             expired: read(&self.expired),
             refused: read(&self.refused),
             refused_for_origin: read(&self.refused_for_origin),
@@ -202,6 +208,8 @@ pub struct Stats {
     pub bytes_out: u64,
     /// Messages that a connection did not get: its outbox was full or it ended before.
     pub dropped: u64,
+    /// Messages whose place in an outbox a later one took, about the same: `#[channels(outbox = "latest")]`.
+    pub conflated: u64,
     /// Received messages whose time to live had passed.
     pub expired: u64,
     /// Connections refused before the upgrade, whatever for; what `#[accept]` refuses is not counted.

@@ -131,12 +131,33 @@ pub struct Described {
     pub priority: String,
 }
 
+/// Of each `who`, only the latest matters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    pub who: String,
+    pub to: usize,
+    pub padding: String,
+}
+
+impl Moved {
+    pub fn new(who: &str, to: usize) -> Self {
+        Self { who: who.to_owned(), to, padding: String::new() }
+    }
+}
+
+/// Of no importance.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hint {
+    pub hint: String,
+}
+
 #[derive(Debug, Incoming)]
 pub enum ClientMessage {
     Say(Say),
     Join(Group),
     Leave(Group),
     Echo(Text),
+    Move(Moved),
     Quiet,
     Many(Count),
     ManyThenFail(Count),
@@ -156,6 +177,10 @@ pub enum ClientMessage {
 pub enum ServerMessage {
     Said(Text),
     Described(Described),
+    #[channels(outbox = "latest", key = who)]
+    Moved(Moved),
+    #[channels(outbox = "drop_newest")]
+    Hinted(Hint),
 }
 
 fn said(text: impl Into<String>) -> Text {
@@ -209,6 +234,11 @@ impl Probe {
     fn echo(&self, text: Text, State(world): State<Arc<World>>) -> Text {
         world.texts.lock().unwrap_or_else(PoisonError::into_inner).push(text.text.clone());
         text
+    }
+
+    #[on("move")]
+    fn moved(&self, moved: Moved) -> Moved {
+        moved
     }
 
     #[on("quiet")]

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 
 use crate::echo::Echo;
-use crate::probe::{End, Probe, ServerMessage, Stage, Text, World};
+use crate::probe::{End, Hint, Moved, Probe, ServerMessage, Stage, Text, World};
 use crate::socket::{Socket, soon};
 
 /// A server, and how its clients reach it.
@@ -53,6 +53,8 @@ macro_rules! contract {
             a_client_that_is_gone_is_lost
             a_message_over_the_limit_is_refused
             who_does_not_read_is_closed_and_others_go_on
+            who_does_not_read_gets_the_latest_and_is_not_closed
+            what_a_type_does_without_closes_nobody
             a_drain_closes_with_1012
             who_is_dropped_at_the_drains_deadline_is_told
         }
@@ -204,6 +206,63 @@ pub async fn who_does_not_read_is_closed_and_others_go_on<T: Transport>() {
     stage.until(|world| world.ends().len() == 1).await;
     assert_eq!(stage.world.ends()[0].code, 4413);
     assert_eq!(ada.request("echo", json!({"text": "on"})).await["data"]["text"], "on");
+}
+
+/// More than sockets, and an outbox of the two tests below, ever hold.
+const TOO_MUCH: usize = 400;
+
+async fn slow_house<T: Transport>() -> (Stage, T) {
+    let config = Config::builder().outbox_messages(16).outbox_bytes(1 << 20).build().unwrap();
+    let stage = Stage::with(World { groups: vec!["room"], ..World::default() }, config);
+    let server = T::serve(&stage).await;
+    (stage, server)
+}
+
+pub async fn who_does_not_read_gets_the_latest_and_is_not_closed<T: Transport>() {
+    const KEYS: usize = 3;
+    let (stage, server) = slow_house::<T>().await;
+    let (mut ada, mut slow) = (enter(&server, "ada").await, enter(&server, "slow").await);
+    for number in 0..TOO_MUCH {
+        let moved = Moved { padding: "x".repeat(50_000), ..Moved::new(&(number % KEYS).to_string(), number) };
+        stage.layer.send_to_group("room", ServerMessage::Moved(moved)).await.unwrap();
+        assert_eq!(ada.next_json().await["data"]["to"], number, "who reads gets each");
+    }
+    let (mut received, mut last) = (0, None);
+    while last != Some(TOO_MUCH as u64 - 1) {
+        let message = slow.next_json().await;
+        let number = message["data"]["to"].as_u64();
+        assert!(last < number, "{last:?}, then {number:?}");
+        // The latest of the other keys are the last two before it.
+        let behind = TOO_MUCH as u64 - 1 - number.unwrap();
+        assert!(behind >= KEYS as u64 || last.is_some_and(|last| last + 1 >= number.unwrap() || behind == 2));
+        (received, last) = (received + 1, number);
+    }
+    let stats = stage.layer.stats();
+    assert_eq!((received + stats.conflated, stats.dropped), (TOO_MUCH as u64, 0), "{received} received");
+    assert!(stats.conflated > 0);
+    assert_eq!(slow.request("echo", json!({"text": "on"})).await["data"]["text"], "on");
+}
+
+pub async fn what_a_type_does_without_closes_nobody<T: Transport>() {
+    let (stage, server) = slow_house::<T>().await;
+    let (mut ada, mut slow) = (enter(&server, "ada").await, enter(&server, "slow").await);
+    for number in 0..TOO_MUCH {
+        let hint = Hint { hint: format!("{number} {}", "x".repeat(50_000)) };
+        stage.layer.send_to_group("room", ServerMessage::Hinted(hint)).await.unwrap();
+        assert_eq!(ada.next_json().await["type"], "hinted");
+    }
+    let dropped = stage.layer.stats().dropped;
+    assert!(dropped > 0);
+    let mut last = None;
+    for _ in 0..TOO_MUCH as u64 - dropped {
+        let message = slow.next_json().await;
+        let number: usize = message["data"]["hint"].as_str().unwrap().split(' ').next().unwrap().parse().unwrap();
+        assert!(last < Some(number), "{last:?}, then {number}");
+        last = Some(number);
+    }
+    // Nothing else comes before the answer: what was not dropped has come, all of it.
+    assert_eq!(slow.request("echo", json!({"text": "on"})).await["data"]["text"], "on");
+    assert_eq!(stage.layer.stats().dropped, dropped);
 }
 
 pub async fn a_drain_closes_with_1012<T: Transport>() {

@@ -5,6 +5,7 @@ use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
 use super::rate_limit::Limit;
 use super::running::{Overlap, Running};
+use crate::outbox::Policy;
 
 /// All there is to know of a consumer.
 pub(crate) struct Consumer {
@@ -14,6 +15,7 @@ pub(crate) struct Consumer {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Type,
     pub(crate) state: Type,
+    pub(crate) outbox: Option<Policy>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) hooks: Vec<Hook>,
     /// Its type could not be a consumer at all, and rustc would say so at length.

@@ -1,10 +1,11 @@
-//! `#[consumer(incoming = E, outgoing = M, state = S, crate = path)]`.
+//! `#[consumer(incoming = E, outgoing = M, state = S, outbox = "…", crate = path)]`.
 
 use proc_macro2::TokenStream;
 use syn::parse::Parse;
 use syn::{Path, Type};
 
 use crate::errors::Errors;
+use crate::outbox::Policy;
 use crate::settings::{default_path, settings};
 
 /// What a consumer says of itself.
@@ -12,6 +13,8 @@ pub(crate) struct Options {
     pub(crate) incoming: Option<Type>,
     pub(crate) outgoing: Option<Type>,
     pub(crate) state: Option<Type>,
+    /// What happens where a client is too slow.
+    pub(crate) outbox: Option<Policy>,
     pub(crate) krate: Path,
     /// It was written, or something is wrong that may have been meant as it: its absence is no news.
     pub(crate) says_incoming: bool,
@@ -19,9 +22,15 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn parse(tokens: TokenStream, errors: &mut Errors) -> Self {
-        const KNOWN: [&str; 4] = ["incoming", "outgoing", "state", "crate"];
-        let mut options =
-            Self { incoming: None, outgoing: None, state: None, krate: default_path(), says_incoming: false };
+        const KNOWN: [&str; 5] = ["incoming", "outgoing", "state", "outbox", "crate"];
+        let mut options = Self {
+            incoming: None,
+            outgoing: None,
+            state: None,
+            outbox: None,
+            krate: default_path(),
+            says_incoming: false,
+        };
         for setting in settings(tokens, &KNOWN, "`#[consumer]`", errors) {
             let name = setting.name.to_string();
             let mut ty = |expected| errors.take(setting.parse(Type::parse, expected));
@@ -29,6 +38,7 @@ impl Options {
                 "incoming" => options.incoming = ty("the enum of the messages that clients may send"),
                 "outgoing" => options.outgoing = ty("the enum of the messages that the server sends"),
                 "state" => options.state = ty("the type of the router's state"),
+                "outbox" => options.outbox = errors.take(Policy::of(&setting)),
                 _ => {
                     if let Some(path) = errors.take(setting.path()) {
                         options.krate = path;

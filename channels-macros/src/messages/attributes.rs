@@ -4,8 +4,9 @@ use quote::quote;
 use syn::{Attribute, LitStr, Meta, Path};
 
 use super::model::Layout;
+use super::outbox::Outbox;
 use crate::errors::Errors;
-use crate::names::{Case, list};
+use crate::names::{Case, Direction, list};
 use crate::settings::{Setting, default_path, settings};
 
 /// Members of the envelope that have a meaning already, or are kept for one.
@@ -64,10 +65,25 @@ impl Container {
     }
 }
 
-/// The name that a variant states.
-pub(crate) fn rename(attributes: &[Attribute], errors: &mut Errors) -> Option<LitStr> {
-    let settings = inside(attributes, &["rename"], "a message", errors);
-    settings.first().and_then(|setting| errors.take(setting.text("a name in quotes, such as `\"chat.message\"`")))
+/// What a variant says of itself.
+pub(crate) struct Stated {
+    pub(crate) name: Option<LitStr>,
+    pub(crate) outbox: Option<Outbox>,
+}
+
+impl Stated {
+    /// Of a variant that carries something or not.
+    pub(crate) fn parse(attributes: &[Attribute], carries: bool, direction: Direction, errors: &mut Errors) -> Self {
+        let known: &[&str] = match direction {
+            Direction::Incoming => &["rename"],
+            Direction::Outgoing => &["rename", "outbox", "key"],
+        };
+        let settings = inside(attributes, known, "a message", errors);
+        let rename = settings.iter().find(|setting| setting.name == "rename");
+        let name = |setting: &Setting| setting.text("a name in quotes, such as `\"chat.message\"`");
+        let name = rename.and_then(|setting| errors.take(name(setting)));
+        Self { name, outbox: Outbox::parse(&settings, carries, errors) }
+    }
 }
 
 /// Refuses `#[channels(…)]` where it means nothing.

@@ -60,7 +60,7 @@ fn implement(messages: &Messages, names: TokenStream, decode: TokenStream) -> To
 }
 
 fn arm(index: usize, variant: &Variant, krate: &Private) -> TokenStream {
-    let Variant { ident, name, payload } = variant;
+    let Variant { ident, name, payload, .. } = variant;
     let message = local("message");
     match payload {
         Some(_) => quote! {

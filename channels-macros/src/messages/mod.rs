@@ -3,6 +3,7 @@
 mod attributes;
 mod incoming;
 mod model;
+mod outbox;
 mod outgoing;
 mod parse;
 

@@ -4,6 +4,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::{Generics, Ident, Path, Type};
 
+use super::outbox::Outbox;
 use crate::private::Private;
 
 /// An enum of messages.
@@ -21,6 +22,8 @@ pub(crate) struct Variant {
     /// Its name on the wire.
     pub(crate) name: String,
     pub(crate) payload: Option<Type>,
+    /// What happens to it where a client is too slow, if it says so.
+    pub(crate) outbox: Option<Outbox>,
 }
 
 /// The shape of the envelope.

@@ -31,7 +31,7 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
     let [payload, re] = ["payload", "re"].map(local);
     let names = messages.variants.iter().map(|Variant { ident, name, .. }| quote!(Self::#ident { .. } => #name,));
     let layout = messages.layout.expand(&krate);
-    let written = messages.variants.iter().map(|Variant { ident, name, payload: ty }| match ty {
+    let written = messages.variants.iter().map(|Variant { ident, name, payload: ty, .. }| match ty {
         Some(ty) => {
             let trait_ = quote!(#krate::WritePayload);
             let write = through(ty, &trait_, "write", &quote!(#payload, #layout, #name, #re));
@@ -39,6 +39,7 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
         }
         None => quote!(Self::#ident {} => #krate::write_empty(#layout, #name, #re),),
     });
+    let policies = policies(messages, otherwise);
     // A reference to an enum without variants is not known to be nothing.
     let itself = if messages.variants.is_empty() { quote!(*self) } else { quote!(self) };
     let body = quote! {
@@ -51,8 +52,28 @@ fn outgoing(messages: &Messages, otherwise: &TokenStream) -> TokenStream {
         ) -> ::core::result::Result<#krate::ByteString, #krate::Error> {
             match #itself { #(#written)* #otherwise }
         }
+        #policies
     };
     messages.implement(quote!(#krate::Outgoing), messages.itself(), body)
+}
+
+/// What happens to each message where a client is too slow, if one says so.
+fn policies(messages: &Messages, otherwise: &TokenStream) -> Option<TokenStream> {
+    messages.variants.iter().find(|variant| variant.outbox.is_some())?;
+    let krate = messages.private();
+    let policies = messages.variants.iter().map(|Variant { ident, name, outbox, .. }| match outbox {
+        Some(outbox) => {
+            let policy = outbox.expand(name, &krate);
+            let fields = outbox.payload().map_or_else(|| quote!({ .. }), |payload| quote!((#payload)));
+            quote!(Self::#ident #fields => #policy,)
+        }
+        None => quote!(Self::#ident { .. } => ::core::result::Result::Ok(#krate::MessagePolicy::OfConsumer),),
+    });
+    Some(quote! {
+        fn outbox(&self) -> ::core::result::Result<#krate::MessagePolicy, #krate::Error> {
+            match self { #(#policies)* #otherwise }
+        }
+    })
 }
 
 /// The enum is a reply.

@@ -4,7 +4,7 @@ use proc_macro2::TokenStream;
 use syn::spanned::Spanned;
 use syn::{Data, DataEnum, DeriveInput, Fields, GenericParam, Type};
 
-use super::attributes::{self, Container};
+use super::attributes::{self, Container, Stated};
 use super::model::{Messages, Variant};
 use crate::errors::Errors;
 use crate::names::{Direction, refusal};
@@ -37,9 +37,10 @@ fn variants(data: &DataEnum, container: &Container, direction: Direction, errors
     let mut variants: Vec<Variant> = Vec::new();
     for variant in &data.variants {
         let payload = payload(&variant.fields, errors);
-        let stated = attributes::rename(&variant.attrs, errors);
-        let span = stated.as_ref().map_or_else(|| variant.ident.span(), Spanned::span);
-        let name = stated.map_or_else(|| container.case.apply(&variant.ident), |name| name.value());
+        let carries = !matches!(payload, Some(None));
+        let Stated { name, outbox } = Stated::parse(&variant.attrs, carries, direction, errors);
+        let span = name.as_ref().map_or_else(|| variant.ident.span(), Spanned::span);
+        let name = name.map_or_else(|| container.case.apply(&variant.ident), |name| name.value());
         if let Some(words) = refusal(&name, direction) {
             errors.push(syn::Error::new(span, words));
         } else if let Some(other) = variants.iter().find(|other| other.name == name) {
@@ -47,7 +48,7 @@ fn variants(data: &DataEnum, container: &Container, direction: Direction, errors
             errors.push(syn::Error::new(span, words));
         }
         if let Some(payload) = payload {
-            variants.push(Variant { ident: variant.ident.clone(), name, payload });
+            variants.push(Variant { ident: variant.ident.clone(), name, payload, outbox });
         }
     }
     variants

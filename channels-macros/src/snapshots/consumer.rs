@@ -7,7 +7,7 @@ use super::check;
 
 #[test]
 fn a_handler_with_all_there_is() {
-    let options = quote!(crate = c, incoming = In, outgoing = Out, state = App);
+    let options = quote!(crate = c, incoming = In, outgoing = Out, state = App, outbox = "drop_newest");
     let block = quote! {
         impl<T: Store> Chat<T> {
             #[on("chat.message")]
@@ -26,6 +26,7 @@ fn a_handler_with_all_there_is() {
                 type Outgoing = Out;
                 const NAMES: &'static [&'static str] = &[#[cfg(feature = "chat")] "chat.message"];
                 const LAYOUT: c::__private::Layout = <In as c::__private::Incoming>::LAYOUT;
+                const OUTBOX: c::__private::OutboxPolicy = c::__private::OutboxPolicy::DropNewest;
                 async fn accept(
                     __parts: &mut c::__private::Parts,
                     __state: &App,

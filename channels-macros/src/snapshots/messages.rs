@@ -76,6 +76,124 @@ fn incoming() {
 }
 
 #[test]
+fn outgoing_with_policies() {
+    let item = quote! {
+        #[channels(crate = c)]
+        enum ServerMessage {
+            #[channels(outbox = "latest", key = [at.room, user])]
+            Cursor(Cursor),
+            #[channels(outbox = "drop_newest")]
+            Typing(User),
+            Pong,
+        }
+    };
+    check(
+        crate::messages::outgoing(item),
+        0,
+        expect![[r#"
+        impl c::__private::Outgoing for ServerMessage {
+            fn name(&self) -> &'static str {
+                match self {
+                    Self::Cursor { .. } => "cursor",
+                    Self::Typing { .. } => "typing",
+                    Self::Pong { .. } => "pong",
+                }
+            }
+            fn to_json(
+                &self,
+                __re: ::core::option::Option<&c::__private::RequestId>,
+            ) -> ::core::result::Result<c::__private::ByteString, c::__private::Error> {
+                match self {
+                    Self::Cursor(__payload) => {
+                        <Cursor as c::__private::WritePayload>::write(
+                            __payload,
+                            c::__private::Layout::nested("type", "data"),
+                            "cursor",
+                            __re,
+                        )
+                    }
+                    Self::Typing(__payload) => {
+                        <User as c::__private::WritePayload>::write(
+                            __payload,
+                            c::__private::Layout::nested("type", "data"),
+                            "typing",
+                            __re,
+                        )
+                    }
+                    Self::Pong {} => {
+                        c::__private::write_empty(
+                            c::__private::Layout::nested("type", "data"),
+                            "pong",
+                            __re,
+                        )
+                    }
+                }
+            }
+            fn outbox(
+                &self,
+            ) -> ::core::result::Result<c::__private::MessagePolicy, c::__private::Error> {
+                match self {
+                    Self::Cursor(__payload) => {
+                        c::__private::KeyFields::of("cursor")
+                            .field(&__payload.at.room)
+                            .field(&__payload.user)
+                            .key()
+                            .map(c::__private::MessagePolicy::Latest)
+                    }
+                    Self::Typing { .. } => {
+                        ::core::result::Result::Ok(c::__private::MessagePolicy::DropNewest)
+                    }
+                    Self::Pong { .. } => {
+                        ::core::result::Result::Ok(c::__private::MessagePolicy::OfConsumer)
+                    }
+                }
+            }
+        }
+        impl c::__private::Reply<ServerMessage> for ServerMessage {
+            fn reply(
+                self,
+                __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                c::__private::ReplySink::message(__sink, self)
+            }
+        }
+        impl ::core::convert::From<Cursor> for ServerMessage {
+            fn from(__payload: Cursor) -> Self {
+                Self::Cursor(__payload)
+            }
+        }
+        impl c::__private::Reply<ServerMessage> for Cursor {
+            fn reply(
+                self,
+                __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                c::__private::ReplySink::message(
+                    __sink,
+                    <ServerMessage as ::core::convert::From<Cursor>>::from(self),
+                )
+            }
+        }
+        impl ::core::convert::From<User> for ServerMessage {
+            fn from(__payload: User) -> Self {
+                Self::Typing(__payload)
+            }
+        }
+        impl c::__private::Reply<ServerMessage> for User {
+            fn reply(
+                self,
+                __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
+            ) -> ::core::result::Result<(), c::__private::Error> {
+                c::__private::ReplySink::message(
+                    __sink,
+                    <ServerMessage as ::core::convert::From<User>>::from(self),
+                )
+            }
+        }
+    "#]],
+    );
+}
+
+#[test]
 fn outgoing() {
     let item = quote! {
         #[channels(crate = c, flat)]

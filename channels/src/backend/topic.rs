@@ -5,6 +5,7 @@ use std::fmt;
 use bytestring::ByteString;
 
 use crate::id::{ConnectionId, UserId};
+use crate::message::MessagePolicy;
 
 /// A destination. A group and a user of the same name are two topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -93,6 +94,8 @@ pub struct Delivery {
 pub struct Envelope {
     /// The one connection that does not get it.
     pub except: Option<ConnectionId>,
+    /// What happens to it where a client is too slow.
+    pub policy: MessagePolicy,
     /// Whom it is for.
     pub content: Content,
     /// The finished message of the client, in JSON; of a command, what is to be done.
@@ -113,7 +116,7 @@ pub enum Content {
 impl Envelope {
     /// A message for everybody of the topic.
     pub fn new(payload: impl Into<ByteString>) -> Self {
-        Self { except: None, content: Content::Message, payload: payload.into() }
+        Self { except: None, policy: MessagePolicy::OfConsumer, content: Content::Message, payload: payload.into() }
     }
 
     /// A command for the servers that have members of the topic.
@@ -125,6 +128,13 @@ impl Envelope {
     #[must_use]
     pub fn except(mut self, connection: ConnectionId) -> Self {
         self.except = Some(connection);
+        self
+    }
+
+    /// The same message, with a policy of its own.
+    #[must_use]
+    pub fn policy(mut self, policy: MessagePolicy) -> Self {
+        self.policy = policy;
         self
     }
 }

@@ -124,6 +124,10 @@ pub(super) fn deliver(
     if !is_on() {
         return corked(|| members.deliver(group.as_deref(), message, except));
     }
+    if message.is_single() {
+        settle();
+        return members.deliver(group.as_deref(), message, except);
+    }
     let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
     if with(|cork| cork.held.as_ref().is_some_and(is_same)) == Some(true) {
         return members.hold(group, message, except);

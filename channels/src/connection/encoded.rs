@@ -7,18 +7,68 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 
 use super::link::{Link, Variant};
-use crate::message::Frame;
+use super::slot::{Audience, Slot, name};
+use crate::backend::{Envelope, Topic};
+use crate::message::{Frame, MessagePolicy, OutboxPolicy};
 use crate::websocket::{Chunk, OpCode, compress, data};
 
 /// Finished JSON, and what was made of it before anybody's lock was taken.
 pub(crate) struct Ready {
     json: ByteString,
     made: Vec<Made>,
+    audience: Audience,
+    policy: Policy,
+}
+
+/// What a message says of itself, at the connections that it is for.
+#[derive(Debug, PartialEq, Eq)]
+enum Policy {
+    OfConsumer,
+    Close,
+    DropNewest,
+    Latest(Slot),
+}
+
+impl Policy {
+    fn new(policy: &MessagePolicy, audience: Audience, group: Option<&str>) -> Self {
+        match policy {
+            MessagePolicy::OfConsumer => Self::OfConsumer,
+            MessagePolicy::Close => Self::Close,
+            MessagePolicy::DropNewest => Self::DropNewest,
+            MessagePolicy::Latest(key) => Self::Latest(Slot::of(audience, group, key.as_str())),
+        }
+    }
+}
+
+/// What happens to a message that a client takes too slowly.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rule<'a> {
+    Close,
+    DropNewest,
+    Latest(&'a Slot),
 }
 
 impl Ready {
-    pub(crate) fn new(json: &ByteString) -> Self {
-        Self { json: json.clone(), made: Vec::new() }
+    /// What is for one connection alone.
+    pub(crate) fn own(json: &ByteString) -> Self {
+        Self { json: json.clone(), made: Vec::new(), audience: Audience::Own, policy: Policy::OfConsumer }
+    }
+
+    pub(super) fn new(topic: Topic<'_>, envelope: &Envelope) -> Self {
+        let audience = Audience::from(topic);
+        let group = if let Topic::Group(group) = topic { Some(group) } else { None };
+        let policy = Policy::new(&envelope.policy, audience, group);
+        Self { json: envelope.payload.clone(), made: Vec::new(), audience, policy }
+    }
+
+    /// Whether it can be pushed only by itself: each connection looks for the one that it replaces.
+    pub(super) fn is_single(&self) -> bool {
+        matches!(self.policy, Policy::Latest(_))
+    }
+
+    /// Whether both can be pushed as one run of bytes.
+    pub(super) fn goes_with(&self, other: &Self) -> bool {
+        self.policy == other.policy && !self.is_single()
     }
 
     pub(super) fn size(&self) -> usize {
@@ -53,6 +103,8 @@ pub(crate) struct Encoded<'a> {
     others: Vec<Made>,
     /// Each message by itself, once somebody needs them so.
     singles: Vec<Encoded<'a>>,
+    /// What it replaces where that is a matter of its type, once somebody has looked.
+    by_type: Option<Option<Slot>>,
 }
 
 /// What goes to connections with this variant.
@@ -67,7 +119,7 @@ impl<'a> Encoded<'a> {
     }
 
     pub(crate) fn several(messages: &'a [Ready], group: Option<&'a str>) -> Self {
-        Self { messages, group, made: None, others: Vec::new(), singles: Vec::new() }
+        Self { messages, group, made: None, others: Vec::new(), singles: Vec::new(), by_type: None }
     }
 
     pub(crate) fn group(&self) -> Option<&'a str> {
@@ -77,6 +129,21 @@ impl<'a> Encoded<'a> {
     /// How many messages it is.
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
+    }
+
+    /// What happens to it where the consumer says this; `None` where each of several has a rule of its own.
+    pub(crate) fn rule(&mut self, of_consumer: OutboxPolicy) -> Option<Rule<'_>> {
+        let first = self.messages.first()?;
+        Some(match (&first.policy, of_consumer) {
+            (Policy::OfConsumer, OutboxPolicy::Close) | (Policy::Close, _) => Rule::Close,
+            (Policy::OfConsumer, OutboxPolicy::DropNewest) | (Policy::DropNewest, _) => Rule::DropNewest,
+            (Policy::Latest(slot), _) => Rule::Latest(slot),
+            (Policy::OfConsumer, OutboxPolicy::Latest) if self.messages.len() > 1 => return None,
+            (Policy::OfConsumer, OutboxPolicy::Latest) => {
+                let slot = || name(&first.json).map(|name| Slot::of(first.audience, self.group, name));
+                self.by_type.get_or_insert_with(slot).as_ref().map_or(Rule::Close, Rule::Latest)
+            }
+        })
     }
 
     /// Each message by itself; also made once for all.

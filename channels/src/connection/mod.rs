@@ -1,8 +1,10 @@
 //! Connections, who has joined what, and what waits to be written.
 
+mod batch;
 pub(crate) mod cork;
 mod encoded;
 mod lane;
+mod latest;
 mod life;
 mod link;
 mod member;
@@ -12,6 +14,7 @@ mod rare;
 mod registry;
 mod run;
 mod sending;
+mod slot;
 mod small_set;
 mod subscribers;
 mod sync;
@@ -28,11 +31,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+pub(crate) use batch::Batch;
 use bytestring::ByteString;
 pub(crate) use encoded::Encoded;
 pub(crate) use link::{Gate, Link, Memberships, Serializers, Variant};
-pub use outbox::OutboxPolicy;
-pub(crate) use outbox::{Batch, Outbox, OutboxLimits};
+pub(crate) use outbox::{Outbox, OutboxLimits};
 pub use registry::ConnectionRegistry;
 pub(crate) use registry::{NoRoom, Room};
 use serde_json::Value;
@@ -46,7 +49,9 @@ use crate::close::{CloseCode, CloseReason};
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
 use crate::limits::{Address, Meter};
-use crate::message::{Frame, Outgoing};
+#[cfg(doc)]
+use crate::message::OutboxPolicy;
+use crate::message::{Frame, MessagePolicy, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
 use crate::spans::Traced;
 
@@ -251,7 +256,7 @@ impl Connection {
     ///
     /// `CONNECTION_ERROR` where the connection has ended or its outbox is full (4413), `SYSTEM_ERROR`
     /// where the message cannot be encoded. What [`OutboxPolicy::DropNewest`] drops is no error: it is
-    /// counted, and told by `$dropped`.
+    /// counted, and told by `$dropped`. Nor is it one where a later message takes its place.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -261,7 +266,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
-        self.send_json(&message.to_json(None)?)
+        self.send_message(&message)
     }
 
     /// Sends a raw frame, outside any envelope.
@@ -279,12 +284,22 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub fn send_frame(&self, frame: Frame) -> Result<(), Error> {
-        self.send_chunk(encoded::raw(&self.0.link, &frame))
+        self.send_chunk(encoded::raw(&self.0.link, &frame), MessagePolicy::OfConsumer)
     }
 
+    /// Sends a message that answers no request.
+    pub(crate) fn send_message(&self, message: &impl Outgoing) -> Result<(), Error> {
+        self.send_encoded(&message.to_json(None)?, message.outbox()?)
+    }
+
+    /// Sends a finished one, which nothing takes the place of: exactly one frame answers a request.
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
+        self.send_encoded(json, MessagePolicy::OfConsumer)
+    }
+
+    fn send_encoded(&self, json: &ByteString, policy: MessagePolicy) -> Result<(), Error> {
         match encoded::frame(&self.0.link, json) {
-            Some(chunk) => self.send_chunk(chunk),
+            Some(chunk) => self.send_chunk(chunk, policy),
             None => Err(Error::internal("the message does not fit the negotiated encoding")),
         }
     }

@@ -12,30 +12,21 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
+use super::batch::Batch;
+use super::encoded::Rule;
 use super::lane::{Cargo, Lane, Progress};
+use super::latest::Latest;
 use super::link::Link;
 use super::queue::Queue;
+use super::slot::Slot;
 use super::told::{Dropped, dropped_frames};
 use super::traffic::Traffic;
 use super::wire::{Tally, Wire};
 use crate::close::CloseReason;
+use crate::message::OutboxPolicy;
 use crate::websocket::{Chunk, OpCode, close_frame, control};
 
-/// What happens when a message does not fit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum OutboxPolicy {
-    /// The connection is closed with 4413: the client reconnects and asks for what it missed. Over TCP and Unix sockets
-    /// that happens only where the socket takes no more; over TLS and HTTP/2, whose writer is a task, also where
-    /// more is sent at once than the outbox holds.
-    #[default]
-    Close,
-    /// The new message is dropped, counted, and the client told by `$dropped` where it negotiated
-    /// the extras.
-    DropNewest,
-}
-
-/// The size of an outbox.
+/// The size of an outbox, and what happens to a message that says nothing of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OutboxLimits {
     pub(crate) messages: usize,
@@ -47,7 +38,11 @@ pub(crate) struct OutboxLimits {
 #[derive(Debug)]
 pub(crate) enum Pushed {
     Queued,
-    /// It did not fit; what follows is the policy's.
+    /// Queued, in the place of one that waited.
+    Conflated,
+    /// It did not fit, and its rule is to do without it.
+    Dropped,
+    /// It did not fit, and the connection has to be closed.
     Full,
     /// Several messages, and not all of them fit: nothing was done, they have to come one by one.
     TooMany,
@@ -87,8 +82,18 @@ struct Extra {
     ping: bool,
     /// The payloads of pings to be answered.
     pongs: Vec<Bytes>,
-    /// Messages that the policy dropped since they were last told.
+    /// Messages that were dropped since they were last told.
     dropped: Dropped,
+    /// Of the queue, where something in it has a slot.
+    latest: Option<Latest>,
+}
+
+/// What groups, the user and everybody got before `#[connect]` ended: it waits, so that what the hook says comes
+/// first.
+#[derive(Debug, Default)]
+struct Early {
+    queue: Queue,
+    latest: Option<Latest>,
 }
 
 #[derive(Debug)]
@@ -108,56 +113,14 @@ struct Waiting {
     queue: Queue,
     messages: usize,
     bytes: usize,
-    /// What groups, the user and everybody got before `#[connect]` ended: it waits, so that what the
-    /// hook says comes first. `None` afterwards.
-    early: Option<Box<Queue>>,
+    /// `None` once `#[connect]` has ended.
+    early: Option<Box<Early>>,
     extra: Option<Box<Extra>>,
     end: End,
     closed: bool,
-    /// A message did not fit, and the policy is to close: nothing later goes out, so that the client
+    /// A message did not fit, and its rule is to close: nothing later goes out, so that the client
     /// sees no gap before it is closed.
     overflowed: bool,
-}
-
-/// What a writer has in hand.
-#[derive(Debug)]
-pub(crate) struct Batch {
-    wire: Option<Wire>,
-    pub(crate) queue: Queue,
-    broken: bool,
-}
-
-impl Batch {
-    /// Waits until the socket takes something; whether it ever will. Cancel safe.
-    pub(crate) async fn writable(&self) -> bool {
-        match &self.wire {
-            Some(wire) => wire.writable().await.is_ok(),
-            None => false,
-        }
-    }
-
-    /// What is still in it, when it is given up.
-    pub(crate) fn unwritten(&self) -> usize {
-        self.queue.messages()
-    }
-
-    /// Its next chunk is written: for a transport that took it.
-    pub(crate) fn next_written(&mut self, tally: &mut Tally) {
-        if let Some(chunk) = self.queue.pop_front() {
-            tally.add(&chunk);
-        }
-    }
-
-    fn write(&mut self, tally: &mut Tally) -> Progress {
-        let Some(wire) = &self.wire else { return Progress::Done };
-        wire.write(&mut self.queue, tally).unwrap_or_else(|error| {
-            tracing::debug!(%error, "cannot write");
-            self.broken = true;
-            tally.dropped += self.queue.messages();
-            tally.broken = true;
-            Progress::Done
-        })
-    }
 }
 
 impl Cargo for Waiting {
@@ -183,10 +146,13 @@ impl Cargo for Waiting {
             }
         };
         let mut queue = std::mem::take(&mut self.queue);
-        let early = self.early.as_deref();
+        let early = self.early.as_deref().map(|early| &early.queue);
         self.messages = early.map_or(0, Queue::messages);
         self.bytes = early.map_or(0, |early| early.iter().map(|chunk| chunk.payload).sum());
-        if let Some(extra) = self.extra.take() {
+        if let Some(mut extra) = self.extra.take() {
+            if let Some(latest) = &mut extra.latest {
+                latest.close_gaps(&mut queue);
+            }
             // Control first: a load begins where a frame does.
             if extra.ping {
                 queue.push_front(control(OpCode::Ping, &[]));
@@ -237,12 +203,15 @@ impl Waiting {
         self.extra.get_or_insert_default()
     }
 
-    fn push(&mut self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
+    fn push(&mut self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>, may_be_late: bool) -> Pushed {
         if self.closed {
             return Pushed::Closed;
         }
-        let OutboxLimits { messages: most, bytes: most_bytes, policy } = self.link.outbox;
-        let (messages, bytes) = (self.messages + chunk.messages as usize, self.bytes.saturating_add(chunk.payload));
+        let is_early = self.early.is_some() && matches!(share, Share::Others(_));
+        let replaced = if let Rule::Latest(slot) = rule { self.waiting(is_early, slot) } else { None };
+        let OutboxLimits { messages: most, bytes: most_bytes, .. } = self.link.outbox;
+        let messages = self.messages + chunk.messages as usize - usize::from(replaced.is_some());
+        let bytes = (self.bytes - replaced.unwrap_or_default()).saturating_add(chunk.payload);
         // One message of any size fits an empty outbox.
         let fits = messages == 1 || (messages <= most && bytes <= most_bytes);
         if self.overflowed || !fits {
@@ -252,28 +221,62 @@ impl Waiting {
             if chunk.messages > 1 {
                 return Pushed::TooMany;
             }
-            match policy {
-                OutboxPolicy::Close => self.overflowed = true,
-                OutboxPolicy::DropNewest => {
-                    let group = if let Share::Others(group) = share { group } else { None };
-                    self.extra().dropped.add(group);
-                }
+            // Of the latest the last is never dropped: the client would have what is outdated for ever.
+            if !self.overflowed && matches!(rule, Rule::DropNewest) {
+                let group = if let Share::Others(group) = share { group } else { None };
+                self.extra().dropped.add(group, 1);
+                return Pushed::Dropped;
             }
+            self.overflowed = true;
             return Pushed::Full;
         }
         (self.messages, self.bytes) = (messages, bytes);
-        match (&mut self.early, share) {
-            (Some(early), Share::Others(_)) => early.push_back(chunk),
-            _ => self.queue.push_back(chunk),
+        if let Rule::Latest(slot) = rule {
+            let (queue, latest) = self.indexed(is_early);
+            latest.push(queue, slot.clone(), chunk);
+        } else if let (Some(early), true) = (&mut self.early, is_early) {
+            early.queue.push_back(chunk);
+        } else {
+            self.queue.push_back(chunk);
         }
-        Pushed::Queued
+        if replaced.is_some() { Pushed::Conflated } else { Pushed::Queued }
+    }
+
+    /// How many bytes of payload wait in a slot, where something does.
+    fn waiting(&self, is_early: bool, slot: &Slot) -> Option<usize> {
+        match (&self.early, &self.extra) {
+            (Some(early), _) if is_early => early.latest.as_ref()?.waiting(&early.queue, slot),
+            (_, Some(extra)) => extra.latest.as_ref()?.waiting(&self.queue, slot),
+            _ => None,
+        }
+    }
+
+    /// A queue and its index.
+    fn indexed(&mut self, is_early: bool) -> (&mut Queue, &mut Latest) {
+        match &mut self.early {
+            Some(early) if is_early => (&mut early.queue, early.latest.get_or_insert_default()),
+            _ => (&mut self.queue, self.extra.get_or_insert_default().latest.get_or_insert_default()),
+        }
+    }
+
+    /// What came early follows what the hook said.
+    fn open(&mut self) {
+        let Some(early) = self.early.take() else { return };
+        if let Some(latest) = early.latest {
+            let first = self.queue.len();
+            self.indexed(false).1.append(latest, first);
+        }
+        self.queue.append(early.queue);
     }
 
     /// Throws away what waits; how many messages that were.
     fn clear(&mut self) -> usize {
         (self.messages, self.bytes) = (0, 0);
+        if let Some(extra) = &mut self.extra {
+            extra.latest = None;
+        }
         let queued = std::mem::take(&mut self.queue).messages();
-        queued + self.early.take().map_or(0, |early| early.messages())
+        queued + self.early.take().map_or(0, |early| early.queue.messages())
     }
 }
 
@@ -342,17 +345,23 @@ impl Outbox {
 
     /// Queues a chunk; whether the caller has to see to it that it is written. [`Pushed::Late`] comes only where
     /// it may be.
-    pub(super) fn push(&self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> (Pushed, bool) {
-        self.change(|waiting| waiting.push(chunk, share, may_be_late))
+    pub(super) fn push(&self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>, may_be_late: bool) -> (Pushed, bool) {
+        self.change(|waiting| waiting.push(chunk, share, rule, may_be_late))
+    }
+
+    /// Has the client told of messages that were dropped elsewhere; whether the caller has to see to it.
+    pub(super) fn tell_dropped(&self, group: Option<&str>, messages: usize) -> bool {
+        let tell = |waiting: &mut Waiting| {
+            if !waiting.closed {
+                waiting.extra().dropped.add(group, messages);
+            }
+        };
+        self.change(tell).1
     }
 
     /// From now on shared messages go out as they come.
     pub(super) fn open(&self) -> bool {
-        let opened = |waiting: &mut Waiting| {
-            let early = waiting.early.take().unwrap_or_default();
-            waiting.queue.append(*early);
-        };
-        self.change(opened).1
+        self.change(Waiting::open).1
     }
 
     /// Asks for a WebSocket ping; several at once are one.
@@ -567,7 +576,11 @@ mod tests {
 
     /// What became of messages of these sizes, one after the other.
     fn pushed<const N: usize>(outbox: &Outbox, sizes: [usize; N], share: Share<'_>) -> [bool; N] {
-        sizes.map(|size| matches!(outbox.push(message(size), share, true).0, Pushed::Queued))
+        let rule = match outbox.lane.look(|waiting| waiting.link.outbox.policy) {
+            OutboxPolicy::DropNewest => Rule::DropNewest,
+            _ => Rule::Close,
+        };
+        sizes.map(|size| matches!(outbox.push(message(size), share, rule, true).0, Pushed::Queued))
     }
 
     fn message(size: usize) -> Chunk {
@@ -614,7 +627,7 @@ mod tests {
     async fn a_run_that_does_not_fit_whole_has_to_come_one_by_one() {
         let outbox = outbox(2, 1000, OutboxPolicy::DropNewest);
         let run = Chunk { messages: 3, ..message(9) };
-        assert!(matches!(outbox.push(run, Share::Others(None), true).0, Pushed::TooMany));
+        assert!(matches!(outbox.push(run, Share::Others(None), Rule::DropNewest, true).0, Pushed::TooMany));
         assert_eq!(pushed(&outbox, [1, 2, 3], Share::Others(Some("rust"))), [true, true, false]);
         outbox.open();
         let batch = outbox.next().await;
@@ -627,7 +640,7 @@ mod tests {
         let outbox = outbox(10, 10, OutboxPolicy::Close);
         pushed(&outbox, [1], Share::Own);
         outbox.end(CloseReason::server(CloseCode::SERVICE_RESTART, "bye"));
-        assert!(matches!(outbox.push(message(1), Share::Own, true).0, Pushed::Closed));
+        assert!(matches!(outbox.push(message(1), Share::Own, Rule::Close, true).0, Pushed::Closed));
         let batch = outbox.next().await;
         let frames: Vec<_> = batch.queue.iter().map(|chunk| chunk.bytes.clone()).collect();
         assert_eq!(frames.len(), 2);

@@ -52,6 +52,39 @@ impl Queue {
         }
     }
 
+    pub(super) fn get(&self, place: usize) -> Option<&Chunk> {
+        match self {
+            Self::One(chunk) if place == 0 => Some(chunk),
+            Self::Many(chunks) => chunks.get(place),
+            _ => None,
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, place: usize) -> Option<&mut Chunk> {
+        match self {
+            Self::One(chunk) if place == 0 => Some(chunk),
+            Self::Many(chunks) => chunks.get_mut(place),
+            _ => None,
+        }
+    }
+
+    /// How many chunks there are.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Self::Empty => 0,
+            Self::One(_) => 1,
+            Self::Many(chunks) => chunks.len(),
+        }
+    }
+
+    pub(super) fn retain(&mut self, keep: impl Fn(&Chunk) -> bool) {
+        match self {
+            Self::One(chunk) if !keep(chunk) => *self = Self::Empty,
+            Self::Many(chunks) => chunks.retain(keep),
+            _ => {}
+        }
+    }
+
     pub(crate) fn pop_front(&mut self) -> Option<Chunk> {
         match self {
             Self::Many(chunks) => chunks.pop_front(),

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use bytestring::ByteString;
 use dashmap::{DashMap, DashSet};
 use futures_util::{StreamExt, stream};
 
@@ -12,7 +11,7 @@ use super::encoded::Ready;
 use super::member::Member;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
-use crate::backend::Topic;
+use crate::backend::{Envelope, Topic};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 
@@ -328,7 +327,8 @@ impl ConnectionRegistry {
     }
 
     /// Gives a message to a topic's local members; how many took it, or will.
-    pub(crate) fn deliver(&self, topic: Topic<'_>, json: &ByteString, except: Option<ConnectionId>) -> usize {
+    pub(crate) fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+        let except = envelope.except;
         let (members, group) = match topic {
             Topic::Group(group) => match self.groups.get(group) {
                 Some(entry) => (Some(Arc::clone(entry.value())), Some(Arc::clone(entry.key()))),
@@ -339,11 +339,12 @@ impl ConnectionRegistry {
             Topic::Connection(id) => {
                 cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
-                return connection
-                    .map_or(0, |connection| usize::from(connection.deliver(&mut Encoded::one(&Ready::new(json)))));
+                return connection.map_or(0, |connection| {
+                    usize::from(connection.deliver(&mut Encoded::one(&Ready::new(topic, envelope))))
+                });
             }
         };
-        members.map_or(0, |members| cork::deliver(members, group, Ready::new(json), except))
+        members.map_or(0, |members| cork::deliver(members, group, Ready::new(topic, envelope), except))
     }
 }
 

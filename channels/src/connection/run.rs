@@ -36,7 +36,8 @@ impl Run {
     /// Takes one more, or gives it back.
     pub(super) fn add(&mut self, message: Ready, except: Option<ConnectionId>) -> Result<(), Ready> {
         let bytes = self.bytes + message.size();
-        if self.messages.len() >= RUN_MESSAGES || bytes > RUN_BYTES || self.except != except {
+        let goes_on = self.messages.last().is_some_and(|last| message.goes_with(last));
+        if self.messages.len() >= RUN_MESSAGES || bytes > RUN_BYTES || self.except != except || !goes_on {
             return Err(message);
         }
         self.messages.push(message);

@@ -2,62 +2,89 @@
 
 use bytes::Bytes;
 
+use super::encoded::Rule;
 use super::outbox::{Pushed, Share};
-use super::{Batch, Connection, Encoded, OutboxPolicy, Tally, Wire, cork, ended};
+use super::slot::{Audience, Slot};
+use super::{Batch, Connection, Encoded, Tally, Wire, cork, ended};
 use crate::close::{CloseCode, CloseReason};
 use crate::error::Error;
+use crate::message::{MessagePolicy, OutboxPolicy};
 use crate::websocket::Chunk;
 
 impl Connection {
     /// Queues what is for this client alone.
-    pub(super) fn send_chunk(&self, chunk: Chunk) -> Result<(), Error> {
+    pub(super) fn send_chunk(&self, chunk: Chunk, policy: MessagePolicy) -> Result<(), Error> {
         cork::settle();
-        match self.push(chunk, Share::Own) {
-            Pushed::Queued => Ok(()),
-            Pushed::Full if self.0.link.outbox.policy == OutboxPolicy::DropNewest => Ok(()),
+        let slot = match &policy {
+            MessagePolicy::Latest(key) => Some(Slot::of(Audience::Own, None, key.as_str())),
+            _ => None,
+        };
+        let rule = match (&slot, policy, self.0.link.outbox.policy) {
+            (Some(slot), ..) => Rule::Latest(slot),
+            (None, MessagePolicy::DropNewest, _) => Rule::DropNewest,
+            (None, MessagePolicy::OfConsumer, OutboxPolicy::DropNewest) => Rule::DropNewest,
+            (None, ..) => Rule::Close,
+        };
+        match self.push(chunk, Share::Own, rule) {
+            Pushed::Queued | Pushed::Conflated | Pushed::Dropped => Ok(()),
             _ => Err(ended()),
         }
     }
 
     /// Queues what others get too; whether all of it was taken.
     pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
-        let Some(chunk) = message.chunk(&self.0.link) else {
-            self.0.link.counters.add_dropped(message.len());
+        let (link, group) = (&self.0.link, message.group());
+        let Some(chunk) = message.chunk(link) else {
+            self.left_out(group, message.len());
             return false;
         };
         // Those of a run that the encoding cannot express.
         let left_out = message.len() - (chunk.messages as usize).min(message.len());
-        if left_out > 0 {
-            self.0.link.counters.add_dropped(left_out);
+        let pushed = match message.rule(link.outbox.policy) {
+            Some(rule) => self.push(chunk, Share::Others(group), rule),
+            None => Pushed::TooMany,
+        };
+        match pushed {
+            Pushed::TooMany => return message.each().filter_map(|one| (!self.deliver(one)).then_some(())).count() == 0,
+            // It is among the members until its session has come to its end.
+            Pushed::Closed => link.counters.add_dropped(message.len()),
+            _ if left_out > 0 => self.left_out(group, left_out),
+            _ => {}
         }
-        match self.push(chunk, Share::Others(message.group())) {
-            Pushed::TooMany => {
-                let taken = message.each().filter_map(|one| self.deliver(one).then_some(())).count();
-                taken == message.len()
-            }
-            pushed => matches!(pushed, Pushed::Queued),
+        matches!(pushed, Pushed::Queued | Pushed::Conflated)
+    }
+
+    /// Counts and tells what its encoding cannot express.
+    fn left_out(&self, group: Option<&str>, messages: usize) {
+        self.0.link.counters.add_dropped(messages);
+        if self.0.outbox.tell_dropped(group, messages) {
+            cork::due(self);
         }
     }
 
     /// Queues a chunk, and acts on what did not fit.
-    fn push(&self, chunk: Chunk, share: Share<'_>) -> Pushed {
-        let mut outcome = self.push_or_late(chunk, share, true);
+    fn push(&self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>) -> Pushed {
+        let mut outcome = self.push_or_late(chunk, share, rule, true);
         if let Pushed::Late(chunk) = outcome {
             // A healthy socket never overflows because its writer is late.
             self.write_now();
-            outcome = self.push_or_late(chunk, share, false);
+            outcome = self.push_or_late(chunk, share, rule, false);
         }
-        if matches!(outcome, Pushed::Full) {
-            self.0.link.counters.add_dropped(1);
-            if self.0.link.outbox.policy == OutboxPolicy::Close {
+        let counters = &self.0.link.counters;
+        match outcome {
+            Pushed::Conflated => counters.conflated(),
+            Pushed::Dropped => counters.add_dropped(1),
+            Pushed::Full => {
+                counters.add_dropped(1);
                 self.begin_to_close(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));
             }
+            Pushed::Queued | Pushed::TooMany | Pushed::Late(_) | Pushed::Closed => {}
         }
         outcome
     }
 
-    fn push_or_late(&self, chunk: Chunk, share: Share<'_>, may_be_late: bool) -> Pushed {
-        let (outcome, called) = self.0.outbox.push(chunk, share, may_be_late);
+    fn push_or_late(&self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>, may_be_late: bool) -> Pushed {
+        let (outcome, called) = self.0.outbox.push(chunk, share, rule, may_be_late);
         if called {
             cork::due(self);
         }

@@ -12,10 +12,11 @@ use crate::websocket::Chunk;
 pub(super) struct Dropped(Vec<(Option<Box<str>>, u64)>);
 
 impl Dropped {
-    pub(super) fn add(&mut self, group: Option<&str>) {
+    pub(super) fn add(&mut self, group: Option<&str>, messages: usize) {
+        let messages = messages as u64;
         match self.0.iter_mut().find(|(of, _)| of.as_deref() == group) {
-            Some((_, count)) => *count += 1,
-            None => self.0.push((group.map(Box::from), 1)),
+            Some((_, count)) => *count += messages,
+            None => self.0.push((group.map(Box::from), messages)),
         }
     }
 }
@@ -30,7 +31,7 @@ pub(super) fn dropped_frames(link: &Link, dropped: Dropped) -> impl Iterator<Ite
     }
     dropped.0.into_iter().filter(|_| link.extras).filter_map(|(group, count)| {
         let json = control_frame(link.layout, "$dropped", Some(&Told { count, group }), None).ok()?;
-        let mut chunk = Encoded::one(&Ready::new(&json)).chunk(link)?;
+        let mut chunk = Encoded::one(&Ready::own(&json)).chunk(link)?;
         // It is about messages, and none of them.
         chunk.messages = 0;
         Some(chunk)

@@ -56,8 +56,10 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         if let Some(message) = self.held.take() {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
-            let json = if self.claim().is_some() { answer } else { message.to_json(None)? };
-            return self.connection.send_json(&json);
+            return match self.claim() {
+                Some(_) => self.connection.send_json(&answer),
+                None => self.connection.send_message(&message),
+            };
         }
         match self.claim() {
             Some(re) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
@@ -75,7 +77,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     /// Sends what is held back, without `re`.
     pub(super) fn release(&mut self) -> Result<(), Error> {
         match self.held.take() {
-            Some(message) => self.connection.send_json(&message.to_json(None)?),
+            Some(message) => self.connection.send_message(&message),
             None => Ok(()),
         }
     }
@@ -88,7 +90,7 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
             self.held = Some(message);
             return Ok(());
         }
-        self.connection.send_json(&message.to_json(None)?)
+        self.connection.send_message(&message)
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {

@@ -39,7 +39,7 @@ use crate::close::CloseReason;
 use crate::error::{Error, ErrorCode, MAX_SHOWN_TYPE_CHARS};
 use crate::extract::{Context, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin};
 use crate::id::UserId;
-use crate::message::{Layout, Message, Outgoing, ReplySink};
+use crate::message::{Layout, Message, OutboxPolicy, Outgoing, ReplySink};
 
 /// The state of a consumer that asks for none; every router can give it.
 ///
@@ -71,6 +71,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// The envelope.
     #[doc(hidden)]
     const LAYOUT: Layout = Layout::DEFAULT;
+    /// What happens where a client is too slow.
+    #[doc(hidden)]
+    const OUTBOX: OutboxPolicy = OutboxPolicy::Close;
     /// Text frames go to [`Consumer::text`] instead of being read as envelopes.
     #[doc(hidden)]
     const TAKES_TEXT: bool = false;

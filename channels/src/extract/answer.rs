@@ -47,8 +47,10 @@ impl Answer {
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
         // Encoded before the answer is claimed: where that fails, the error is the answer.
         let answer = message.to_json(self.id.as_ref())?;
-        let json = if self.id.is_none() || self.answered.claim() { answer } else { message.to_json(None)? };
-        self.connection.send_json(&json)
+        match self.id.is_some() && self.answered.claim() {
+            true => self.connection.send_json(&answer),
+            false => self.connection.send_message(&message),
+        }
     }
 }
 

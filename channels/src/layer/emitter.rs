@@ -134,7 +134,7 @@ impl Emitter {
     }
 
     async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {
-        self.publish(topic, &Envelope::new(message.to_json(None)?)).await
+        self.publish(topic, &Envelope::new(message.to_json(None)?).policy(message.outbox()?)).await
     }
 
     async fn publish(&self, topic: Topic<'_>, envelope: &Envelope) -> Result<Receipt, Error> {

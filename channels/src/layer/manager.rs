@@ -479,7 +479,7 @@ impl Sink for ConnectionManager {
         if envelope.content != Content::Message {
             return command::carry_out(self, topic, envelope);
         }
-        self.registry.deliver(topic, &envelope.payload, envelope.except)
+        self.registry.deliver(topic, envelope)
     }
 
     fn deliver_all(&self, messages: &mut dyn Iterator<Item = Delivery>) -> usize {

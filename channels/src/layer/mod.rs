@@ -278,7 +278,8 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
-        let envelope = Envelope { except, ..Envelope::new(message.to_json(None)?) };
+        let policy = message.outbox()?;
+        let envelope = Envelope { except, policy, ..Envelope::new(message.to_json(None)?) };
         let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
         let Published { local, servers } = if span.is_on() {
             let publish = self.manager.publish(topic, envelope);

@@ -9,6 +9,7 @@ mod frame;
 mod incoming;
 mod layout;
 mod outgoing;
+mod policy;
 mod raw;
 mod reply;
 mod request_id;
@@ -35,6 +36,9 @@ pub use outgoing::{NoMessages, Outgoing};
 #[doc(hidden)]
 pub use outgoing::{WritePayload, write_envelope};
 pub(crate) use outgoing::{control_frame, error_frame};
+pub use policy::{Key, MAX_KEY_BYTES, MessagePolicy, OutboxPolicy};
+#[doc(hidden)]
+pub use policy::{KeyField, KeyFields};
 pub use raw::Raw;
 #[doc(hidden)]
 pub use reply::IntoError;

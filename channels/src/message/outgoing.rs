@@ -7,6 +7,7 @@ use bytestring::ByteString;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::layout::Layout;
+use super::policy::MessagePolicy;
 use super::request_id::RequestId;
 use crate::error::{Error, ErrorResponse};
 
@@ -43,6 +44,16 @@ pub trait Outgoing: Send + Sync {
     ///
     /// `SYSTEM_ERROR` where the payload's `Serialize` fails or does not fit the layout.
     fn to_json(&self, re: Option<&RequestId>) -> Result<ByteString, Error>;
+
+    /// What happens to it where a client is too slow: `#[channels(outbox = "…")]` on its variant. An answer that bears `re`
+    /// does not ask for it: exactly one frame answers a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Key::new`](super::Key::new).
+    fn outbox(&self) -> Result<MessagePolicy, Error> {
+        Ok(MessagePolicy::OfConsumer)
+    }
 }
 
 /// A consumer that sends no messages of its own, only raw frames.

@@ -48,6 +48,7 @@ metrics! {
     BYTES_IN = counter "channels_bytes_in_total" Bytes "Payload bytes received.";
     BYTES_OUT = counter "channels_bytes_out_total" Bytes "Payload bytes written.";
     DROPPED = counter "channels_dropped_total" Count "Messages that a connection did not get.";
+    CONFLATED = counter "channels_conflated_total" Count "Messages whose place a later one about the same took.";
     EXPIRED = counter "channels_expired_total" Count "Received messages whose time to live had passed.";
     REFUSED_JOINS = counter "channels_refused_joins_total" Count "Joins that #[authorize] did not allow.";
     REVOKED = counter "channels_revoked_total" Count "Memberships that #[authorize] did not allow any more.";

@@ -15,10 +15,11 @@ use tokio::time::Instant;
 use super::negotiate::{Negotiated, negotiate};
 use super::{address, origin, run};
 use crate::config::Origins;
-use crate::connection::{Connection, Gate, Link, OutboxLimits, OutboxPolicy};
+use crate::connection::{Connection, Gate, Link, OutboxLimits};
 use crate::consumer::{Asks, Consumer, Session, Source};
 use crate::error::{Error, ErrorCode};
 use crate::layer::{Admission, ChannelLayer, HandshakeBy, Place};
+use crate::message::OutboxPolicy;
 use crate::middleware::{DynMiddleware, Middleware};
 use crate::websocket::{Handshake, NoWebSocket};
 
@@ -51,13 +52,7 @@ impl ChannelLayer {
     /// let app: axum::Router = axum::Router::new().route("/ws", layer.serve::<Echo>().into_route());
     /// ```
     pub fn serve<C: Consumer>(&self) -> Serve<C> {
-        Serve {
-            layer: self.clone(),
-            middleware: Vec::new(),
-            policy: OutboxPolicy::default(),
-            origins: None,
-            consumer: PhantomData,
-        }
+        Serve { layer: self.clone(), middleware: Vec::new(), policy: C::OUTBOX, origins: None, consumer: PhantomData }
     }
 }
 
@@ -69,8 +64,8 @@ impl<C: Consumer> Serve<C> {
         self
     }
 
-    /// What happens when a client takes its messages too slowly; the connection is closed unless said
-    /// otherwise.
+    /// What happens when a client takes its messages too slowly, whatever `#[consumer(outbox = "…")]` says; the connection is
+    /// closed unless one of the two says otherwise. [The guide](crate::docs::slow_clients) says which is for what.
     #[must_use]
     pub fn outbox_policy(mut self, policy: OutboxPolicy) -> Self {
         self.policy = policy;

@@ -184,6 +184,34 @@ async fn who_waits_in_a_handler_holds_nothing_back() {
     hears(&mut ada, &["done"]).await;
 }
 
+/// What waits is replaced by what is sent after it, and the rest keeps its order.
+#[tokio::test]
+async fn of_what_is_about_the_same_only_the_last_of_a_burst_arrives() {
+    let house = House::new().await;
+    let mut bob = house.enter("bob", &[join("g"), join("h")]).await;
+    let mut ada = house.enter("ada", &[]).await;
+    let moved = |group: &str, to| Step::Move(group.into(), to);
+    let script = [
+        say("g", "1"),
+        moved("g", 1),
+        say("g", "2"),
+        moved("h", 2),
+        moved("g", 3),
+        say("g", "3"),
+        say("h", "4"),
+        moved("g", 4),
+        say("g", "5"),
+    ];
+    follow(&mut ada, &script).await;
+    hears(&mut ada, &["done"]).await;
+    hears(&mut bob, &["1", "2"]).await;
+    assert_eq!(bob.next_json().await, json!({"type": "moved", "data": 2}));
+    hears(&mut bob, &["3", "4"]).await;
+    assert_eq!(bob.next_json().await, json!({"type": "moved", "data": 4}));
+    hears(&mut bob, &["5"]).await;
+    assert_eq!((house.layer.stats().conflated, house.layer.stats().dropped), (2, 0));
+}
+
 #[tokio::test]
 async fn what_a_handler_sent_before_it_panicked_arrives() {
     let house = House::new().await;

@@ -20,6 +20,8 @@ pub(crate) enum Step {
     SayToOthers(String, String),
     /// To the user of this name.
     Tell(String, String),
+    /// To a group: of each of these only the latest matters.
+    Move(String, u32),
     /// To itself.
     Note(String),
     /// To itself, by its id.
@@ -47,6 +49,8 @@ enum ClientMessage {
 #[derive(Clone, Debug, Outgoing)]
 pub(crate) enum ServerMessage {
     Said(String),
+    #[channels(outbox = "latest")]
+    Moved(u32),
 }
 
 /// Who waits in a handler, and what lets them go on.
@@ -87,6 +91,7 @@ impl Actor {
                     layer.send_to_group_except(&group, conn.id(), ServerMessage::Said(text)).await?;
                 }
                 Step::Tell(user, text) => drop(layer.send_to_user(&user, ServerMessage::Said(text)).await?),
+                Step::Move(group, to) => drop(layer.send_to_group(&group, ServerMessage::Moved(to)).await?),
                 Step::Note(text) => conn.send(ServerMessage::Said(text))?,
                 Step::Post(text) => drop(layer.send_to_connection(conn.id(), ServerMessage::Said(text)).await?),
                 Step::Broadcast(text) => drop(layer.broadcast(ServerMessage::Said(text)).await?),

@@ -21,6 +21,7 @@ mod middleware;
 mod negotiation;
 mod neighbours;
 mod overlap;
+mod policies;
 mod promises;
 mod replies;
 mod sending;

@@ -123,6 +123,12 @@ impl Serializer for Backwards {
     }
 }
 
+/// It is told that it missed one.
+async fn dropped_one(client: &mut Client) {
+    let Frame::Binary(bytes) = client.next_frame().await else { panic!("no bytes") };
+    assert_eq!(bytes, backwards(r#"{"type":"$dropped","data":{"count":1,"group":"all"}}"#));
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_encoding_of_ones_own_is_negotiated_by_its_name() {
     let layer = ChannelLayer::builder(Config::default()).serializer(Backwards).connect().await.unwrap();
@@ -135,10 +141,11 @@ async fn an_encoding_of_ones_own_is_negotiated_by_its_name() {
     let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
     assert_eq!(bytes, backwards(r#"{"type":"said","data":{"text":"é"}}"#));
     assert_eq!(bob.recv::<Text>().await.text, "é");
-    // What it cannot express is dropped for this client, and counted.
+    // What it cannot express is dropped for this client, counted and told.
     let receipt = stage.layer.send_to_group("all", ServerMessage::Said(Text { text: "unspeakable".into() })).await;
     assert_eq!((receipt.unwrap().local, stage.layer.stats().dropped), (1, 1));
     assert_eq!(bob.recv::<Text>().await.text, "unspeakable");
+    dropped_one(&mut ada).await;
     ada.assert_silent().await;
     ada.send_binary(&b"\xff"[..]).await;
     let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
@@ -158,6 +165,7 @@ async fn an_encoder_that_panics_costs_its_client_the_message_and_nobody_anything
         bob.send("say", &json!({"group": "all", "text": text})).await;
         assert_eq!(bob.recv::<Text>().await.text, text);
     }
+    dropped_one(&mut ada).await;
     let Frame::Binary(bytes) = ada.next_frame().await else { panic!("no bytes") };
     assert_eq!(bytes, backwards(r#"{"type":"said","data":{"text":"fine"}}"#));
     assert_eq!(stage.layer.stats().dropped, 1);

@@ -23,6 +23,7 @@ pub(crate) fn check(block: &Block, options: &Options, errors: &mut Errors) -> Co
         outgoing: options.outgoing.clone().unwrap_or_else(|| no("NoMessages", options)),
         state: options.state.clone().unwrap_or_else(|| no("NoState", options)),
         incoming: options.incoming.clone(),
+        outbox: options.outbox,
         krate: options.krate.clone(),
         handlers: Vec::new(),
         hooks: Vec::new(),

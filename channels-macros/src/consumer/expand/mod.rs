@@ -86,6 +86,10 @@ fn consts(consumer: &Consumer) -> TokenStream {
         .incoming
         .as_ref()
         .map(|incoming| quote!(const LAYOUT: #krate::Layout = <#incoming as #krate::Incoming>::LAYOUT;));
+    let outbox = consumer.outbox.map(|policy| {
+        let variant = policy.variant();
+        quote!(const OUTBOX: #krate::OutboxPolicy = #krate::OutboxPolicy::#variant;)
+    });
     let flag = |name: &str, mut conditions: Vec<TokenStream>| {
         let name = Ident::new(name, Span::call_site());
         let condition = match conditions.pop() {
@@ -113,6 +117,7 @@ fn consts(consumer: &Consumer) -> TokenStream {
     quote! {
         const NAMES: &'static [&'static str] = #names;
         #layout
+        #outbox
         #(#flags)*
     }
 }

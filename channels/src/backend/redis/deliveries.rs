@@ -226,7 +226,7 @@ mod tests {
             let start = bytes.len();
             bytes.extend_from_slice(names.channel(topic).1.as_bytes());
             let middle = bytes.len();
-            bytes.extend_from_slice(Header::new(topic, &Envelope::new(""), 1).as_bytes());
+            bytes.extend_from_slice(&Header::new(topic, &Envelope::new(""), 1).parts().concat());
             bytes.extend_from_slice(payload.as_bytes());
             arrived.push(Arrived { channel: start..middle, payload: middle..bytes.len() });
         }

@@ -6,18 +6,21 @@
 //! | 1 | the version, 1 |
 //! | 1 | the kind of topic: `g`, `u`, `c`, `b` |
 //! | 1 | what the payload is: `j` a message in JSON, `c` a command in JSON |
-//! | 1 | flags: bit 0, one connection is left out |
+//! | 1 | flags: bit 0, one connection is left out; bit 1, there are hints |
 //! | 8 | the incarnation of the server that sent it |
 //! | 16 | with bit 0: incarnation and sequence of the connection that is left out |
 //! | 8 | of the kind `c`: the sequence of the connection that it is for |
+//! | 2 and so many | with bit 1: how many bytes of hints, and the hints (`hints.rs`) |
 //! | rest | the payload, never read between servers |
 
 use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 
+use super::hints;
 use super::names::Address;
 use crate::backend::{Content, Envelope, Topic};
 use crate::id::ConnectionId;
+use crate::message::MessagePolicy;
 
 const MAGIC: u8 = 0xc5;
 const VERSION: u8 = 1;
@@ -25,9 +28,10 @@ const MESSAGE: u8 = b'j';
 /// Servers that do not know it drop it, and say so, as they do with all that is of a later version.
 const COMMAND: u8 = b'c';
 const EXCEPT: u8 = 1;
+const HINTS: u8 = 2;
 const FIXED_BYTES: usize = 13;
-/// The longest header.
-pub(super) const MAX_HEADER_BYTES: usize = FIXED_BYTES + 16 + 8;
+/// The longest header without hints.
+const MAX_HEADER_BYTES: usize = FIXED_BYTES + 16 + 8 + 2;
 
 /// Why something on one of our channels is no envelope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -44,15 +48,16 @@ pub(super) enum Foreign {
     NoText,
 }
 
-/// The header of a message, as bytes on the stack.
+/// The header of a message, as bytes on the stack; only hints, which most have none of, are not.
 pub(super) struct Header {
     bytes: [u8; MAX_HEADER_BYTES],
     len: usize,
+    hints: Vec<u8>,
 }
 
 impl Header {
     pub(super) fn new(topic: Topic<'_>, envelope: &Envelope, origin: u64) -> Self {
-        let except = envelope.except;
+        let (except, hints) = (envelope.except, hints::write(&envelope.policy));
         let mut bytes = [0; MAX_HEADER_BYTES];
         let mut rest = &mut bytes[..];
         rest.put_u8(MAGIC);
@@ -62,7 +67,7 @@ impl Header {
             Content::Message => MESSAGE,
             Content::Command => COMMAND,
         });
-        rest.put_u8(if except.is_some() { EXCEPT } else { 0 });
+        rest.put_u8(if except.is_some() { EXCEPT } else { 0 } | if hints.is_empty() { 0 } else { HINTS });
         rest.put_u64(origin);
         if let Some(except) = except {
             rest.put_u64(except.incarnation());
@@ -71,12 +76,16 @@ impl Header {
         if let Topic::Connection(id) = topic {
             rest.put_u64(id.sequence());
         }
+        if let (false, Ok(len)) = (hints.is_empty(), u16::try_from(hints.len())) {
+            rest.put_u16(len);
+        }
         let len = MAX_HEADER_BYTES - rest.len();
-        Self { bytes, len }
+        Self { bytes, len, hints }
     }
 
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.bytes[..self.len]
+    /// What stands before the payload, in two pieces.
+    pub(super) fn parts(&self) -> [&[u8]; 2] {
+        [&self.bytes[..self.len], &self.hints]
     }
 }
 
@@ -105,7 +114,7 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         _ => return Err(Foreign::LaterVersion),
     };
     let flags = bytes.try_get_u8().map_err(end)?;
-    if flags & !EXCEPT != 0 {
+    if flags & !(EXCEPT | HINTS) != 0 {
         return Err(Foreign::LaterVersion);
     }
     let _origin = bytes.try_get_u64().map_err(end)?;
@@ -118,18 +127,28 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         (b'g', Address::Group(_)) | (b'u', Address::User(_)) | (b'b', Address::Broadcast) => None,
         _ => return Err(Foreign::WrongChannel),
     };
+    let policy = if flags & HINTS == 0 { MessagePolicy::OfConsumer } else { read_hints(&mut bytes)? };
     let payload = ByteString::try_from(bytes).map_err(|_| Foreign::NoText)?;
-    Ok((Envelope { except, content, payload }, target))
+    Ok((Envelope { except, policy, content, payload }, target))
+}
+
+fn read_hints(bytes: &mut Bytes) -> Result<MessagePolicy, Foreign> {
+    let len = usize::from(bytes.try_get_u16().map_err(|_| Foreign::Truncated)?);
+    if bytes.len() < len {
+        return Err(Foreign::Truncated);
+    }
+    hints::read(bytes.split_to(len)).ok_or(Foreign::NoEnvelope)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::id::UserId;
+    use crate::message::Key;
 
     fn written(topic: Topic<'_>, envelope: &Envelope) -> Bytes {
         let header = Header::new(topic, envelope, 0xfeed);
-        [header.as_bytes(), envelope.payload.as_bytes()].concat().into()
+        [header.parts().concat().as_slice(), envelope.payload.as_bytes()].concat().into()
     }
 
     #[test]
@@ -137,7 +156,10 @@ mod tests {
         let ada = UserId::new("ada").unwrap();
         let id = ConnectionId::new(0xa1, u64::MAX);
         for payload in ["", "{}", "\0\r\n\u{1f980}"] {
-            for envelope in [Envelope::new(payload), Envelope::new(payload).except(id), Envelope::command(payload)] {
+            let latest = MessagePolicy::Latest(Key::new("cursor", &("ada",)).unwrap());
+            let hinted = Envelope::new(payload).except(id).policy(latest);
+            let plain = Envelope::new(payload);
+            for envelope in [plain.clone(), plain.except(id), Envelope::command(payload), hinted] {
                 for (topic, address, target) in [
                     (Topic::Group("rust"), Address::Group("rust".into()), None),
                     (Topic::User(&ada), Address::User(ada.clone()), None),
@@ -162,9 +184,10 @@ mod tests {
         assert_eq!(changed(1, 2), Err(Foreign::LaterVersion));
         assert_eq!(changed(2, b'g'), Err(Foreign::WrongChannel));
         assert_eq!(changed(3, b'm'), Err(Foreign::LaterVersion));
-        assert_eq!(changed(4, 2), Err(Foreign::LaterVersion));
+        assert_eq!(changed(4, 4), Err(Foreign::LaterVersion));
         assert_eq!(changed(13, 0xff), Err(Foreign::NoText));
-        let excepting = written(Topic::Broadcast, &Envelope::new("").except(ConnectionId::new(1, 2)));
+        let envelope = Envelope::new("").except(ConnectionId::new(1, 2)).policy(MessagePolicy::DropNewest);
+        let excepting = written(Topic::Broadcast, &envelope);
         for end in 0..excepting.len() {
             assert_eq!(read(&Address::Broadcast, excepting.slice(..end)), Err(Foreign::Truncated), "{end}");
         }

@@ -2,7 +2,7 @@
 //!
 //! | module | its one concept |
 //! |---|---|
-//! | `names`, `envelope`, `resp` | channels and keys; what servers say to each other; the protocol of Redis |
+//! | `names`, `envelope`, `hints`, `resp` | channels and keys; what servers say to each other, and may skip; the protocol of Redis |
 //! | `dial`, `tls`, `topology` | connections; who is the master, who serves which slots |
 //! | `fault`, `pipe` | commands and their answers; what is known where there is none |
 //! | `subscriptions`, `link`, `gather`, `deliveries` | what is wanted and what is live; one listening connection; whether more is about to come; the way to the sink |
@@ -16,6 +16,7 @@ mod dial;
 mod envelope;
 mod fault;
 mod gather;
+mod hints;
 mod lease;
 mod ledger;
 mod link;

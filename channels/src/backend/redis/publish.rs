@@ -31,8 +31,9 @@ pub(super) async fn publish(net: &Net, origin: u64, topic: Topic<'_>, envelope: 
 fn write(bytes: &mut BytesMut, command: &str, channel: &str, header: &Header, payload: &[u8]) {
     /// Lengths and line ends.
     const AROUND: usize = 64;
-    let header = header.as_bytes();
-    bytes.reserve(AROUND + command.len() + channel.len() + header.len() + payload.len());
+    let [fixed, hints] = header.parts();
+    let len = fixed.len() + hints.len() + payload.len();
+    bytes.reserve(AROUND + command.len() + channel.len() + len);
     bytes.put_slice(b"*3\r\n");
     start(bytes, command.len());
     bytes.put_slice(command.as_bytes());
@@ -40,8 +41,9 @@ fn write(bytes: &mut BytesMut, command: &str, channel: &str, header: &Header, pa
     start(bytes, channel.len());
     bytes.put_slice(channel.as_bytes());
     bytes.put_slice(b"\r\n");
-    start(bytes, header.len() + payload.len());
-    bytes.put_slice(header);
+    start(bytes, len);
+    bytes.put_slice(fixed);
+    bytes.put_slice(hints);
     bytes.put_slice(payload);
     bytes.put_slice(b"\r\n");
 }
@@ -72,16 +74,18 @@ pub(super) fn always_live(names: &Names, incarnation: u64) -> [(super::names::Pa
 mod tests {
     use super::*;
     use crate::backend::redis::resp::{self, Said};
+    use crate::message::MessagePolicy;
 
     #[test]
     fn a_command_is_read_as_it_was_written() {
         for len in [0, 1, 9, 10, 99, 12_345] {
             let payload = "x".repeat(len);
-            let header = Header::new(Topic::Group("rust"), &Envelope::new(""), 1);
+            let envelope = Envelope::new(payload.as_str()).policy(MessagePolicy::DropNewest);
+            let header = Header::new(Topic::Group("rust"), &envelope, 1);
             let mut bytes = BytesMut::new();
             write(&mut bytes, "PUBLISH", "ws:{a7}g:rust", &header, payload.as_bytes());
             let Some(Said::Reply(Value::Array(parts))) = resp::take(&mut bytes).unwrap() else { panic!("no array") };
-            let body = [header.as_bytes(), payload.as_bytes()].concat();
+            let body = [header.parts().concat().as_slice(), payload.as_bytes()].concat();
             let expected = [b"PUBLISH".to_vec(), b"ws:{a7}g:rust".to_vec(), body].map(Value::BulkString);
             assert_eq!(parts, expected);
             assert!(bytes.is_empty());

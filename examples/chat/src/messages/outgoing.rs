@@ -24,7 +24,9 @@ pub(crate) enum ServerMessage {
     RoomsList(RoomsList),
     RoomUsers(RoomUsers),
     MessageHistory(MessageHistory),
+    #[channels(outbox = "drop_newest")]
     UserTypingStart(Presence),
+    #[channels(outbox = "drop_newest")]
     UserTypingStop(Presence),
     Pong(Pong),
     Announcement(Notice),

@@ -1,0 +1,16 @@
+use channels::prelude::*;
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Cursor {
+    user: String,
+    to: u32,
+}
+
+#[derive(Outgoing)]
+enum Messages {
+    #[channels(outbox = "drop_newest", key = user)]
+    Cursor(Cursor),
+}
+
+fn main() {}
