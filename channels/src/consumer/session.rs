@@ -150,6 +150,10 @@ impl<C: Consumer> Session<C> {
     fn end(&mut self, registered: Registered, reason: CloseReason) -> BoxFuture<'_, ()> {
         let span = self.connection.span().clone();
         span.around(async move {
+            if reason.code() == CloseCode::SERVICE_RESTART {
+                // A handler that was dropped at the drain's deadline may end a session that has not been told yet.
+                self.layer.manager().tell_if_draining(&self.connection);
+            }
             self.connection.set_state(ConnectionState::Disconnecting);
             self.layer.manager().counters.ended(&reason);
             if reason.code() == CloseCode::OUTBOX_FULL || reason.closed_by() == ClosedBy::Lost {

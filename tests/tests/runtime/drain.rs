@@ -67,6 +67,41 @@ async fn no_more_come_back_a_second_than_the_rate() {
     stage.empty().await;
 }
 
+/// Admitted before the drain, and registered after it began: each is told at once, and has a turn of its own.
+#[tokio::test(start_paused = true)]
+async fn who_comes_in_at_the_last_moment_has_a_turn_too() {
+    const RATE: usize = 10;
+    let stage = Stage::with(World::default(), Config::builder().reconnect_rate(RATE).build().unwrap());
+    let mut waiting = JoinSet::new();
+    for _ in 0..50 {
+        waiting.spawn(comes_back(stage.connecting("-").protocol(EXTRAS).await.unwrap(), true));
+    }
+    assert_eq!(stage.layer.registry().connection_count(), 0, "their sessions have not begun");
+    let drained = stage.layer.drained().await;
+    assert_eq!(drained.closed, 50);
+    let busiest = busiest_second(&waiting.join_all().await);
+    assert!((RATE - 1..=RATE + 1).contains(&busiest), "{busiest}");
+    stage.empty().await;
+}
+
+/// Where the deadline has passed before all were told, a session whose handler was dropped ends by itself.
+#[tokio::test(start_paused = true)]
+async fn who_is_dropped_before_being_told_hears_of_a_turn_too() {
+    let stage = Stage::with(World::default(), Config::builder().drain_timeout(Duration::ZERO).build().unwrap());
+    let mut clients = Vec::new();
+    for _ in 0..1000 {
+        let mut client = stage.connecting("-").protocol(EXTRAS).await.unwrap();
+        client.send_json(&json!({"type": "hang"})).await;
+        clients.push(client);
+    }
+    stage.until(|world| world.entered() == 1000).await;
+    stage.layer.drained().await;
+    for mut client in clients {
+        assert_eq!(client.next_message().await.name, "$reconnect");
+        assert_eq!(client.closed().await.code(), CloseCode::SERVICE_RESTART);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_few_are_closed_at_once() {
     let stage = Stage::new(World::default());

@@ -17,6 +17,7 @@ use super::ChannelLayer;
 use super::manager::ConnectionManager;
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
+use crate::config::Config;
 use crate::connection::Connection;
 use crate::id::ConnectionId;
 use crate::message::control_frame;
@@ -48,7 +49,7 @@ pub struct Drained {
 #[derive(Debug, Default)]
 pub(crate) struct Draining {
     begun: AtomicBool,
-    /// Set once it has been seen who is there.
+    /// Set when it has been seen who is there.
     turns: OnceLock<Turns>,
     /// Cancelled when everybody has been told.
     told: CancellationToken,
@@ -69,6 +70,13 @@ struct Turns {
 }
 
 impl Turns {
+    fn of(clients: &Clients, config: &Config) -> Self {
+        let longest = config.drain_over().min(config.drain_timeout() / SHARE_OF_DEADLINE);
+        let (plain, told) = (clients.plain.len(), clients.told.len());
+        let pace = Pace::new(plain, told, config.reconnect_rate(), longest);
+        Self { pace, began: Instant::now(), next: AtomicUsize::new(told) }
+    }
+
     /// How long a client that is closed now has to stay away.
     fn wait(&self, turn: usize) -> Duration {
         self.pace.returns(turn).saturating_sub(self.began.elapsed())
@@ -134,10 +142,14 @@ impl ChannelLayer {
         manager.sessions.close();
         manager.drain.dropped_before.store(manager.stats().dropped, Ordering::Relaxed);
         tracing::info!(connections = manager.registry.connection_count(), "draining");
+        // At once, so that whoever is registered from now on has a turn behind all others.
+        let clients = Clients::of(&manager);
+        let turns = manager.drain.turns.get_or_init(|| Turns::of(&clients, &manager.config));
+        tracing::debug!(plain = clients.plain.len(), told = clients.told.len(), over = ?turns.pace.closed(), "closing");
         tokio::spawn(async move {
             let timeout = manager.config.drain_timeout();
             let until_then = async {
-                manager.close_in_steps().await;
+                manager.close_in_steps(&clients).await;
                 manager.drain.told.cancel();
                 manager.deadline.cancelled().await;
             };
@@ -204,7 +216,8 @@ impl ChannelLayer {
 }
 
 impl ConnectionManager {
-    /// Tells a client that was admitted before the drain and registered after it began.
+    /// Tells a client, unless it has been told: one that was admitted before the drain and registered after it began,
+    /// or whose handler was dropped at the deadline.
     pub(crate) fn tell_if_draining(&self, connection: &Connection) {
         if self.is_draining() {
             self.tell_behind_all(connection);
@@ -212,16 +225,10 @@ impl ConnectionManager {
     }
 
     /// Closes everybody who is there, or sees all of them go.
-    async fn close_in_steps(&self) {
-        let clients = Clients::of(self);
-        let longest = self.config.drain_over().min(self.config.drain_timeout() / SHARE_OF_DEADLINE);
-        let (plain, told) = (clients.plain.len(), clients.told.len());
-        let pace = Pace::new(plain, told, self.config.reconnect_rate(), longest);
-        let turns = Turns { pace, began: Instant::now(), next: AtomicUsize::new(told) };
-        let turns = self.drain.turns.get_or_init(|| turns);
-        tracing::debug!(plain, told, over = ?pace.closed(), "connections are closed");
+    async fn close_in_steps(&self, clients: &Clients) {
+        let Some(turns) = self.drain.turns.get() else { return };
         tokio::select! {
-            () = self.close(&clients, turns) => {}
+            () = self.close(clients, turns) => {}
             () = self.sessions.wait() => {}
         }
     }
@@ -260,6 +267,10 @@ impl ConnectionManager {
     }
 
     fn tell_behind_all(&self, connection: &Connection) {
+        if connection.is_closing() {
+            // Nobody has two turns.
+            return;
+        }
         let wait = match self.drain.turns.get() {
             Some(turns) if connection.link().extras => turns.wait(turns.next.fetch_add(1, Ordering::Relaxed)),
             // It came in at the very moment when the drain began: the first turn is as good as any.
