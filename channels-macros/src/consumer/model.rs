@@ -1,8 +1,11 @@
 //! A consumer, checked: what expansion writes down without a further question.
 
+use std::time::Duration;
+
 use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
+use super::idempotent::Idempotent;
 use super::rate_limit::Limit;
 use super::running::{Overlap, Running};
 use crate::outbox::Policy;
@@ -16,6 +19,8 @@ pub(crate) struct Consumer {
     pub(crate) outgoing: Type,
     pub(crate) state: Type,
     pub(crate) outbox: Option<Policy>,
+    /// How long it waits for a client's first frame.
+    pub(crate) first_frame: Option<Duration>,
     pub(crate) handlers: Vec<Handler>,
     pub(crate) hooks: Vec<Hook>,
     /// Its type could not be a consumer at all, and rustc would say so at length.
@@ -27,6 +32,7 @@ pub(crate) struct Handler {
     pub(crate) message: LitStr,
     pub(crate) validate: bool,
     pub(crate) limit: Option<Limit>,
+    pub(crate) idempotent: Option<Idempotent>,
     pub(crate) running: Running,
     pub(crate) function: Function,
 }

@@ -173,11 +173,15 @@ impl Config {
         &self.settings.trusted_proxies
     }
 
-    /// Whether a limit is on that counts by address.
-    pub(crate) fn limits_addresses(&self) -> bool {
-        let Settings { connections_per_address: connections, handshakes_per_address: handshakes, .. } = &self.settings;
-        let Settings { frames_per_address: frames, bytes_per_address: bytes, .. } = &self.settings;
-        connections.is_some() || [handshakes, frames, bytes].into_iter().any(Option::is_some)
+    /// The variable of a limit that is on and counts by address.
+    pub(crate) fn limit_by_address(&self) -> Option<&'static str> {
+        let on = [
+            ("WS_CONNECTIONS_PER_ADDRESS", self.connections_per_address().is_some()),
+            ("WS_HANDSHAKES_PER_ADDRESS", self.handshakes_per_address().is_some()),
+            ("WS_FRAMES_PER_ADDRESS", self.frames_per_address().is_some()),
+            ("WS_BYTES_PER_ADDRESS", self.bytes_per_address().is_some()),
+        ];
+        on.into_iter().find(|(_, is_on)| *is_on).map(|(name, _)| name)
     }
 
     /// The limits that refuse nothing: they count what they would have refused, and log it.

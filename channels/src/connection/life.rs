@@ -35,6 +35,11 @@ impl Connection {
         self.0.link.counters.received(bytes);
     }
 
+    /// The client has taken too long to send its first data frame.
+    pub(crate) fn is_mute(&self) -> bool {
+        self.0.link.first_frame.is_some_and(|within| self.0.received.so_far().0 == 0 && self.age() >= within)
+    }
+
     pub(crate) fn set_handling(&self, handling: bool) {
         self.0.handling.store(handling, Ordering::Relaxed);
         if !handling {

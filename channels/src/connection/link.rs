@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
@@ -47,6 +48,8 @@ pub(crate) struct Link {
     /// Asked for every join, where the consumer has an `#[authorize]`.
     pub(crate) gate: Option<Arc<dyn Gate>>,
     pub(crate) counters: Arc<Counters>,
+    /// How long a client may take to send its first data frame.
+    pub(crate) first_frame: Option<Duration>,
     /// `None` where neither frames nor bytes are limited.
     pub(crate) metering: Option<Arc<Metering>>,
     /// How long the consumer's handlers take.

@@ -561,6 +561,7 @@ mod tests {
             memberships: Arc::new(Alone),
             gate: None,
             counters: Arc::default(),
+            first_frame: None,
             metering: None,
             handlers: Timings::default().of_handlers(&[]),
             serializers: Arc::new([]),

@@ -8,7 +8,9 @@ mod handle;
 mod handling;
 mod hooks;
 mod inbox;
+mod kept;
 mod metered;
+mod once;
 mod overlap;
 mod overlapping;
 mod reading;
@@ -16,6 +18,7 @@ mod session;
 mod slots;
 
 use std::future::Future;
+use std::time::Duration;
 
 use axum::extract::FromRef;
 use axum::http::request::Parts;
@@ -31,6 +34,8 @@ pub use hooks::{
     IntoUser,
 };
 pub(crate) use inbox::{Received, Source};
+#[doc(hidden)]
+pub use once::Idempotent;
 #[doc(hidden)]
 pub use overlap::{Order, Overlap, Overlapping, not_overlapping};
 pub(crate) use session::Session;
@@ -101,6 +106,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// Some of its handlers may run beside others: [`Consumer::overlap`] says which.
     #[doc(hidden)]
     const OVERLAPS: bool = false;
+    /// How long a client may take to send its first data frame.
+    #[doc(hidden)]
+    const FIRST_FRAME: Option<Duration> = None;
     /// A limit counts by address, which needs the server's connect info.
     #[doc(hidden)]
     const LIMITS_BY_IP: bool = false;
@@ -214,6 +222,15 @@ pub trait Consumer: Sized + Send + 'static {
         let _ = cx;
         async { Ok(()) }
     }
+}
+
+/// Whether a request has had its answer, which then was told again.
+///
+/// # Errors
+///
+/// `BACKEND_ERROR` where nobody can tell, `VALIDATION_FAILED` where its `id` was another request's.
+pub(crate) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
+    once::once(cx, idempotent).await
 }
 
 /// The error for a name that a consumer does not handle.

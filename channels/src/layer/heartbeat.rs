@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::manager::{ConnectionManager, WeakManager};
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::Connection;
 
-/// How many sweeps fit into `WS_HEARTBEAT_INTERVAL`: a client is found dead at most a quarter of
-/// the interval after `WS_HEARTBEAT_TIMEOUT`.
+/// How many sweeps fit into `WS_HEARTBEAT_INTERVAL`, `WS_MESSAGE_TIMEOUT` and the time for a first frame: a client is found
+/// dead at most a quarter of the interval after `WS_HEARTBEAT_TIMEOUT`.
 const SWEEPS_PER_INTERVAL: u32 = 4;
 /// How often the limiters and the backend forget what they need not know any more.
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -24,42 +24,67 @@ const BATCH: usize = 64;
 /// Starts the tasks of a layer. They end when it is gone or has been drained.
 pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
     let config = &manager.config;
-    let mut every = config.message_timeout() / SWEEPS_PER_INTERVAL;
-    if config.enable_heartbeat() {
-        every = every.min(config.heartbeat_interval() / SWEEPS_PER_INTERVAL);
-    }
-    repeat(manager, every.max(Duration::from_millis(1)), |manager| async move { sweep(&manager).await });
-    repeat(manager, SWEEP_EVERY, |manager| async move {
-        manager.backend.sweep();
-        manager.metering.iter().for_each(|metering| metering.sweep());
-    });
+    repeat(manager, sweep_every, |manager| async move { sweep(&manager).await });
+    repeat(
+        manager,
+        |_| SWEEP_EVERY,
+        |manager| async move {
+            manager.backend.sweep();
+            manager.metering.iter().for_each(|metering| metering.sweep());
+        },
+    );
     if config.log_stats() {
-        repeat(manager, LOG_STATS_EVERY, |manager| async move {
-            tracing::info!(server = manager.config.server_instance_id(), stats = ?manager.stats(), "statistics");
-        });
+        repeat(
+            manager,
+            |_| LOG_STATS_EVERY,
+            |manager| async move {
+                tracing::info!(server = manager.config.server_instance_id(), stats = ?manager.stats(), "statistics");
+            },
+        );
     }
+}
+
+/// Routes may be made while others are served, so that it is asked again and again.
+fn sweep_every(manager: &ConnectionManager) -> Duration {
+    let config = &manager.config;
+    let mut shortest = config.message_timeout().min(manager.first_frame_within());
+    if config.enable_heartbeat() {
+        shortest = shortest.min(config.heartbeat_interval());
+    }
+    (shortest / SWEEPS_PER_INTERVAL).max(Duration::from_millis(1))
 }
 
 fn repeat<F: Future<Output = ()> + Send>(
     manager: &Arc<ConnectionManager>,
-    every: Duration,
+    every: impl Fn(&ConnectionManager) -> Duration + Send + 'static,
     action: impl Fn(Arc<ConnectionManager>) -> F + Send + 'static,
 ) {
     let end = manager.deadline.clone();
+    let mut now_every = every(manager);
     let manager: WeakManager = Arc::downgrade(manager);
     tokio::spawn(async move {
-        let mut ticks = interval_at(Instant::now() + every, every);
-        // After a stall one sweep is enough: what it missed, it sees now.
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ticks = ticks(now_every);
         loop {
             tokio::select! {
                 _ = ticks.tick() => {}
                 () = end.cancelled() => return,
             }
             let Some(manager) = manager.upgrade() else { return };
+            let then_every = every(&manager);
             action(manager).await;
+            if then_every != now_every {
+                now_every = then_every;
+                ticks = self::ticks(now_every);
+            }
         }
     });
+}
+
+fn ticks(every: Duration) -> Interval {
+    let mut ticks = interval_at(Instant::now() + every, every);
+    // After a stall one sweep is enough: what it missed, it sees now.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }
 
 async fn sweep(manager: &Arc<ConnectionManager>) {
@@ -88,6 +113,10 @@ fn beat(connection: &Connection, heartbeat: Option<(Duration, Duration)>, messag
     }
     if connection.unfinished_for().is_some_and(|since| since >= message_timeout) {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "a message took too long to arrive"));
+        return;
+    }
+    if connection.is_mute() {
+        connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "the first frame took too long to come"));
         return;
     }
     let Some((interval, timeout)) = heartbeat else { return };

@@ -49,7 +49,7 @@ where
     C::State: FromRef<S>,
 {
     fn router(self, route: &str, serve: Serve<C>) -> Router {
-        Router::new().route(route, serve.into_route()).with_state(self)
+        Router::new().route(route, serve.route()).with_state(self)
     }
 }
 

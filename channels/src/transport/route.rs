@@ -23,6 +23,10 @@ use crate::message::OutboxPolicy;
 use crate::middleware::{DynMiddleware, Middleware};
 use crate::websocket::{Handshake, NoWebSocket};
 
+/// What hands on the address of each client.
+const SERVE_BY: &str = "and serve the router by `axum::serve(listener, \
+                        app.into_make_service_with_connect_info::<SocketAddr>())`";
+
 /// A route in the making: [`ChannelLayer::serve`].
 pub struct Serve<C> {
     layer: ChannelLayer,
@@ -93,11 +97,57 @@ impl<C: Consumer> Serve<C> {
     /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: 403 for a page of
     /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
     /// draining, and 4xx for a request that is no WebSocket's.
+    ///
+    /// # Panics
+    ///
+    /// Where a limit counts by the client's address, as `#[rate_limit(…, by = ip)]` and `WS_CONNECTIONS_PER_ADDRESS` do: who
+    /// forgets to hand the address on learns it when the server starts. [`Serve::into_route_with_connect_info`] is for these.
+    #[track_caller]
     pub fn into_route<S>(self) -> MethodRouter<S>
     where
         C::State: FromRef<S>,
         S: Clone + Send + Sync + 'static,
     {
+        let by_ip = C::LIMITS_BY_IP.then_some("`#[rate_limit(…, by = ip)]`");
+        if let Some(limit) = by_ip.or_else(|| self.layer.config().limit_by_address()) {
+            panic!(
+                "{limit} needs the client's address: end the route by `.into_route_with_connect_info()`, {SERVE_BY}"
+            );
+        }
+        self.route()
+    }
+
+    /// As [`Serve::into_route`], where limits count by the client's address, or [`Connection::ip`] is wanted. It says that
+    /// the router is served with the address of each client:
+    ///
+    /// ```
+    /// # use std::net::SocketAddr;
+    /// # use channels::prelude::*;
+    /// # #[derive(Default)] struct Feed;
+    /// # #[consumer] impl Feed { #[on_text] fn text(&self, _text: ByteString) {} }
+    /// # async fn serve(layer: ChannelLayer, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+    /// let app: axum::Router = axum::Router::new().route("/feed", layer.serve::<Feed>().into_route_with_connect_info());
+    /// axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await
+    /// # }
+    /// ```
+    ///
+    /// If it is not, a client whose address would have to be known gets 500, and the log says why.
+    pub fn into_route_with_connect_info<S>(self) -> MethodRouter<S>
+    where
+        C::State: FromRef<S>,
+        S: Clone + Send + Sync + 'static,
+    {
+        self.route()
+    }
+
+    pub(crate) fn route<S>(self) -> MethodRouter<S>
+    where
+        C::State: FromRef<S>,
+        S: Clone + Send + Sync + 'static,
+    {
+        if let Some(within) = C::FIRST_FRAME {
+            self.layer.manager().expect_first_frame(within);
+        }
         let route = Arc::new(Route {
             origins: self.origins.unwrap_or_else(|| self.layer.config().allowed_origins().clone()),
             layer: self.layer,
@@ -165,7 +215,7 @@ impl<C: Consumer> Route<C> {
 
     /// Whether nobody can be let in whose address is not known.
     fn needs_address(&self) -> bool {
-        C::LIMITS_BY_IP || self.layer.config().limits_addresses()
+        C::LIMITS_BY_IP || self.layer.config().limit_by_address().is_some()
     }
 
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
@@ -182,6 +232,7 @@ impl<C: Consumer> Route<C> {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
             gate: self.gate.get().map(Arc::clone),
             counters: Arc::clone(&manager.counters),
+            first_frame: C::FIRST_FRAME,
             metering: manager.metering.clone(),
             handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
@@ -219,8 +270,8 @@ impl<C: Consumer> Route<C> {
 
 fn no_connect_info() -> Response {
     tracing::error!(
-        "a `#[rate_limit(…, by = ip)]`, or a limit by address that is on, needs the client's address: serve the router by \
-         `axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())`"
+        "a `#[rate_limit(…, by = ip)]`, or a limit by address that is on, needs the client's address: end the route by \
+         `.into_route_with_connect_info()`, {SERVE_BY}"
     );
     Error::internal("no connect info").into_response()
 }

@@ -27,9 +27,15 @@ const MAX_MESSAGE_SIZE: usize = 16 * 1024 * 1024;
 /// A few such files may wait for a slow client.
 const OUTBOX_BYTES: usize = 64 * 1024 * 1024;
 
+/// Frames of a connection, in ten seconds: what a page sends in a day, and little enough for a server to throw away.
+const FRAMES: u32 = 10_000;
+/// Bytes of a connection, in ten seconds: as many files as `posting` allows, of 10 MB in base64.
+const BYTES: u32 = 320 * 1024 * 1024;
+
 /// The chat's own defaults.
 pub fn builder() -> ConfigBuilder {
     let own = Config::builder().max_message_size(MAX_MESSAGE_SIZE).outbox_bytes(OUTBOX_BYTES);
+    let own = own.frames_per_connection(in_ten_seconds(FRAMES)).bytes_per_connection(in_ten_seconds(BYTES));
     // A chat's page that gives up is no use to anybody.
     own.reconnect_max_attempts(0)
 }
@@ -161,7 +167,7 @@ impl App {
             .middleware(Logging::new())
             .middleware(RateLimit::new(default_rate()).exclude(limited_by_themselves));
         Router::new()
-            .route("/ws/{user_id}", socket.into_route())
+            .route("/ws/{user_id}", socket.into_route_with_connect_info())
             // No name at all is no name either.
             .route("/ws/", any(|| async { (StatusCode::BAD_REQUEST, "a user id must not be empty") }))
             .merge(http::routes())
@@ -199,6 +205,10 @@ impl App {
         self.store.close().await;
         Ok(())
     }
+}
+
+fn in_ten_seconds(count: u32) -> Option<Rate> {
+    Rate::new(count, std::time::Duration::from_secs(10)).ok()
 }
 
 /// The seed's default for what has no limit of its own: 100 messages in 60 s.

@@ -40,7 +40,7 @@ async fn listen() -> (TcpListener, String) {
 }
 
 fn app() -> Router {
-    Router::new().route("/", ChannelLayer::memory().serve::<Strict>().into_route())
+    Router::new().route("/", ChannelLayer::memory().serve::<Strict>().into_route_with_connect_info())
 }
 
 #[tokio::test]
@@ -64,4 +64,60 @@ async fn without_connect_info_nobody_is_let_in_and_the_log_says_why() {
         other => panic!("{other}"),
     }
     assert_eq!(logs.with("message", "into_make_service_with_connect_info").len(), 1);
+}
+
+#[derive(Default)]
+struct Lenient;
+
+#[consumer(incoming = Ask)]
+impl Lenient {
+    #[on("once")]
+    fn once(&self) {}
+}
+
+/// What making a route says that cannot be.
+fn said<C: channels::Consumer<State = channels::consumer::NoState>>(config: Config) -> String {
+    let made = std::panic::catch_unwind(|| {
+        let _: axum::routing::MethodRouter = ChannelLayer::memory_with(config).serve::<C>().into_route();
+    });
+    *made.unwrap_err().downcast::<String>().unwrap()
+}
+
+#[test]
+fn who_does_not_say_where_addresses_come_from_learns_it_at_the_start() {
+    let line = "axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>())";
+    let by_ip = said::<Strict>(Config::default());
+    assert!(by_ip.starts_with("`#[rate_limit(…, by = ip)]` needs the client's address"), "{by_ip}");
+    assert!(by_ip.contains(line) && by_ip.contains(".into_route_with_connect_info()"), "{by_ip}");
+    for (name, value) in [
+        ("WS_CONNECTIONS_PER_ADDRESS", "5"),
+        ("WS_HANDSHAKES_PER_ADDRESS", "5/1s"),
+        ("WS_FRAMES_PER_ADDRESS", "5/1s"),
+        ("WS_BYTES_PER_ADDRESS", "5/1s"),
+    ] {
+        let config = || Config::builder().vars([(name, value)]).unwrap().build().unwrap();
+        let words = said::<Lenient>(config());
+        assert!(words.starts_with(name) && words.contains(line), "{words}");
+        let layer = ChannelLayer::memory_with(config());
+        let _: axum::routing::MethodRouter = layer.serve::<Lenient>().into_route_with_connect_info();
+    }
+}
+
+#[tokio::test]
+async fn behind_a_proxy_over_a_unix_socket_its_headers_count() {
+    use axum::extract::connect_info::MockConnectInfo;
+
+    let (listener, url) = listen().await;
+    let config = Config::builder().vars([("WS_TRUSTED_PROXIES", "127.0.0.1")]).unwrap().build().unwrap();
+    let route = ChannelLayer::memory_with(config).serve::<Strict>().into_route_with_connect_info();
+    // What a Unix socket's peer is said to be.
+    let app = Router::new().route("/", route).layer(MockConnectInfo(SocketAddr::from(([127, 0, 0, 1], 0))));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for address in ["198.51.100.1", "198.51.100.2"] {
+        let mut request =
+            tokio_tungstenite::tungstenite::client::IntoClientRequest::into_client_request(&*url).unwrap();
+        request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        let mut client = Socket::open(request).await.unwrap();
+        assert_eq!(client.request("once", json!({})).await["data"]["text"], address);
+    }
 }

@@ -14,6 +14,7 @@ use quote::{quote, quote_spanned};
 use syn::LitStr;
 
 use self::call::Scope;
+use super::duration::millis;
 use super::model::{Consumer, Handler, Role};
 use crate::private::ends;
 
@@ -114,11 +115,18 @@ fn consts(consumer: &Consumer) -> TokenStream {
         flag("BINARY_IS_READY", ready(Role::Binary)),
         flag("LIMITS_BY_IP", by_ip),
     ];
+    let first_frame = consumer.first_frame.map(millis).map(|millis| {
+        quote! {
+            const FIRST_FRAME: ::core::option::Option<::core::time::Duration> =
+                ::core::option::Option::Some(::core::time::Duration::from_millis(#millis));
+        }
+    });
     quote! {
         const NAMES: &'static [&'static str] = #names;
         #layout
         #outbox
         #(#flags)*
+        #first_frame
     }
 }
 

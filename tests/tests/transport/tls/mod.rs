@@ -77,7 +77,7 @@ async fn limits_by_address_see_the_clients() {
     let certificate = Certificate::new(&[]);
     let listener = TlsListener::bind("127.0.0.1:0", certificate.server.clone()).await.unwrap().with_connect_info();
     let address = listener.local_addr().unwrap();
-    let app: Router = Router::new().route("/", ChannelLayer::memory().serve::<Strict>().into_route());
+    let app: Router = Router::new().route("/", ChannelLayer::memory().serve::<Strict>().into_route_with_connect_info());
     let service = app.into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(listener, service).await });
     let mut first = connect(&certificate, address, "/").await;

@@ -1,0 +1,17 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage, first_frame = "0s")]
+impl Chat {
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}
