@@ -48,8 +48,8 @@ use proc_macro::TokenStream;
 /// # Functions
 ///
 /// `#[accept]`, `#[user]`, `#[connect]`, `#[on("…")]`, `#[on_text]`, `#[on_binary]`, `#[error]` and
-/// `#[disconnect]` say what a function is called for, `#[validate]` and `#[rate_limit(…)]` what comes
-/// before the call. What bears none of them is the consumer's own business.
+/// `#[disconnect]` say what a function is called for, `#[validate]`, `#[rate_limit(…)]` and `#[idempotent(…)]` what
+/// comes before the call. What bears none of them is the consumer's own business.
 ///
 /// Functions are `async` or not, take `&self` or `&mut self` (`#[accept]` neither), and after it
 /// arguments by value: extractors, as in axum. What they return is the reply: nothing, a message, a
@@ -357,4 +357,41 @@ pub fn validate(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("rate_limit", item.into()).into()
+}
+
+/// Beside `#[on("…")]`: the same request again gets the same answer, and the handler does not run again.
+///
+/// ```text
+/// #[on("order")]
+/// #[idempotent(window = "5m")]
+/// async fn order(&self, order: Order, State(shop): State<Shop>) -> Result<Ordered, ShopError> { … }
+/// ```
+///
+/// A client whose connection broke does not know whether its last request was done. It connects again and sends it again, with
+/// the same `id`: then it is done once, on whichever connection and server. Needs a `#[user]`; a connection that is nobody's
+/// knows only its own requests. A message without an `id` is handled as ever.
+///
+/// | the same user sends the same message with the same `id` | what happens |
+/// |---|---|
+/// | for the first time | the handler runs; what it answers is kept for the `window`, a whole number with `ms`, `s`, `m` or `h` |
+/// | again within the window | the same frames again, with the same `re` |
+/// | while the first is handled, here or on another server | it waits for that answer, within the handler's time-out; then `TIMEOUT_ERROR` |
+/// | with another payload | `VALIDATION_FAILED` for the field `id`; white space makes no difference, the order of members does |
+/// | while the backend is away | `BACKEND_ERROR`: nothing is done twice in silence |
+///
+/// The answer is what the handler returns, what it sends by `Answer`, or the error it fails with; what it sends by other ways
+/// is not repeated. An error that is retryable (`TIMEOUT_ERROR`, `BACKEND_ERROR`) is not kept, nor is a handler that was dropped at the
+/// drain's deadline: the next attempt runs it again. A panic is kept, as the `SYSTEM_ERROR` that it is answered by. Of an answer
+/// of more than 256 KiB only that it was given is kept; who asks again gets `MESSAGE_ERROR`. `#[rate_limit]` comes before, so each
+/// attempt counts.
+///
+/// # What it is not
+///
+/// The handler runs *at most once* as long as the server that runs it lives and reaches the backend. Where it dies half-way, nobody
+/// knows how far it got: its claim ends with the handler's time-out and ten seconds more, and then an attempt runs it again. So it does
+/// where Redis loses what it had, or cannot be written to for that long after the handler has ended. What must not be done twice
+/// even then is written in one transaction with the `id`, in the application's own database.
+#[proc_macro_attribute]
+pub fn idempotent(_arguments: TokenStream, item: TokenStream) -> TokenStream {
+    outside::outside("idempotent", item.into()).into()
 }

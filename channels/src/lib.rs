@@ -39,8 +39,8 @@ mod websocket;
 
 #[cfg(feature = "macros")]
 pub use channels_macros::{
-    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit,
-    user, validate,
+    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, idempotent, on, on_binary, on_text,
+    rate_limit, user, validate,
 };
 pub use close::{CloseCode, CloseReason, ClosedBy};
 pub use config::{
@@ -57,8 +57,8 @@ pub use inspector::inspector;
 pub use layer::Emitter;
 pub use layer::{
     Admission, AlreadyInstalled, ChannelLayer, ChannelLayerBuilder, ConnectionManager, Drained, FIRST_RETRY_AFTER,
-    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, get_channel_layer, retry, shutdown_signal,
-    try_get_channel_layer,
+    LIVE_WITHIN, MAX_GROUP_NAME_BYTES, MAX_RETRY_AFTER, MAX_TRIES, Receipt, SETTLED_WITHIN, Sent, Settled, Tracked,
+    get_channel_layer, retry, shutdown_signal, try_get_channel_layer,
 };
 pub use message::{Incoming, OutboxPolicy, Outgoing};
 pub use middleware::Middleware;

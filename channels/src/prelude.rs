@@ -6,8 +6,8 @@ pub use bytes::Bytes;
 pub use bytestring::ByteString;
 #[cfg(feature = "macros")]
 pub use channels_macros::{
-    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, on, on_binary, on_text, rate_limit,
-    user, validate,
+    Incoming, Outgoing, accept, authorize, connect, consumer, disconnect, error, idempotent, on, on_binary, on_text,
+    rate_limit, user, validate,
 };
 
 pub use crate::close::{CloseCode, CloseReason};

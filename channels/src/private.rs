@@ -11,7 +11,8 @@ pub use futures_util::future::BoxFuture;
 pub use crate::connection::Connection;
 pub use crate::consumer::{
     AcceptArgument, Accepted, AcceptsByDefault, Allowed, Consumer, Departed, ErrorArgument, FromBinary, FromText,
-    GroupArgument, IntoUser, NoState, Order, Overlap, Overlapping, Timeout, not_overlapping, unknown_message,
+    GroupArgument, Idempotent, IntoUser, NoState, Order, Overlap, Overlapping, Timeout, not_overlapping,
+    unknown_message,
 };
 pub use crate::error::Error;
 pub use crate::extract::{
@@ -64,6 +65,25 @@ pub const fn timeout(millis: u64) -> Option<Timeout> {
 /// What a message is ordered by.
 pub fn order<T: Order + ?Sized>(value: &T) -> u64 {
     value.order()
+}
+
+/// What `#[idempotent]` says, and the handler's time-out; the macro has checked both.
+pub const fn idempotent(
+    consumer: &'static str,
+    message: &'static str,
+    window: Duration,
+    timeout: Option<Timeout>,
+) -> Idempotent {
+    Idempotent::new(consumer, message, window, timeout)
+}
+
+/// Whether a request has had its answer, which then was told again.
+///
+/// # Errors
+///
+/// `BACKEND_ERROR` where nobody can tell, `VALIDATION_FAILED` where its `id` was another request's.
+pub async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
+    crate::consumer::once(cx, idempotent).await
 }
 
 /// A message that overlaps, where nothing else runs.

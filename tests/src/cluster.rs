@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use channels::backend::{
-    Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Settlement,
+    Sink, Topic,
 };
 use channels::{Error, Rate, UserId};
 
@@ -119,6 +120,16 @@ impl Backend for Node {
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
         tokio::task::yield_now().await;
         self.hub.shared.check_rate(key, rate).await
+    }
+
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        tokio::task::yield_now().await;
+        self.hub.shared.claim(claim, lease).await
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        tokio::task::yield_now().await;
+        self.hub.shared.settle(claim, settlement).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

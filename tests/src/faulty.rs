@@ -1,11 +1,14 @@
 //! A backend with one fault: to show that a test of the contract sees it.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
-use channels::backend::{Backend, Content, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
+use channels::backend::{
+    Backend, Claim, Claimed, Content, Counts, Envelope, Events, Health, Limits, Published, Refusal, Settlement, Sink,
+    Topic,
+};
 use channels::{ConnectionId, Error, Rate, UserId};
 
 /// What is wrong.
@@ -63,6 +66,18 @@ pub enum Fault {
     OneRate,
     /// Each server has rates of its own.
     RatesOfItsOwn,
+    /// Everybody is to do it.
+    ClaimsTwice,
+    /// Each server has claims of its own.
+    ClaimsOfItsOwn,
+    /// What was done is forgotten.
+    ForgetsAnswers,
+    /// What was abandoned stays claimed.
+    KeepsClaims,
+    /// Whoever settles may.
+    AnybodySettles,
+    /// A lease has no end.
+    EndlessLease,
 }
 
 /// A backend with a fault.
@@ -73,6 +88,7 @@ pub struct Faulty<B> {
     admitted: AtomicUsize,
     rates: B,
     refused_keys: Mutex<HashSet<String>>,
+    holders: Mutex<HashMap<String, Claim>>,
 }
 
 /// Between the backend and the real sink.
@@ -95,7 +111,15 @@ impl<B: Backend> Faulty<B> {
             subscribed: Mutex::default(),
         };
         let admitted = AtomicUsize::new(0);
-        Self { inner, fault, sink: Arc::new(sink), admitted, rates, refused_keys: Mutex::default() }
+        Self {
+            inner,
+            fault,
+            sink: Arc::new(sink),
+            admitted,
+            rates,
+            refused_keys: Mutex::default(),
+            holders: Mutex::default(),
+        }
     }
 }
 
@@ -268,6 +292,35 @@ impl<B: Backend> Backend for Faulty<B> {
                 Ok(answer)
             }
             _ => self.inner.check_rate(key, rate).await,
+        }
+    }
+
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        match self.fault {
+            Fault::ClaimsTwice => Ok(Claimed::Yours),
+            Fault::ClaimsOfItsOwn => self.rates.claim(claim, lease).await,
+            Fault::EndlessLease => self.inner.claim(claim, Duration::from_secs(3600)).await,
+            Fault::AnybodySettles => {
+                let claimed = self.inner.claim(claim, lease).await?;
+                if claimed == Claimed::Yours {
+                    lock(&self.holders).insert(claim.key.clone(), claim.clone());
+                }
+                Ok(claimed)
+            }
+            _ => self.inner.claim(claim, lease).await,
+        }
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        match self.fault {
+            Fault::ClaimsOfItsOwn => self.rates.settle(claim, settlement).await,
+            Fault::ForgetsAnswers => self.inner.settle(claim, Settlement::Abandoned).await,
+            Fault::KeepsClaims if settlement == Settlement::Abandoned => Ok(true),
+            Fault::AnybodySettles => {
+                let holder = lock(&self.holders).get(&claim.key).cloned();
+                self.inner.settle(holder.as_ref().unwrap_or(claim), settlement).await
+            }
+            _ => self.inner.settle(claim, settlement).await,
         }
     }
 

@@ -171,6 +171,7 @@ pub enum ClientMessage {
     Limited,
     LimitedHere,
     WhoAmI,
+    Once(Millis),
 }
 
 #[derive(Clone, Debug, Outgoing)]
@@ -324,6 +325,14 @@ impl Probe {
     #[on("who_am_i")]
     fn who_am_i(&self, user: UserId) -> Text {
         said(user.as_str())
+    }
+
+    #[on("once")]
+    #[idempotent(window = "5m")]
+    async fn once(&self, wait: Millis, State(world): State<Arc<World>>) -> Text {
+        world.entered.fetch_add(1, Ordering::SeqCst);
+        tokio::time::sleep(Duration::from_millis(wait.millis)).await;
+        said("done")
     }
 
     #[disconnect]

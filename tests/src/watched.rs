@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use channels::backend::{
-    Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Settlement,
+    Sink, Topic,
 };
 use channels::{ChannelLayer, Config, Error, Rate, UserId};
 use tokio::sync::Semaphore;
@@ -140,6 +141,14 @@ impl Backend for Watched {
 
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
         self.other().check_rate(key, rate).await
+    }
+
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        self.other().claim(claim, lease).await
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        self.other().settle(claim, settlement).await
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

@@ -18,10 +18,11 @@ pub(crate) enum Kind {
     Error,
     Validate,
     RateLimit,
+    Idempotent,
 }
 
 impl Kind {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Accept,
         Self::User,
         Self::Authorize,
@@ -33,6 +34,7 @@ impl Kind {
         Self::Error,
         Self::Validate,
         Self::RateLimit,
+        Self::Idempotent,
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -48,12 +50,13 @@ impl Kind {
             Self::Error => "error",
             Self::Validate => "validate",
             Self::RateLimit => "rate_limit",
+            Self::Idempotent => "idempotent",
         }
     }
 
     /// Whether it says what a function is, rather than how it is called.
     pub(crate) fn is_role(self) -> bool {
-        !matches!(self, Self::Validate | Self::RateLimit)
+        !matches!(self, Self::Validate | Self::RateLimit | Self::Idempotent)
     }
 }
 

@@ -4,6 +4,7 @@ mod check;
 mod duration;
 mod expand;
 mod helper;
+mod idempotent;
 mod model;
 mod options;
 mod parse;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proc_macro2::{Span, TokenStream};
 use syn::{Generics, Ident, LitStr, Path, Receiver, Type};
 
+use super::idempotent::Idempotent;
 use super::rate_limit::Limit;
 use super::running::{Overlap, Running};
 use crate::outbox::Policy;
@@ -31,6 +32,7 @@ pub(crate) struct Handler {
     pub(crate) message: LitStr,
     pub(crate) validate: bool,
     pub(crate) limit: Option<Limit>,
+    pub(crate) idempotent: Option<Idempotent>,
     pub(crate) running: Running,
     pub(crate) function: Function,
 }

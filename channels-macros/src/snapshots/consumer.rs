@@ -13,8 +13,11 @@ fn a_handler_with_all_there_is() {
             #[on("chat.message")]
             #[validate]
             #[rate_limit(20, per = "10s", by = user, bucket = "posting")]
+            #[idempotent(window = "5m")]
             #[cfg(feature = "chat")]
             async fn chat(&mut self, message: Text, State(db): State<Db>) -> Result<(), ChatError> {}
+            #[user]
+            fn user(&self) -> UserId {}
         }
     };
     check(
@@ -71,6 +74,21 @@ fn a_handler_with_all_there_is() {
                                     },
                                 )
                                 .await?;
+                            if c::__private::once(
+                                    __cx,
+                                    &const {
+                                        c::__private::idempotent(
+                                            "Chat",
+                                            "chat.message",
+                                            ::core::time::Duration::from_millis(300000u64),
+                                            ::core::option::Option::None,
+                                        )
+                                    },
+                                )
+                                .await?
+                            {
+                                return ::core::result::Result::Ok(());
+                            }
                             let __argument_0 = <Text as c::__private::FirstArgument<
                                 <In as c::__private::HasMessage<__Message>>::Payload,
                                 <In as c::__private::HasMessage<__Message>>::Kind,
@@ -95,6 +113,10 @@ fn a_handler_with_all_there_is() {
                             ::core::result::Result::Err(c::__private::unknown_message(__unknown))
                         }
                     }
+                }
+                fn user(&self) -> ::core::option::Option<c::__private::UserId> {
+                    let __returned = Self::user(self);
+                    <UserId as c::__private::IntoUser>::into_user(__returned)
                 }
             }
             const _: () = c::__private::complete(

@@ -8,7 +8,10 @@ use futures_util::future::BoxFuture;
 
 #[cfg(feature = "redis")]
 use super::RedisBackend;
-use super::{Backend, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Sink, Topic};
+use super::{
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Settlement,
+    Sink, Topic,
+};
 use crate::config::Rate;
 use crate::error::Error;
 use crate::id::UserId;
@@ -42,6 +45,8 @@ pub(crate) trait DynBackend: Send + Sync {
     ) -> BoxFuture<'a, Result<Result<(), Refusal>, Error>>;
     fn release(&self, user: Option<&UserId>);
     fn check_rate<'a>(&'a self, key: &'a str, rate: Rate) -> BoxFuture<'a, Result<Result<(), Duration>, Error>>;
+    fn claim<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<Claimed, Error>>;
+    fn settle<'a>(&'a self, claim: &'a Claim, settlement: Settlement) -> BoxFuture<'a, Result<bool, Error>>;
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
     fn members_changed(&self, group: &str);
     fn members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<usize, Error>>;
@@ -90,6 +95,14 @@ impl<B: Backend> DynBackend for B {
 
     fn check_rate<'a>(&'a self, key: &'a str, rate: Rate) -> BoxFuture<'a, Result<Result<(), Duration>, Error>> {
         Backend::check_rate(self, key, rate).boxed()
+    }
+
+    fn claim<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<Claimed, Error>> {
+        Backend::claim(self, claim, lease).boxed()
+    }
+
+    fn settle<'a>(&'a self, claim: &'a Claim, settlement: Settlement) -> BoxFuture<'a, Result<bool, Error>> {
+        Backend::settle(self, claim, settlement).boxed()
     }
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
@@ -168,6 +181,14 @@ impl Backend for AnyBackend {
 
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
         each!(self, check_rate(key, rate).await)
+    }
+
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        each!(self, claim(claim, lease).await)
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        each!(self, settle(claim, settlement).await)
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

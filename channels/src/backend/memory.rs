@@ -7,7 +7,11 @@ use std::time::Duration;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
-use super::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Reports, Sink, Topic};
+use super::claims::Claims;
+use super::{
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Reports, Settlement, Sink,
+    Topic,
+};
 use crate::config::Rate;
 use crate::error::Error;
 use crate::id::UserId;
@@ -31,6 +35,7 @@ pub struct MemoryBackend {
     /// Connections of each user that has one. An entry's lock makes check and count one step.
     users: DashMap<UserId, usize>,
     rates: KeyedLimiters,
+    claims: Claims,
     reports: Reports,
 }
 
@@ -101,6 +106,14 @@ impl Backend for MemoryBackend {
         Ok(self.rates.check(key, rate))
     }
 
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        self.claims.claim(claim, lease)
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        self.claims.settle(claim, settlement)
+    }
+
     async fn counts(&self) -> Result<Counts, Error> {
         Ok(Counts { servers: 1, connections: self.total.load(Ordering::Acquire), users: self.users.len() })
     }
@@ -125,5 +138,6 @@ impl Backend for MemoryBackend {
 
     fn sweep(&self) {
         self.rates.sweep();
+        self.claims.sweep();
     }
 }

@@ -4,6 +4,8 @@
 //! members are the layer's: the backend hands what arrives to a [`Sink`].
 
 mod any;
+mod claim;
+mod claims;
 #[cfg(feature = "testing")]
 #[doc(hidden)]
 pub mod conformance;
@@ -20,9 +22,10 @@ use std::time::Duration;
 #[cfg(feature = "redis")]
 pub use self::redis::{Publisher, RedisBackend, Tap};
 pub(crate) use any::AnyBackend;
+pub use claim::{Claim, Claimed, Settlement};
 pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
-pub use topic::{Content, Delivery, Destination, Envelope, Topic};
+pub use topic::{Asked, Content, Delivery, Destination, Envelope, Topic};
 
 use crate::config::Rate;
 use crate::error::Error;
@@ -110,7 +113,9 @@ pub struct Counts {
 ///    passed on as well: a command that arrived as a message would be shown to clients.
 /// 4. **Limits.** Admitted and not yet released connections never exceed either limit, however many
 ///    ask at once.
-/// 5. **Topics without members.** A sink may be handed messages of topics that it has left.
+/// 5. **Once.** Of all who claim a key one is told to do it, until its lease is over. What it leaves is what everybody
+///    is told who asks within the time.
+/// 6. **Topics without members.** A sink may be handed messages of topics that it has left.
 ///
 /// Futures may be dropped at any await. A `subscribe` that was dropped has happened or not, and
 /// `unsubscribe` undoes it either way. An `admit` that was dropped is undone by the backend itself, as
@@ -171,6 +176,31 @@ pub trait Backend: Send + Sync + 'static {
     /// `BACKEND_ERROR` where nobody can tell.
     fn check_rate(&self, key: &str, rate: Rate) -> impl Future<Output = Result<Result<(), Duration>, Error>> + Send;
 
+    /// Asks to do what must be done once: of all who claim a key, on any server, one is to do it. The claim lasts as
+    /// long as the lease, and ends earlier where it is [settled](Self::settle). Again with the same token, the answer
+    /// is the same.
+    ///
+    /// A backend that leaves this out cannot serve handlers with `#[idempotent]`, and fails the conformance suite.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell, or where there is no room to remember one more.
+    fn claim(&self, claim: &Claim, lease: Duration) -> impl Future<Output = Result<Claimed, Error>> + Send {
+        let _ = (claim, lease);
+        async { Err(no_claims()) }
+    }
+
+    /// Ends a claim that is `Yours`, and says whether it still was: where the lease is over, somebody else may
+    /// have begun, and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where it was not written, or nobody can tell.
+    fn settle(&self, claim: &Claim, settlement: Settlement) -> impl Future<Output = Result<bool, Error>> + Send {
+        let _ = (claim, settlement);
+        async { Err(no_claims()) }
+    }
+
     /// What all servers have together.
     ///
     /// # Errors
@@ -204,4 +234,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Forgets what is not needed any more; called by the layer every few seconds.
     fn sweep(&self) {}
+}
+
+fn no_claims() -> Error {
+    Error::backend("This backend remembers no answers.").with_retryable(false)
 }

@@ -96,10 +96,21 @@ pub struct Envelope {
     pub except: Option<ConnectionId>,
     /// What happens to it where a client is too slow.
     pub policy: MessagePolicy,
+    /// Who wants to know what becomes of it: the sink answers.
+    pub asked: Option<Asked>,
     /// Whom it is for.
     pub content: Content,
     /// The finished message of the client, in JSON; of a command, what is to be done.
     pub payload: ByteString,
+}
+
+/// Where the answer goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The [incarnation](crate::backend::Sink::incarnation) of the server.
+    pub server: u64,
+    /// What it knows the message by.
+    pub number: u64,
 }
 
 /// What an envelope holds. Both go the same way, so that a command comes after the messages that were sent before it.
@@ -116,7 +127,13 @@ pub enum Content {
 impl Envelope {
     /// A message for everybody of the topic.
     pub fn new(payload: impl Into<ByteString>) -> Self {
-        Self { except: None, policy: MessagePolicy::OfConsumer, content: Content::Message, payload: payload.into() }
+        Self {
+            except: None,
+            policy: MessagePolicy::OfConsumer,
+            asked: None,
+            content: Content::Message,
+            payload: payload.into(),
+        }
     }
 
     /// A command for the servers that have members of the topic.

@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use super::Connection;
 use super::encoded::Ready;
+use super::outcome::Outcome;
 use super::run::Run;
 use super::subscribers::Subscribers;
 use super::wire::Tally;
@@ -114,13 +115,13 @@ pub(super) fn keep(run: Box<Run>) {
     with(|cork| cork.spare_run = Some(run));
 }
 
-/// A message for the members of a topic: how many took it, or where it is held back, how many there are.
+/// A message for the members of a topic: what became of it, or where it is held back, how many there are.
 pub(super) fn deliver(
     members: Arc<Subscribers>,
     group: Option<Arc<str>>,
     message: Ready,
     except: Option<ConnectionId>,
-) -> usize {
+) -> Outcome {
     if !is_on() {
         return corked(|| members.deliver(group.as_deref(), message, except));
     }
@@ -130,12 +131,12 @@ pub(super) fn deliver(
     }
     let is_same = |held: &Arc<Subscribers>| Arc::ptr_eq(held, &members);
     if with(|cork| cork.held.as_ref().is_some_and(is_same)) == Some(true) {
-        return members.hold(group, message, except);
+        return Outcome::queued(members.hold(group, message, except));
     }
     settle();
     let there = members.hold(group, message, except);
     with(|cork| cork.held = Some(members));
-    there
+    Outcome::queued(there)
 }
 
 /// Writes to everybody who is due: the first slice here, others by a task that lets others go on between slices.

@@ -18,6 +18,8 @@ pub(crate) struct Ready {
     made: Vec<Made>,
     audience: Audience,
     policy: Policy,
+    /// Somebody wants to know what becomes of it.
+    is_asked_for: bool,
 }
 
 /// What a message says of itself, at the connections that it is for.
@@ -51,19 +53,27 @@ pub(crate) enum Rule<'a> {
 impl Ready {
     /// What is for one connection alone.
     pub(crate) fn own(json: &ByteString) -> Self {
-        Self { json: json.clone(), made: Vec::new(), audience: Audience::Own, policy: Policy::OfConsumer }
+        Self {
+            json: json.clone(),
+            made: Vec::new(),
+            audience: Audience::Own,
+            policy: Policy::OfConsumer,
+            is_asked_for: false,
+        }
     }
 
     pub(super) fn new(topic: Topic<'_>, envelope: &Envelope) -> Self {
         let audience = Audience::from(topic);
         let group = if let Topic::Group(group) = topic { Some(group) } else { None };
         let policy = Policy::new(&envelope.policy, audience, group);
-        Self { json: envelope.payload.clone(), made: Vec::new(), audience, policy }
+        let is_asked_for = envelope.asked.is_some();
+        Self { json: envelope.payload.clone(), made: Vec::new(), audience, policy, is_asked_for }
     }
 
-    /// Whether it can be pushed only by itself: each connection looks for the one that it replaces.
+    /// Whether it can be pushed only by itself, and at once: each connection looks for the one that it replaces, or says what
+    /// became of it.
     pub(super) fn is_single(&self) -> bool {
-        matches!(self.policy, Policy::Latest(_))
+        self.is_asked_for || matches!(self.policy, Policy::Latest(_))
     }
 
     /// Whether both can be pushed as one run of bytes.

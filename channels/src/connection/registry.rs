@@ -9,6 +9,7 @@ use futures_util::{StreamExt, stream};
 
 use super::encoded::Ready;
 use super::member::Member;
+use super::outcome::Outcome;
 use super::subscribers::{Inserted, Subscribers};
 use super::{Connection, Encoded, cork, ended};
 use crate::backend::{Envelope, Topic};
@@ -326,8 +327,8 @@ impl ConnectionRegistry {
         }
     }
 
-    /// Gives a message to a topic's local members; how many took it, or will.
-    pub(crate) fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> usize {
+    /// Gives a message to a topic's local members; what became of it, or will.
+    pub(crate) fn deliver(&self, topic: Topic<'_>, envelope: &Envelope) -> Outcome {
         let except = envelope.except;
         let (members, group) = match topic {
             Topic::Group(group) => match self.groups.get(group) {
@@ -339,12 +340,13 @@ impl ConnectionRegistry {
             Topic::Connection(id) => {
                 cork::settle();
                 let connection = self.get(id).filter(|_| Some(id) != except);
-                return connection.map_or(0, |connection| {
-                    usize::from(connection.deliver(&mut Encoded::one(&Ready::new(topic, envelope))))
-                });
+                let deliver =
+                    |connection: Connection| connection.deliver(&mut Encoded::one(&Ready::new(topic, envelope)));
+                return connection.into_iter().map(deliver).collect();
             }
         };
-        members.map_or(0, |members| cork::deliver(members, group, Ready::new(topic, envelope), except))
+        let deliver = |members| cork::deliver(members, group, Ready::new(topic, envelope), except);
+        members.map_or_else(Outcome::default, deliver)
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::encoded::Rule;
 use super::outbox::{Pushed, Share};
+use super::outcome::{Fate, Outcome};
 use super::slot::{Audience, Slot};
 use super::{Batch, Connection, Encoded, Tally, Wire, cork, ended};
 use crate::close::{CloseCode, CloseReason};
@@ -31,12 +32,12 @@ impl Connection {
         }
     }
 
-    /// Queues what others get too; whether all of it was taken.
-    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> bool {
+    /// Queues what others get too; of several messages, whether all were taken.
+    pub(crate) fn deliver(&self, message: &mut Encoded<'_>) -> Fate {
         let (link, group) = (&self.0.link, message.group());
         let Some(chunk) = message.chunk(link) else {
             self.left_out(group, message.len());
-            return false;
+            return Fate::Dropped;
         };
         // Those of a run that the encoding cannot express.
         let left_out = message.len() - (chunk.messages as usize).min(message.len());
@@ -45,13 +46,20 @@ impl Connection {
             None => Pushed::TooMany,
         };
         match pushed {
-            Pushed::TooMany => return message.each().filter_map(|one| (!self.deliver(one)).then_some(())).count() == 0,
+            Pushed::TooMany => {
+                let all: Outcome = message.each().map(|one| self.deliver(one)).collect();
+                return if all.dropped == 0 { Fate::Queued } else { Fate::Dropped };
+            }
             // It is among the members until its session has come to its end.
             Pushed::Closed => link.counters.add_dropped(message.len()),
             _ if left_out > 0 => self.left_out(group, left_out),
             _ => {}
         }
-        matches!(pushed, Pushed::Queued | Pushed::Conflated)
+        match pushed {
+            Pushed::Queued => Fate::Queued,
+            Pushed::Conflated => Fate::Conflated,
+            _ => Fate::Dropped,
+        }
     }
 
     /// Counts and tells what its encoding cannot express.

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::encoded::Ready;
 use super::member::Member;
+use super::outcome::Outcome;
 use super::run::Run;
 use super::small_set::SmallSet;
 use super::variants::Variants;
@@ -43,9 +44,9 @@ impl Members {
         }
     }
 
-    fn push(&self, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> usize {
+    fn push(&self, message: &mut Encoded<'_>, except: Option<ConnectionId>) -> Outcome {
         let others = self.all.iter().filter(|member| Some(member.0.id()) != except);
-        others.filter(|member| member.0.deliver(message)).count()
+        others.map(|member| member.0.deliver(message)).collect()
     }
 
     fn len_without(&self, except: Option<ConnectionId>) -> usize {
@@ -124,8 +125,8 @@ impl Subscribers {
         })
     }
 
-    /// Gives a message to every member but one; how many took it.
-    pub(super) fn deliver(&self, group: Option<&str>, mut message: Ready, except: Option<ConnectionId>) -> usize {
+    /// Gives a message to every member but one.
+    pub(super) fn deliver(&self, group: Option<&str>, mut message: Ready, except: Option<ConnectionId>) -> Outcome {
         let mut members = self.lock_for(&mut message);
         members.give_out();
         members.push(&mut Encoded::several(std::slice::from_ref(&message), group), except)

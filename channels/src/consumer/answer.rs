@@ -1,8 +1,12 @@
 //! The answers to one message: in order, and exactly one of them with `re` where it bore an `id`.
 
+use bytestring::ByteString;
+
 use crate::connection::Connection;
-use crate::error::Error;
-use crate::message::{Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, control_frame, error_frame};
+use crate::error::{Error, ErrorCode};
+use crate::message::{
+    Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, Told, control_frame, error_frame,
+};
 
 /// The request that is answered, where it is one.
 #[derive(Clone, Default)]
@@ -57,13 +61,20 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
             return match self.claim() {
-                Some(_) => self.connection.send_json(&answer),
-                None => self.connection.send_message(&message),
+                Some(_) => self.last(&answer, true),
+                None => {
+                    let told = self.tell(&message);
+                    self.answered.end(true);
+                    told
+                }
             };
         }
         match self.claim() {
-            Some(re) => self.connection.send_json(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
-            None => Ok(()),
+            Some(re) => self.last(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?, true),
+            None => {
+                self.answered.end(true);
+                Ok(())
+            }
         }
     }
 
@@ -71,14 +82,37 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
         self.release()?;
         let re = self.claim();
-        self.connection.send_json(&error_frame(self.layout, error, re.as_ref())?)
+        self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable())
     }
 
     /// Sends what is held back, without `re`.
     pub(super) fn release(&mut self) -> Result<(), Error> {
         match self.held.take() {
-            Some(message) => self.connection.send_message(&message),
+            Some(message) => self.tell(&message),
             None => Ok(()),
+        }
+    }
+
+    /// A message that is not the one answer.
+    fn tell(&self, message: &M) -> Result<(), Error> {
+        if self.answered.is_kept() {
+            self.answered.told(Told::Envelope(&message.to_json(None)?));
+        }
+        self.reached(self.connection.send_message(message))
+    }
+
+    /// What is remembered is so before it is sent, which may fail.
+    fn last(&self, json: &ByteString, is_for_good: bool) -> Result<(), Error> {
+        self.answered.told(Told::Envelope(json));
+        self.answered.end(is_for_good);
+        self.reached(self.connection.send_json(json))
+    }
+
+    /// Where the client has gone, an answer that is remembered is no failure: it gets it when it asks again.
+    fn reached(&self, sent: Result<(), Error>) -> Result<(), Error> {
+        match sent {
+            Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
+            sent => sent,
         }
     }
 }
@@ -90,11 +124,12 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
             self.held = Some(message);
             return Ok(());
         }
-        self.connection.send_message(&message)
+        self.tell(&message)
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {
         self.release()?;
-        self.connection.send_frame(frame)
+        self.answered.told(Told::Frame(&frame));
+        self.reached(self.connection.send_frame(frame))
     }
 }

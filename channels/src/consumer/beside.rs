@@ -104,6 +104,10 @@ impl<'a, C: Consumer> Beside<'a, C> {
         if error.is_only_for_requests() && !request.is_owed_an_answer() {
             return end;
         }
+        if error.is_retryable() {
+            // Whatever is said of it, it is no answer for good.
+            request.answered.end(false);
+        }
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());

@@ -264,6 +264,10 @@ impl<C: Consumer> Session<C> {
         }
         let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
+        if error.is_retryable() {
+            // Whatever is said of it, it is no answer for good.
+            request.answered.end(false);
+        }
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
         let told = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());

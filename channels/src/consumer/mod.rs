@@ -8,7 +8,9 @@ mod handle;
 mod handling;
 mod hooks;
 mod inbox;
+mod kept;
 mod metered;
+mod once;
 mod overlap;
 mod overlapping;
 mod reading;
@@ -32,6 +34,8 @@ pub use hooks::{
     IntoUser,
 };
 pub(crate) use inbox::{Received, Source};
+#[doc(hidden)]
+pub use once::Idempotent;
 #[doc(hidden)]
 pub use overlap::{Order, Overlap, Overlapping, not_overlapping};
 pub(crate) use session::Session;
@@ -218,6 +222,15 @@ pub trait Consumer: Sized + Send + 'static {
         let _ = cx;
         async { Ok(()) }
     }
+}
+
+/// Whether a request has had its answer, which then was told again.
+///
+/// # Errors
+///
+/// `BACKEND_ERROR` where nobody can tell, `VALIDATION_FAILED` where its `id` was another request's.
+pub(crate) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
+    once::once(cx, idempotent).await
 }
 
 /// The error for a name that a consumer does not handle.

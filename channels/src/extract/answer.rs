@@ -2,8 +2,8 @@
 
 use super::{Context, Extract, OnMessage};
 use crate::connection::Connection;
-use crate::error::Error;
-use crate::message::{Answered, Outgoing, RequestId};
+use crate::error::{Error, ErrorCode};
+use crate::message::{Answered, Outgoing, RequestId, Told};
 
 /// The answer to a request, for a handler that must give it before it goes on.
 ///
@@ -43,13 +43,26 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// As [`Connection::send`].
+    /// As [`Connection::send`]; where the handler is `#[idempotent]`, that the client has gone is none.
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
         // Encoded before the answer is claimed: where that fails, the error is the answer.
         let answer = message.to_json(self.id.as_ref())?;
-        match self.id.is_some() && self.answered.claim() {
-            true => self.connection.send_json(&answer),
-            false => self.connection.send_message(&message),
+        let sent = match self.id.is_some() && self.answered.claim() {
+            true => {
+                self.answered.told(Told::Envelope(&answer));
+                self.connection.send_json(&answer)
+            }
+            false => {
+                if self.answered.is_kept() {
+                    self.answered.told(Told::Envelope(&message.to_json(None)?));
+                }
+                self.connection.send_message(&message)
+            }
+        };
+        match sent {
+            // Whoever asks again gets it.
+            Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
+            sent => sent,
         }
     }
 }

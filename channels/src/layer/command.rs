@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::ConnectionManager;
 use crate::backend::{Envelope, Topic};
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::Connection;
+use crate::connection::{Connection, Outcome};
 use crate::error::Error;
 
 /// What is to be done.
@@ -22,6 +22,14 @@ pub(super) enum Command {
         code: u16,
         /// Its words.
         reason: String,
+    },
+    /// Nothing is to be done: what became of a message that the server asked about, see `settling.rs`.
+    Settled {
+        /// What the server knows it by.
+        number: u64,
+        queued: usize,
+        conflated: usize,
+        dropped: usize,
     },
     /// The members are asked about again: those of a user for all their groups, those of a group for this one.
     Recheck,
@@ -52,6 +60,9 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
     members.retain(|connection| Some(connection.id()) != envelope.except);
     match command {
         Command::Close { code, reason } => close(&members, code, &reason),
+        Command::Settled { number, queued, conflated, dropped } => {
+            manager.settling.answered(number, Outcome { queued, conflated, dropped });
+        }
         Command::Recheck => {
             manager.begin_recheck();
             recheck(members.clone(), topic);

@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::command;
 use super::drain::Draining;
 use super::retry::retry;
+use super::settling::{self, Settling};
 use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::{Config, LimitName, Rate};
@@ -67,6 +68,9 @@ pub struct ConnectionManager {
     pub(crate) started_at: Instant,
     /// The background tasks start with the first connection, when there is a runtime for sure.
     pub(super) background: OnceLock<()>,
+    /// For what has to go on after a call.
+    pub(super) itself: Weak<Self>,
+    pub(super) settling: Arc<Settling>,
     incarnation: u64,
     next_connection: AtomicU64,
 }
@@ -98,7 +102,9 @@ impl ConnectionManager {
     pub(super) fn new(config: Config, backend: AnyBackend, serializers: Serializers) -> Arc<Self> {
         let counters: Arc<Counters> = Arc::default();
         let verdicts = Arc::new(Verdicts::new(&config, Arc::clone(&counters)));
-        Arc::new(Self {
+        Arc::new_cyclic(|itself| Self {
+            itself: itself.clone(),
+            settling: Arc::default(),
             metering: Metering::new(&config, &verdicts),
             config,
             backend,
@@ -377,6 +383,11 @@ impl ConnectionManager {
         was_member
     }
 
+    /// What the servers share.
+    pub(crate) fn backend(&self) -> &AnyBackend {
+        &self.backend
+    }
+
     /// Takes one of a limit.
     pub(crate) async fn check_rate(&self, connection: &Connection, limit: &Limit) -> Result<(), Error> {
         let rate = self.config.rate_limits().get(limit.bucket).copied().unwrap_or(limit.rate);
@@ -492,7 +503,11 @@ impl Sink for ConnectionManager {
         if envelope.content != Content::Message {
             return command::carry_out(self, topic, envelope);
         }
-        self.registry.deliver(topic, envelope)
+        let outcome = self.registry.deliver(topic, envelope);
+        if let Some(asked) = envelope.asked {
+            settling::answer(self, asked, outcome);
+        }
+        outcome.taken()
     }
 
     fn deliver_all(&self, messages: &mut dyn Iterator<Item = Delivery>) -> usize {

@@ -13,6 +13,7 @@ mod manager;
 mod recent;
 mod rechecking;
 mod retry;
+mod settling;
 mod signal;
 
 use std::fmt;
@@ -31,11 +32,12 @@ pub(crate) use manager::{HandshakeBy, Place, Registered};
 #[cfg(feature = "inspector")]
 pub(crate) use recent::{Recent, SeenError};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
+pub use settling::{SETTLED_WITHIN, Sent, Settled, Tracked};
 pub use signal::shutdown_signal;
 
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
-use crate::backend::{AnyBackend, Backend, Counts, Envelope, Events, Health, MemoryBackend, Published, Topic};
+use crate::backend::{AnyBackend, Asked, Backend, Counts, Envelope, Events, Health, MemoryBackend, Published, Topic};
 use crate::close::CloseReason;
 use crate::config::{BackendType, Config};
 use crate::connection::{ConnectionRegistry, Serializers};
@@ -278,8 +280,18 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         message: &impl Outgoing,
     ) -> Result<Receipt, Error> {
+        self.send_asking(topic, except, message, None).await
+    }
+
+    async fn send_asking(
+        &self,
+        topic: Topic<'_>,
+        except: Option<ConnectionId>,
+        message: &impl Outgoing,
+        asked: Option<Asked>,
+    ) -> Result<Receipt, Error> {
         let policy = message.outbox()?;
-        let envelope = Envelope { except, policy, ..Envelope::new(message.to_json(None)?) };
+        let envelope = Envelope { except, policy, asked, ..Envelope::new(message.to_json(None)?) };
         let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
         let Published { local, servers } = if span.is_on() {
             let publish = self.manager.publish(topic, envelope);

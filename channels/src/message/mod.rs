@@ -3,6 +3,7 @@
 //! A received frame is looked at once to find its name, its id and where its payload stands; the
 //! payload itself is parsed once, from the received bytes, by the handler that takes it.
 
+mod answered;
 mod decode;
 mod depth;
 mod frame;
@@ -16,8 +17,6 @@ mod request_id;
 mod serializer;
 
 use std::ops::Range;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -26,6 +25,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
+pub(crate) use answered::{Answered, Keeper, Told};
 pub(crate) use decode::Rejected;
 pub use frame::Frame;
 pub use incoming::Incoming;
@@ -96,26 +96,6 @@ type Part = Range<usize>;
 struct Instead {
     name: Option<ByteString>,
     data: Option<ByteString>,
-}
-
-/// Whether a request has had its one answer; every copy of the message shares it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Answered(Option<Arc<AtomicBool>>);
-
-impl Answered {
-    pub(crate) fn of(id: Option<&RequestId>) -> Self {
-        Self(id.map(|_| Arc::default()))
-    }
-
-    /// Claims the one answer; `false` where there is none to give, or no more.
-    pub(crate) fn claim(&self) -> bool {
-        self.0.as_ref().is_some_and(|answered| !answered.swap(true, Ordering::AcqRel))
-    }
-
-    /// Whether an answer is still owed.
-    pub(crate) fn is_owed(&self) -> bool {
-        self.0.as_ref().is_some_and(|answered| !answered.load(Ordering::Acquire))
-    }
 }
 
 /// `ttl_seconds`, with everything below a nanosecond expired at once.

@@ -63,6 +63,11 @@ each_fault! { found_in_memory:
     missing_rates_are_found = NoRates by rates_allow_a_burst;
     starving_rates_are_found = Starves by rates_refill;
     rates_without_keys_are_found = OneRate by rates_are_kept_by_key;
+    a_claim_of_everybody_is_found = ClaimsTwice by claims_are_exclusive;
+    forgotten_answers_are_found = ForgetsAnswers by what_is_settled_is_told_to_all;
+    claims_that_are_never_given_up_are_found = KeepsClaims by what_is_abandoned_is_claimed_again;
+    a_claim_that_anybody_settles_is_found = AnybodySettles by only_the_holder_settles;
+    a_lease_without_end_is_found = EndlessLease by claims_end_with_their_lease;
 }
 
 each_fault! { found_in_a_cluster:
@@ -72,4 +77,5 @@ each_fault! { found_in_a_cluster:
     a_limit_that_servers_check_then_act_on_is_found = ChecksThenActs by user_limit;
     a_server_that_counts_itself_only_is_found = CountsItself by user_limit;
     rates_of_each_server_are_found = RatesOfItsOwn by rates_allow_a_burst;
+    claims_of_each_server_are_found = ClaimsOfItsOwn by claims_are_exclusive;
 }

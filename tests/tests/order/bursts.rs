@@ -212,6 +212,18 @@ async fn of_what_is_about_the_same_only_the_last_of_a_burst_arrives() {
     assert_eq!((house.layer.stats().conflated, house.layer.stats().dropped), (2, 0));
 }
 
+/// Whoever waits for what it sent itself does not wait for the end of its own burst.
+#[tokio::test]
+async fn a_handler_may_wait_for_what_became_of_its_own_send() {
+    let house = House::new().await;
+    let mut bob = house.enter("bob", &[join("g")]).await;
+    let mut ada = house.enter("ada", &[join("g")]).await;
+    let settle = |text: &str| Step::Settle("g".into(), text.into());
+    follow(&mut ada, &[say("g", "1"), settle("2"), say("g", "3"), settle("4"), settle("5")]).await;
+    hears(&mut bob, &["1", "2", "3", "4", "5"]).await;
+    hears(&mut ada, &["1", "2", "2 of 2", "3", "4", "2 of 2", "5", "2 of 2", "done"]).await;
+}
+
 #[tokio::test]
 async fn what_a_handler_sent_before_it_panicked_arrives() {
     let house = House::new().await;

@@ -22,6 +22,8 @@ pub(crate) enum Step {
     Tell(String, String),
     /// To a group: of each of these only the latest matters.
     Move(String, u32),
+    /// To a group; then it tells itself what became of that.
+    Settle(String, String),
     /// To itself.
     Note(String),
     /// To itself, by its id.
@@ -92,6 +94,11 @@ impl Actor {
                 }
                 Step::Tell(user, text) => drop(layer.send_to_user(&user, ServerMessage::Said(text)).await?),
                 Step::Move(group, to) => drop(layer.send_to_group(&group, ServerMessage::Moved(to)).await?),
+                Step::Settle(group, text) => {
+                    let sent = layer.tracked().send_to_group(&group, ServerMessage::Said(text)).await?;
+                    let settled = sent.settled().await;
+                    conn.send(ServerMessage::Said(format!("{} of {}", settled.queued, settled.members())))?;
+                }
                 Step::Note(text) => conn.send(ServerMessage::Said(text))?,
                 Step::Post(text) => drop(layer.send_to_connection(conn.id(), ServerMessage::Said(text)).await?),
                 Step::Broadcast(text) => drop(layer.broadcast(ServerMessage::Said(text)).await?),

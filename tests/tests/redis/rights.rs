@@ -3,6 +3,7 @@
 use channels::Emitter;
 use channels_tests::probe::{ServerMessage, Text};
 use channels_tests::redis::{RedisCluster, RedisServer, Value, eventually};
+use serde_json::json;
 
 use crate::servers::{config, heard, member, say, two_servers};
 
@@ -36,6 +37,12 @@ async fn a_server_needs_no_more_than_the_guide_lists() {
     assert_eq!((heard(&mut ada).await, heard(&mut bob).await), ("hi".to_owned(), "hi".to_owned()));
     ada.send("limited", &()).await;
     assert_eq!(ada.recv::<Text>().await.text, "passed");
+    for client in [&mut ada, &mut bob] {
+        for _ in 0..2 {
+            client.request(1, "once", &json!({"millis": 0})).await;
+            assert_eq!(client.recv::<Text>().await.text, "done");
+        }
+    }
     assert_eq!(one.layer.counts().await.unwrap().servers, 2);
     redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);

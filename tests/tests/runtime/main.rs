@@ -3,6 +3,7 @@
 
 mod addresses;
 mod architecture;
+mod authentication;
 mod authorize;
 mod bad_input;
 mod closing;
@@ -13,6 +14,7 @@ mod errors;
 mod global;
 mod heartbeat;
 mod how_much;
+mod idempotent;
 mod inspector;
 mod limits;
 mod membership;
@@ -26,6 +28,7 @@ mod promises;
 mod replies;
 mod sending;
 mod session;
+mod settled;
 mod slow;
 mod sockets;
 mod spans;

@@ -5,6 +5,7 @@ use quote::ToTokens;
 use syn::{LitStr, Meta};
 
 use crate::consumer::helper::{Helper, Kind};
+use crate::consumer::idempotent::Idempotent;
 use crate::consumer::model::Function;
 use crate::consumer::parse::Method;
 use crate::consumer::rate_limit::Limit;
@@ -128,4 +129,18 @@ pub(super) fn limit(method: &Method, role: &Helper, bucket: Option<LitStr>, erro
     }
     let bucket = bucket.unwrap_or_else(|| LitStr::new("", Span::call_site()));
     Limit::parse(attribute, bucket, errors)
+}
+
+pub(super) fn idempotent(method: &Method, role: &Helper, errors: &mut Errors) -> Option<Idempotent> {
+    let mut found = method.helpers.iter().filter(|helper| helper.kind == Kind::Idempotent);
+    let attribute = &found.next()?.attribute;
+    if let Some(second) = found.next() {
+        errors.at(&second.attribute, "a handler has one `#[idempotent]`");
+    }
+    if role.kind != Kind::On {
+        let name = role.kind.name();
+        errors.at(attribute, format!("`#[idempotent]` is about messages with an `id`, not `#[{name}]`"));
+        return None;
+    }
+    Idempotent::parse(attribute, errors)
 }

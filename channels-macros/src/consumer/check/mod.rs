@@ -40,6 +40,7 @@ pub(crate) fn check(block: &Block, options: &Options, errors: &mut Errors) -> Co
     whole::twice(&consumer, errors);
     whole::buckets(&consumer, errors);
     whole::overlaps(&consumer, errors);
+    whole::idempotent(&consumer, errors);
     consumer
 }
 
@@ -83,6 +84,7 @@ fn check_method(method: &Method, consumer: &mut Consumer, errors: &mut Errors) {
         }
     };
     let limit = attributes::limit(method, role, called.as_ref().map(|(name, _)| name.clone()), errors);
+    let idempotent = attributes::idempotent(method, role, errors);
     let Some((message, running)) = called else { return };
     attributes::overlap(running.overlap.as_ref(), &function, errors);
     match hook_of(role.kind) {
@@ -90,7 +92,7 @@ fn check_method(method: &Method, consumer: &mut Consumer, errors: &mut Errors) {
             check_first_argument(hook, &function, errors);
             consumer.hooks.push(Hook { role: hook, span: role.attribute.path().span(), limit, running, function });
         }
-        None => consumer.handlers.push(Handler { message, validate, limit, running, function }),
+        None => consumer.handlers.push(Handler { message, validate, limit, idempotent, running, function }),
     }
 }
 
@@ -104,7 +106,7 @@ fn hook_of(kind: Kind) -> Option<Role> {
         Kind::OnBinary => Some(Role::Binary),
         Kind::Disconnect => Some(Role::Disconnect),
         Kind::Error => Some(Role::Error),
-        Kind::On | Kind::Validate | Kind::RateLimit => None,
+        Kind::On | Kind::Validate | Kind::RateLimit | Kind::Idempotent => None,
     }
 }
 

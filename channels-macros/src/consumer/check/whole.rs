@@ -135,6 +135,17 @@ pub(super) fn twice(consumer: &Consumer, errors: &mut Errors) {
     }
 }
 
+/// A request is somebody's.
+pub(super) fn idempotent(consumer: &Consumer, errors: &mut Errors) {
+    if consumer.hooks(Role::User).next().is_some() {
+        return;
+    }
+    for idempotent in consumer.handlers.iter().filter_map(|handler| handler.idempotent.as_ref()) {
+        let words = "`#[idempotent]` knows a request again by its user and its `id`: add a `#[user]` function";
+        errors.push(syn::Error::new(idempotent.span, words));
+    }
+}
+
 /// Who answers errors has nothing for itself while handlers run beside it.
 pub(super) fn overlaps(consumer: &Consumer, errors: &mut Errors) {
     let Some((handler, _)) = consumer.overlapping().next() else { return };

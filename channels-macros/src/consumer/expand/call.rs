@@ -22,6 +22,8 @@ pub(crate) struct Scope {
     pub(crate) parts: Ident,
     /// The state that `accept` is given.
     pub(crate) given: Ident,
+    /// What the consumer is called.
+    pub(crate) shown: String,
 }
 
 impl Scope {
@@ -34,6 +36,7 @@ impl Scope {
             replies: local("replies"),
             parts: local("parts"),
             given: local("state"),
+            shown: shown(&consumer.self_ty),
             krate,
             outgoing,
         }

@@ -6,7 +6,10 @@ use syn::{LitStr, Type};
 
 use super::call::{self, Scope};
 use super::{limit, running};
+use crate::consumer::duration::millis;
+use crate::consumer::idempotent::Idempotent;
 use crate::consumer::model::{Consumer, Handler};
+use crate::consumer::running::Running;
 use crate::hygiene::local;
 use crate::private::through;
 
@@ -36,9 +39,9 @@ pub(super) fn message(consumer: &Consumer, scope: &Scope) -> TokenStream {
 /// Which messages are handled without waiting for anything, as far as that can be seen here.
 pub(super) fn is_ready(consumer: &Consumer) -> TokenStream {
     let name = local("name");
-    let arms = consumer.handlers.iter().map(|Handler { message, limit, function, .. }| {
+    let arms = consumer.handlers.iter().map(|Handler { message, limit, idempotent, function, .. }| {
         let (cfgs, message) = (call::cfgs(function), LitStr::new(&message.value(), Span::call_site()));
-        let is_ready = function.is_ready(limit.as_ref());
+        let is_ready = function.is_ready(limit.as_ref()) && idempotent.is_none();
         quote!(#cfgs #message => #is_ready,)
     });
     quote! {
@@ -53,10 +56,11 @@ pub(super) fn is_ready(consumer: &Consumer) -> TokenStream {
 
 pub(super) fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStream {
     let Scope { krate, .. } = scope;
-    let Handler { message, validate, limit, running: _, function } = handler;
+    let Handler { message, validate, limit, idempotent, running, function } = handler;
     let name = LitStr::new(&message.value(), Span::call_site());
     let cfgs = call::cfgs(function);
     let limit = limit::check(limit.as_ref(), scope);
+    let once = idempotent.as_ref().map(|idempotent| once(idempotent, message, running, scope));
     let taken = |part: &str| {
         let part = Ident::new(part, Span::call_site());
         quote!(<#incoming as #krate::HasMessage<__Message>>::#part)
@@ -89,6 +93,7 @@ pub(super) fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStr
         #name => {
             type __Message = #krate::At<{ #found }>;
             #limit
+            #once
             #first
             #rest
             #call
@@ -102,4 +107,20 @@ pub(super) fn index(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenS
     let span = message.span();
     let krate = scope.krate.at(span);
     quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
+}
+
+/// Whether the request was answered before, after its limit and before anything is parsed.
+fn once(idempotent: &Idempotent, message: &LitStr, running: &Running, scope: &Scope) -> TokenStream {
+    let Scope { krate, cx, shown, .. } = scope;
+    let (window, message) = (millis(idempotent.window), LitStr::new(&message.value(), Span::call_site()));
+    let timeout = match running.timeout.map(millis) {
+        Some(millis) => quote!(#krate::timeout(#millis)),
+        None => quote!(::core::option::Option::None),
+    };
+    let window = quote!(::core::time::Duration::from_millis(#window));
+    quote! {
+        if #krate::once(#cx, &const { #krate::idempotent(#shown, #message, #window, #timeout) }).await? {
+            return ::core::result::Result::Ok(());
+        }
+    }
 }

@@ -16,6 +16,7 @@
 //! # }
 //! ```
 
+mod claims;
 mod cluster;
 mod delivery;
 mod limits;
@@ -23,6 +24,10 @@ mod rates;
 mod recorder;
 mod subscription;
 
+pub use claims::{
+    claims_are_exclusive, claims_end_with_their_lease, only_the_holder_settles, what_is_abandoned_is_claimed_again,
+    what_is_settled_is_told_to_all,
+};
 pub use delivery::{
     bytes_arrive_as_they_were, commands_are_no_messages, empty_topics, excluded_connection, names_are_distinct,
     one_order,
@@ -62,4 +67,10 @@ pub async fn check<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     rates_refill(&make).await;
     rates_are_kept_by_key(&make).await;
     rates_are_shared(&make).await;
+
+    claims_are_exclusive(&make).await;
+    what_is_settled_is_told_to_all(&make).await;
+    what_is_abandoned_is_claimed_again(&make).await;
+    only_the_holder_settles(&make).await;
+    claims_end_with_their_lease(&make).await;
 }

@@ -16,11 +16,10 @@
 use bytes::{Buf, BufMut, Bytes};
 use bytestring::ByteString;
 
-use super::hints;
+use super::hints::{self, Hints};
 use super::names::Address;
 use crate::backend::{Content, Envelope, Topic};
 use crate::id::ConnectionId;
-use crate::message::MessagePolicy;
 
 const MAGIC: u8 = 0xc5;
 const VERSION: u8 = 1;
@@ -57,7 +56,7 @@ pub(super) struct Header {
 
 impl Header {
     pub(super) fn new(topic: Topic<'_>, envelope: &Envelope, origin: u64) -> Self {
-        let (except, hints) = (envelope.except, hints::write(&envelope.policy));
+        let (except, hints) = (envelope.except, hints::write(envelope));
         let mut bytes = [0; MAX_HEADER_BYTES];
         let mut rest = &mut bytes[..];
         rest.put_u8(MAGIC);
@@ -127,12 +126,12 @@ pub(super) fn read(address: &Address, mut bytes: Bytes) -> Result<(Envelope, Opt
         (b'g', Address::Group(_)) | (b'u', Address::User(_)) | (b'b', Address::Broadcast) => None,
         _ => return Err(Foreign::WrongChannel),
     };
-    let policy = if flags & HINTS == 0 { MessagePolicy::OfConsumer } else { read_hints(&mut bytes)? };
+    let Hints { policy, asked } = if flags & HINTS == 0 { Hints::default() } else { read_hints(&mut bytes)? };
     let payload = ByteString::try_from(bytes).map_err(|_| Foreign::NoText)?;
-    Ok((Envelope { except, policy, content, payload }, target))
+    Ok((Envelope { except, policy, asked, content, payload }, target))
 }
 
-fn read_hints(bytes: &mut Bytes) -> Result<MessagePolicy, Foreign> {
+fn read_hints(bytes: &mut Bytes) -> Result<Hints, Foreign> {
     let len = usize::from(bytes.try_get_u16().map_err(|_| Foreign::Truncated)?);
     if bytes.len() < len {
         return Err(Foreign::Truncated);
@@ -144,7 +143,7 @@ fn read_hints(bytes: &mut Bytes) -> Result<MessagePolicy, Foreign> {
 mod tests {
     use super::*;
     use crate::id::UserId;
-    use crate::message::Key;
+    use crate::message::{Key, MessagePolicy};
 
     fn written(topic: Topic<'_>, envelope: &Envelope) -> Bytes {
         let header = Header::new(topic, envelope, 0xfeed);

@@ -8,8 +8,9 @@
 //! | `subscriptions`, `link`, `gather`, `deliveries` | what is wanted and what is live; one listening connection; whether more is about to come; the way to the sink |
 //! | `node`, `net`, `route` | a server with both; all of them, and who serves what; a command's way there |
 //! | `script`, `lease`, `ledger`, `permits`, `membership` | atomic steps; who lives; numbers by name; the total; all of it |
-//! | `publish`, `rates` | one message, one command; rates that all servers share |
+//! | `publish`, `rates`, `claims` | one message, one command; rates, and what is done once, that all servers share |
 
+mod claims;
 mod counts;
 mod deliveries;
 mod dial;
@@ -47,7 +48,9 @@ use self::fault::Fault;
 use self::membership::Membership;
 use self::net::Net;
 use self::rates::Rates;
-use super::{Backend, Counts, Envelope, Events, Health, Limits, Published, Refusal, Sink, Topic};
+use super::{
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Settlement, Sink, Topic,
+};
 use crate::config::{Config, LimitFallback, Rate};
 use crate::error::Error;
 use crate::id::UserId;
@@ -233,6 +236,15 @@ impl Backend for RedisBackend {
             }
             Err(fault) => Err(fault.into()),
         }
+    }
+
+    async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
+        // No fallback: what this server knows alone might be done twice.
+        Ok(claims::claim(&self.running()?.net, claim, lease).await?)
+    }
+
+    async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
+        Ok(claims::settle(&self.running()?.net, claim, settlement).await?)
     }
 
     async fn counts(&self) -> Result<Counts, Error> {

@@ -163,6 +163,12 @@ impl Names {
         (partition, format!("{}{{{:02x}}}rate:{key}", self.prefix, partition.0))
     }
 
+    /// What must be done once.
+    pub(super) fn claim(&self, key: &str) -> (Partition, String) {
+        let partition = Partition::of(key);
+        (partition, format!("{}{{{:02x}}}once:{key}", self.prefix, partition.0))
+    }
+
     /// What concerns all servers.
     pub(super) fn common(&self, name: &str) -> String {
         format!("{}{{{:02x}}}{name}", self.prefix, Partition::COMMON.0)

@@ -39,8 +39,10 @@ pub(super) static BEAT: LazyLock<Script> = LazyLock::new(|| Script::new(include_
 pub(super) static PERMIT: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/permit.lua")));
 pub(super) static CONDEMN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/condemn.lua")));
 pub(super) static RATE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/rate.lua")));
+pub(super) static CLAIM: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/claim.lua")));
+pub(super) static SETTLE: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("lua/settle.lua")));
 
 /// All of them.
-pub(super) fn all() -> [&'static Script; 5] {
-    [&COUNT, &BEAT, &PERMIT, &CONDEMN, &RATE]
+pub(super) fn all() -> [&'static Script; 7] {
+    [&COUNT, &BEAT, &PERMIT, &CONDEMN, &RATE, &CLAIM, &SETTLE]
 }

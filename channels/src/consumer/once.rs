@@ -1,0 +1,198 @@
+//! `#[idempotent]`: the same request again gets the same answer, and its handler does not run twice.
+//!
+//! A claim in the backend says who runs it, on any server, and keeps the answer for the window. Its lease is longer than the
+//! handler may take, so nobody has to renew it; where the server dies it ends, and the next attempt runs the handler.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+
+use super::guard::{Deadlines, Timeout};
+use super::kept::{Kept, fingerprint, tell_again};
+use crate::backend::{Backend, Claim, Claimed, Settlement};
+use crate::error::Error;
+use crate::extract::Context;
+use crate::layer::ConnectionManager;
+use crate::message::{Keeper, Message, RequestId, Told};
+
+/// How much longer than its handler a claim lives: the time for its answer to be written.
+const LEASE_AFTER: Duration = Duration::from_secs(10);
+/// How soon whoever waits for somebody else's answer asks again; each time later, up to [`ASK_AT_LEAST`].
+const ASK_AGAIN_AFTER: Duration = Duration::from_millis(25);
+/// The longest time between two questions.
+const ASK_AT_LEAST: Duration = Duration::from_millis(250);
+/// How soon an answer that could not be written is written again.
+const SETTLE_AGAIN_AFTER: Duration = Duration::from_millis(250);
+
+/// A handler that runs once for each request.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Idempotent {
+    consumer: &'static str,
+    message: &'static str,
+    window: Duration,
+    timeout: Option<Timeout>,
+}
+
+impl Idempotent {
+    /// What the attribute and those beside it say.
+    pub const fn new(
+        consumer: &'static str,
+        message: &'static str,
+        window: Duration,
+        timeout: Option<Timeout>,
+    ) -> Self {
+        Self { consumer, message, window, timeout }
+    }
+
+    /// What is done once: this message of this user, or of this connection where it is nobody's, with this id.
+    fn key<S>(&self, cx: &Context<'_, S>, id: &RequestId) -> String {
+        let Self { consumer, message, .. } = self;
+        let connection = cx.connection();
+        // No part but the last has control characters, so that no two requests make one key.
+        match connection.user() {
+            Some(user) => format!("u\0{consumer}\0{message}\0{user}\0{id}"),
+            None => format!("c\0{consumer}\0{message}\0{}\0{id}", connection.id()),
+        }
+    }
+}
+
+/// Whether the request has had its answer, which then was told again. Otherwise whoever asked is to handle it, and what it
+/// answers is kept. Waits while somebody else handles it, within the handler's own time.
+///
+/// # Errors
+///
+/// `BACKEND_ERROR` where nobody can tell, and what [`tell_again`] says.
+pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
+    let message: &Message = cx.message();
+    let Some(id) = message.id() else { return Ok(false) };
+    let manager = cx.layer().manager();
+    let (claim, fingerprint) = (Claim::new(idempotent.key(cx, id)), fingerprint(message.data()));
+    let time = Deadlines::of(cx.layer()).of_handler(idempotent.timeout).handler();
+    let lease = time + LEASE_AFTER;
+    let (mut claiming, mut wait) = (Claiming::of(manager, &claim, cx), ASK_AGAIN_AFTER);
+    loop {
+        let until = Instant::now() + lease;
+        match manager.backend().claim(&claim, lease).await? {
+            Claimed::Yours => {
+                let Some(Unsettled { manager, runtime, .. }) = claiming.0.take() else { return Ok(false) };
+                let keeper = Remembers {
+                    unsettled: Unsettled { manager, runtime, claim, until },
+                    window: idempotent.window,
+                    kept: Mutex::new(Some(Kept::of(fingerprint))),
+                };
+                message.answered().keep(Box::new(keeper));
+                return Ok(false);
+            }
+            Claimed::Settled(kept) => {
+                claiming.0 = None;
+                tell_again(&kept, fingerprint, cx.connection())?;
+                // It was told, with its `re`.
+                message.answered().claim();
+                return Ok(true);
+            }
+            Claimed::Running => {
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(ASK_AT_LEAST);
+            }
+        }
+    }
+}
+
+/// A claim that is to be settled.
+struct Unsettled {
+    manager: Arc<ConnectionManager>,
+    runtime: Handle,
+    claim: Claim,
+    /// When it ends by itself.
+    until: Instant,
+}
+
+impl Unsettled {
+    /// Never blocks: what the backend does not take at once is done by a task of its own, until the lease is over.
+    fn settle(&self, settlement: Settlement) {
+        let (manager, claim, until) = (Arc::clone(&self.manager), self.claim.clone(), self.until);
+        let is_done = matches!(settlement, Settlement::Done(..));
+        let mut work = async move {
+            loop {
+                match manager.backend().settle(&claim, settlement.clone()).await {
+                    Ok(_) => return,
+                    Err(error) if error.is_retryable() && Instant::now() < until => {
+                        tracing::debug!(%error, "an answer could not be kept yet");
+                        tokio::time::sleep(SETTLE_AGAIN_AFTER).await;
+                    }
+                    Err(error) if is_done => {
+                        tracing::warn!(%error, "an answer could not be kept: if its request comes again, it is handled again");
+                        return;
+                    }
+                    // Its lease ends by itself.
+                    Err(_) => return,
+                }
+            }
+        }
+        .boxed();
+        let _inside = self.runtime.enter();
+        if (&mut work).now_or_never().is_none() {
+            self.runtime.spawn(work);
+        }
+    }
+}
+
+/// A claim that may have been made without anybody to hear it: the handler's time was up, or the connection ended.
+struct Claiming(Option<Unsettled>);
+
+impl Claiming {
+    fn of<S>(manager: &Arc<ConnectionManager>, claim: &Claim, cx: &Context<'_, S>) -> Self {
+        let (manager, runtime) = (Arc::clone(manager), cx.connection().link().runtime.clone());
+        Self(Some(Unsettled { manager, runtime, claim: claim.clone(), until: Instant::now() }))
+    }
+}
+
+impl Drop for Claiming {
+    fn drop(&mut self) {
+        if let Some(unsettled) = &self.0 {
+            unsettled.settle(Settlement::Abandoned);
+        }
+    }
+}
+
+/// Remembers what a handler answers.
+struct Remembers {
+    unsettled: Unsettled,
+    window: Duration,
+    /// Nothing once it has ended.
+    kept: Mutex<Option<Kept>>,
+}
+
+impl Keeper for Remembers {
+    fn told(&self, told: Told<'_>) {
+        if let Some(kept) = &mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner) {
+            kept.push(told);
+        }
+    }
+
+    fn end(&self, is_for_good: bool) {
+        let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        self.unsettled.settle(match is_for_good {
+            true => Settlement::Done(kept.into_bytes(), self.window),
+            false => Settlement::Abandoned,
+        });
+    }
+}
+
+/// A handler that was dropped where it was has given no answer.
+impl Drop for Remembers {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}
+
+impl fmt::Debug for Remembers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remembers").field("claim", &self.unsettled.claim).finish_non_exhaustive()
+    }
+}

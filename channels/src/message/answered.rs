@@ -1,0 +1,80 @@
+//! Whether a request has had its one answer, and who remembers what the answer was.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::frame::Frame;
+use super::request_id::RequestId;
+
+/// Whether a request has had its one answer; every copy of the message shares it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Answered(Option<Arc<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    given: AtomicBool,
+    /// Set by a handler whose answers are kept.
+    keeper: OnceLock<Box<dyn Keeper>>,
+}
+
+/// What a client is told in answer to a request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Told<'a> {
+    /// An envelope, in JSON.
+    Envelope(&'a str),
+    /// A raw frame.
+    Frame(&'a Frame),
+}
+
+/// Remembers what a client is told, for when it asks again.
+pub(crate) trait Keeper: Send + Sync + fmt::Debug {
+    /// This comes next. Whether it reaches the client is not known.
+    fn told(&self, told: Told<'_>);
+    /// That was all; where it is no answer for good, it is forgotten. What comes later is nothing to it.
+    fn end(&self, is_for_good: bool);
+}
+
+impl Answered {
+    pub(crate) fn of(id: Option<&RequestId>) -> Self {
+        Self(id.map(|_| Arc::default()))
+    }
+
+    /// Claims the one answer; `false` where there is none to give, or no more.
+    pub(crate) fn claim(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| !state.given.swap(true, Ordering::AcqRel))
+    }
+
+    /// Whether an answer is still owed.
+    pub(crate) fn is_owed(&self) -> bool {
+        self.0.as_ref().is_some_and(|state| !state.given.load(Ordering::Acquire))
+    }
+
+    /// Has what is told from now on remembered. The first keeper stays.
+    pub(crate) fn keep(&self, keeper: Box<dyn Keeper>) {
+        if let Some(state) = &self.0 {
+            let _ = state.keeper.set(keeper);
+        }
+    }
+
+    fn keeper(&self) -> Option<&dyn Keeper> {
+        Some(&**self.0.as_ref()?.keeper.get()?)
+    }
+
+    /// Whether somebody remembers.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.keeper().is_some()
+    }
+
+    pub(crate) fn told(&self, told: Told<'_>) {
+        if let Some(keeper) = self.keeper() {
+            keeper.told(told);
+        }
+    }
+
+    pub(crate) fn end(&self, is_for_good: bool) {
+        if let Some(keeper) = self.keeper() {
+            keeper.end(is_for_good);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Ping,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage)]
+impl Chat {
+    #[user]
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+
+    #[on("ping")]
+    #[idempotent(windows = "5m")]
+    async fn ping(&self) {}
+}
+
+fn main() {}
