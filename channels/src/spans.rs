@@ -53,10 +53,13 @@ impl Traced {
     }
 
     /// One message of a connection. `kind` is one of a consumer's names or a name of ours, never a client's words.
+    ///
+    /// It is made inside the connection's and not with its id as the parent: another subscriber may listen by now, which
+    /// does not know the id and may panic.
     pub(crate) fn message(&self, kind: &'static str, request: Option<&impl fmt::Display>) -> Self {
+        let _inside = self.entered();
         Self::of(tracing::debug_span!(
             target: TARGET,
-            parent: self.0.as_deref().and_then(Span::id),
             "channels.message",
             message_type = kind,
             request = request.map(tracing::field::display),
