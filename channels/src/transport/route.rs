@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use super::accept::accept;
 use super::negotiate::{Negotiated, negotiate};
-use super::{address, origin, run};
+use super::{address, origin, run, secrets};
 use crate::config::Origins;
 use crate::connection::{Connection, Gate, Link, OutboxLimits};
 use crate::consumer::{Asks, Consumer, Session, Source};
@@ -193,6 +193,7 @@ impl<C: Consumer> Route<C> {
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
         origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
+        secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());
         let (consumer, user) = accept::<C>(&mut parts, &state, self.layer.manager()).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.

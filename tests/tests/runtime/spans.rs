@@ -115,3 +115,24 @@ async fn a_send_without_a_handler_stands_in_whatever_its_caller_is_in() {
         logs.spans("channels.send").iter().map(|span| (span.parent, span.fields["topic"].clone())).collect();
     assert_eq!(found, [(None, "everybody".to_owned()), (Some("job"), "user".to_owned())]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_outlives_the_subscriber_that_saw_its_beginning() {
+    let stage = Stage::new(World { groups: vec!["all"], ..World::default() });
+    let first = Logs::listen();
+    let mut ada = stage.connect("ada").await;
+    drop(first);
+    let second = Logs::listen();
+    // What the second numbers is something else.
+    let _others: Vec<_> = (0..5).map(|number| tracing::info_span!("other", number)).collect();
+    for frame in [json!({"type": "wait", "data": {"millis": 5}}), json!({"type": "echo", "data": {"text": "a"}})] {
+        ada.send_json(&frame).await;
+        ada.next_message().await;
+    }
+    ada.send_json(&json!({"type": "fail", "data": {"how": "secret"}})).await;
+    let told = ada.next_message().await;
+    let line = &second.with("error_id", told.data["error_id"].as_str().unwrap())[0];
+    assert_eq!(names(line), ["channels.message"]);
+    assert_eq!(second.spans("channels.message").len(), 3);
+    assert!(second.spans("channels.message").iter().all(|span| span.parent.is_none()));
+}
