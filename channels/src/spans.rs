@@ -9,6 +9,7 @@ use std::net::IpAddr;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tracing::span::EnteredSpan;
+use tracing::subscriber::NoSubscriber;
 use tracing::{Instrument, Span};
 
 use crate::id::{ConnectionId, UserId};
@@ -21,9 +22,11 @@ const TARGET: &str = "channels::spans";
 pub(crate) struct Traced(Option<Box<Span>>);
 
 impl Traced {
-    /// Allocates nothing for a span that is off.
+    /// Allocates nothing for a span that is off, nor for one that only another thread's subscriber asked for: here nobody
+    /// knows its id, and whoever is asked about it later as a parent panics.
     fn of(span: Span) -> Self {
-        Self((!span.is_disabled()).then(|| Box::new(span)))
+        let is_known = span.with_subscriber(|(_, subscriber)| !subscriber.is::<NoSubscriber>());
+        Self((is_known == Some(true)).then(|| Box::new(span)))
     }
 
     /// The one that this thread is in.

@@ -1,5 +1,11 @@
 //! Guides, which hold no code.
 
+/// Who may come in, who may be where, and when it ends.
+#[cfg(all(feature = "macros", feature = "redis"))]
+pub mod authentication {
+    #![doc = include_str!("authentication.md")]
+}
+
 /// Replacing a server: the drain, and who comes back when.
 pub mod deploys {
     #![doc = include_str!("deploys.md")]

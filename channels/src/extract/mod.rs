@@ -1,6 +1,7 @@
 //! What handlers may ask for: extractors, as in axum, but for a message instead of a request.
 
 mod answer;
+mod bearer;
 mod context;
 
 use std::future::{Future, Ready, ready};
@@ -8,6 +9,7 @@ use std::future::{Future, Ready, ready};
 use axum::extract::{FromRef, State};
 
 pub use answer::Answer;
+pub use bearer::BearerProtocol;
 pub use context::{Context, Hook, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin, OnMessage};
 
 use crate::close::CloseReason;

@@ -11,6 +11,7 @@ mod piped;
 mod reader;
 mod route;
 mod run;
+mod secrets;
 mod socket;
 
 pub use route::Serve;

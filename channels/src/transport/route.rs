@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::negotiate::{Negotiated, negotiate};
-use super::{address, origin, run};
+use super::{address, origin, run, secrets};
 use crate::config::Origins;
 use crate::connection::{Connection, Gate, Link, OutboxLimits};
 use crate::consumer::{Asks, Consumer, Session, Source};
@@ -192,6 +192,7 @@ impl<C: Consumer> Route<C> {
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
         origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
+        secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());
         let consumer = C::accept(&mut parts, &state).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.

@@ -3,6 +3,7 @@
 //   chat.js        this file: signing in and out, the rules for names, the page's own events
 //   client.js      the chat: frames become state, what the person does becomes requests
 //   connection.js  the socket: reconnecting, liveness, requests and their answers
+//   login.js       who one is, where a cookie says so
 //   state.js       what the window knows, and what a reload finds again
 //   timeline.js    the messages of a conversation: history and live merged, echoes, limits of memory
 //   files.js       reading, holding and releasing files
@@ -33,6 +34,7 @@
 //   toast                  each one; sidebar-open opens the sidebar on a phone; confirm, confirm-yes, confirm-no
 
 import { Client } from './client.js';
+import * as login from './login.js';
 import { forget, State, stored } from './state.js';
 import { View } from './view.js';
 
@@ -75,9 +77,12 @@ function draw() {
 const sayIfRefused = (label) => (error) => view.toast({ label, words: error.message, error: true });
 
 const view = new View({
-  signIn(name) {
+  async signIn(name) {
     checkUser(name);
-    signIn(name, null);
+    await login.signIn(name);
+    // Whoever was signed out meanwhile finds what was not sent.
+    const session = login.mustSignIn() ? stored() : null;
+    signIn(name, session?.user === name ? session : null);
   },
   async signOut() {
     const { unsent } = state;
@@ -130,7 +135,7 @@ const view = new View({
 function signIn(user, session) {
   state = new State(user);
   if (session) state.restore(session);
-  client = new Client(state, { changed, toast: (toast) => view.toast(toast) });
+  client = new Client(state, { changed, signedOut, toast: (toast) => view.toast(toast) });
   view.showChat();
   if (wantedRoom !== null) client.join(wantedRoom).catch(() => {});
   wantedRoom = null;
@@ -139,13 +144,24 @@ function signIn(user, session) {
   view.render(state);
 }
 
-function signOut() {
+async function signOut() {
   const { user } = state;
   client.stop();
   state.stop();
   state = client = null;
   forget();
-  view.showSignin(user);
+  const words = await login.signOut().then(() => '', ({ message }) => message);
+  view.showSignin(user, words);
+}
+
+// The login has ended elsewhere, or is somebody else's now. What was not sent waits for who comes back.
+function signedOut(now) {
+  const { user } = state;
+  client.stop();
+  state.save();
+  state.stop();
+  state = client = null;
+  view.showSignin(user, now ? `This browser is signed in as ${now} now.` : 'You have been signed out.');
 }
 
 document.addEventListener('visibilitychange', () => {
@@ -166,7 +182,7 @@ for (const type of ['dragover', 'drop']) {
   });
 }
 
-function begin() {
+async function begin() {
   const parameters = new URLSearchParams(location.search);
   const user = parameters.get('user')?.trim();
   const room = parameters.get('room')?.trim();
@@ -177,7 +193,12 @@ function begin() {
     wantedRoom = room || null;
   } catch { /* A link to a room that can't be is a link to the chat. */ }
   const session = stored();
-  if (user && user !== session?.user) {
+  const known = await login.whoAmI().catch(() => null);
+  if (login.mustSignIn()) {
+    view.nameIsOfBrowser();
+    if (known !== null) signIn(known, session?.user === known ? session : null);
+    else view.showSignin(user || session?.user || '');
+  } else if (user && user !== session?.user) {
     try {
       checkUser(user);
       signIn(user, null);

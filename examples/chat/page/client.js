@@ -32,7 +32,7 @@ export class Client {
   #refreshRooms = spaced(() => this.#listRooms());
   #refreshMembers = spaced(() => this.#askMembers(this.#state.active));
 
-  constructor(state, { changed, toast }) {
+  constructor(state, { changed, signedOut, toast }) {
     this.#state = state;
     this.#changed = changed;
     this.#toast = toast;
@@ -40,6 +40,7 @@ export class Client {
       user: state.user,
       onFrame: (frame) => this.#receive(frame),
       onState: (status) => this.#connectionIs(status),
+      onSignedOut: signedOut,
     });
   }
 

@@ -1,6 +1,8 @@
 // The connection to the server: it opens the socket, keeps it alive, comes back after a loss, and pairs
 // requests with their answers. It knows the envelope of the protocol, but nothing about rooms.
 
+import { mustSignIn, whoAmI } from './login.js';
+
 const PROTOCOL = 'channels.v1.json';
 
 // How long the socket may take to open and say `welcome` before the attempt counts as failed.
@@ -51,9 +53,10 @@ function wordsForClose(code, reason) {
 }
 
 // Calls `onFrame(frame)` for every frame, before the request it answers is settled, and `onState(status)`
-// with {state: connecting | online | offline | closed, words, retryAt} on every change.
+// with {state: connecting | online | offline | closed, words, retryAt} on every change. `onSignedOut(user)` is
+// for a login that is not this user's any more, with whose it is, or null.
 export class Connection {
-  #user; #onFrame; #onState;
+  #user; #onFrame; #onState; #onSignedOut;
   #socket = null;
   #policy = FIRST_POLICY;
   #attempts = 0;
@@ -68,10 +71,11 @@ export class Connection {
   #ended = false;
   status = { state: 'connecting', words: 'Connecting…', retryAt: null };
 
-  constructor({ user, onFrame, onState }) {
+  constructor({ user, onFrame, onState, onSignedOut }) {
     this.#user = user;
     this.#onFrame = onFrame;
     this.#onState = onState;
+    this.#onSignedOut = onSignedOut;
     this.onOnline = () => { if (this.#mayGoAtOnce()) this.retryNow(); };
     this.onVisible = () => {
       if (document.visibilityState !== 'visible') return;
@@ -190,6 +194,7 @@ export class Connection {
     const { max_attempts: most } = this.#policy;
     if (!mayReconnect(code)) {
       this.#setStatus('closed', words);
+      this.#checkLogin();
     } else if (most > 0 && this.#attempts >= most) {
       this.#setStatus('closed', `${words} ${most === 1 ? 'One attempt' : `${most} attempts`} to reconnect failed.`);
     } else {
@@ -221,7 +226,17 @@ export class Connection {
       if (answer.ok) words = 'The server refuses this connection. Perhaps there are too many.';
       else if (answer.status === 503) words = 'The server is restarting.';
     } catch { /* It can't be reached, as was said. */ }
+    if (words && await this.#checkLogin()) return;
     if (words && this.status.state === 'offline' && this.status.retryAt === retryAt) this.#setStatus('offline', words, retryAt);
+  }
+
+  // Whether the server refuses this user because the login has ended.
+  async #checkLogin() {
+    if (!mustSignIn()) return false;
+    const now = await whoAmI().catch(() => this.#user);
+    if (now === this.#user || this.#ended) return false;
+    this.#onSignedOut(now);
+    return true;
   }
 
   #tick() {

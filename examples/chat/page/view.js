@@ -53,6 +53,10 @@ export class View {
     byId('signin-name').focus();
   }
 
+  nameIsOfBrowser() {
+    setText(byId('signin-hint'), 'Others see it. This browser remembers it, for all its windows.');
+  }
+
   showChat() {
     byId('signin').hidden = true;
     byId('app').hidden = false;

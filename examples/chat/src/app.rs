@@ -15,6 +15,7 @@ use tower_http::cors::{Any, CorsLayer};
 
 use crate::consumer::Chat;
 use crate::inspector::Token;
+use crate::login::{self, Logins, Secret};
 use crate::metrics::Metrics;
 use crate::store::{Store, StoreError};
 use crate::{background, http, inspector, page};
@@ -53,6 +54,13 @@ pub fn config() -> Result<Config, ConfigError> {
 pub(crate) struct AppState {
     pub(crate) store: Store,
     pub(crate) layer: ChannelLayer,
+    pub(crate) logins: Logins,
+}
+
+impl FromRef<AppState> for Logins {
+    fn from_ref(state: &AppState) -> Self {
+        state.logins.clone()
+    }
 }
 
 impl FromRef<AppState> for Store {
@@ -67,6 +75,7 @@ pub struct App {
     store: Store,
     metrics: Metrics,
     inspector: Option<Token>,
+    logins: Logins,
 }
 
 /// Why the chat does not start.
@@ -79,6 +88,9 @@ pub enum StartError {
     /// The database cannot be opened.
     #[error("{0}")]
     Store(String),
+    /// `CHAT_SECRET` is too short.
+    #[error("CHAT_SECRET has {0} bytes, and needs at least {least}; `openssl rand -base64 32` makes one.", least = login::LEAST_BYTES)]
+    Secret(usize),
     /// The backend cannot be reached.
     #[error("{0}")]
     Layer(channels::Error),
@@ -116,7 +128,14 @@ impl App {
         let store = opened.map_err(|error| StartError::Store(error.to_string()))??;
         let layer = ChannelLayer::connect(config).await.map_err(StartError::Layer)?;
         let metrics = Metrics::new(&layer).unwrap_or_else(|_| unreachable!("there are buckets"));
-        Ok(Self { layer, store, metrics, inspector: None })
+        Ok(Self { layer, store, metrics, inspector: None, logins: Logins::default() })
+    }
+
+    /// With a secret, names are signed: a cookie says who somebody is, and no longer the path.
+    #[must_use]
+    pub fn signed_by(mut self, secret: Option<Secret>) -> Self {
+        self.logins = Logins::of(secret);
+        self
     }
 
     /// Adds `/inspector` for whoever has this token; nothing where it is empty.
@@ -152,9 +171,10 @@ impl App {
             // No name at all is no name either.
             .route("/ws/", any(|| async { (StatusCode::BAD_REQUEST, "a user id must not be empty") }))
             .merge(http::routes())
+            .merge(login::routes())
             .merge(page::routes())
             .layer(CorsLayer::new().allow_origin(Any).allow_methods(Any).allow_headers(Any))
-            .with_state(AppState { store: self.store.clone(), layer: self.layer.clone() })
+            .with_state(AppState { store: self.store.clone(), layer: self.layer.clone(), logins: self.logins.clone() })
             // Below the layer above: no page of another origin reads these.
             .merge(self.metrics.clone().routes())
             .merge(self.inspector.clone().map_or_else(Router::new, |token| inspector::routes(&self.layer, token)))

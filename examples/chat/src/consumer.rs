@@ -6,6 +6,7 @@ use channels::{Error, MAX_GROUP_NAME_BYTES};
 use crate::app::AppState;
 use crate::clock::now;
 use crate::entering::Entering;
+use crate::login::Login;
 use crate::messages::*;
 use crate::store::{NewFile, Room, Store};
 use crate::{files, refusal, rooms};
@@ -22,12 +23,15 @@ pub(crate) struct Chat {
 
 #[consumer(incoming = ClientMessage, outgoing = ServerMessage, state = AppState)]
 impl Chat {
-    /// Whoever comes is believed: the name is in the path, as in the seed. An application puts its
-    /// authentication here instead: read a session cookie or a token from the request (any axum
-    /// extractor is an argument), look the user up, and answer 401 where there is none.
+    /// With `CHAT_SECRET` the cookie says who comes: 401 without one that is right, 403 where the path names somebody
+    /// else. Without it the path is believed, as in the seed. Any axum extractor is an argument here: the guide
+    /// `channels::docs::authentication` has other ways.
     #[accept]
-    fn accept(Path(user): Path<UserId>) -> Self {
-        Self { username: user.to_string(), user }
+    fn accept(login: Login, Path(user): Path<UserId>) -> Result<Self, Error> {
+        if login.0.is_some_and(|name| name != user) {
+            return Err(Error::authorization("You are signed in by another name."));
+        }
+        Ok(Self { username: user.to_string(), user })
     }
 
     #[user]

@@ -66,7 +66,7 @@ fn user_id(name: &str, value: String) -> Result<UserId, Error> {
 }
 
 /// A send that answers in time, whatever the backend does.
-async fn in_time(send: impl Future<Output = Result<Receipt, Error>>) -> Result<Receipt, Error> {
+pub(crate) async fn in_time(send: impl Future<Output = Result<Receipt, Error>>) -> Result<Receipt, Error> {
     let late = || Error::backend("The message could not be sent in time.");
     tokio::time::timeout(SEND_TIMEOUT, send).await.unwrap_or_else(|_| Err(late()))
 }

@@ -11,6 +11,7 @@ mod entering;
 mod files;
 mod http;
 mod inspector;
+mod login;
 mod messages;
 mod metrics;
 mod page;
@@ -20,3 +21,4 @@ mod rooms;
 mod store;
 
 pub use app::{App, DEFAULT_DATABASE_URL, StartError, builder, config};
+pub use login::Secret;

@@ -4,7 +4,7 @@ use std::env;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use chat::{App, DEFAULT_DATABASE_URL, StartError, process};
+use chat::{App, DEFAULT_DATABASE_URL, Secret, StartError, process};
 
 /// The exit code of a chat that does not start, or failed.
 const FAILURE: i32 = 1;
@@ -25,7 +25,8 @@ async fn run() -> Result<(), StartError> {
     let config = chat::config()?;
     process::log_to_stderr(&config);
     let database_url = env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_DATABASE_URL.to_owned());
-    let app = App::start(config, &database_url).await?;
+    let secret = Secret::from_env()?;
+    let app = App::start(config, &database_url).await?.signed_by(secret);
     let app = app.inspected_with(&env::var("CHAT_INSPECTOR_TOKEN").unwrap_or_default())?;
     // For code without a request at hand, such as the background job. The first layer of a process stays.
     app.layer().install().unwrap_or_else(|_| unreachable!("main installs the only layer"));

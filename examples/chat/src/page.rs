@@ -40,6 +40,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
         "/connection.js" => "connection.js", JAVASCRIPT;
         "/dom.js" => "dom.js", JAVASCRIPT;
         "/files.js" => "files.js", JAVASCRIPT;
+        "/login.js" => "login.js", JAVASCRIPT;
         "/panel.js" => "panel.js", JAVASCRIPT;
         "/state.js" => "state.js", JAVASCRIPT;
         "/timeline.js" => "timeline.js", JAVASCRIPT;

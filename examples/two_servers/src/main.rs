@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use channels::BackendType;
-use chat::App;
+use chat::{App, Secret};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -66,7 +66,7 @@ async fn run() -> Result<(), Failure> {
 /// A chat as any other: what makes it one of several is its backend.
 async fn server(redis: &Redis, database: &str, port: u16) -> Result<(App, TcpListener), Failure> {
     let config = chat::builder().env()?.backend_type(BackendType::Redis).redis_url(redis.url()).build()?;
-    let app = App::start(config, database).await?;
+    let app = App::start(config, database).await?.signed_by(Secret::from_env()?);
     let listener = TcpListener::bind(("127.0.0.1", port)).await;
     let listener = listener.map_err(|error| format!("cannot listen on port {port}: {error}. Set PORT to another."))?;
     Ok((app, listener))

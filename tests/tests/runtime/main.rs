@@ -3,6 +3,7 @@
 
 mod addresses;
 mod architecture;
+mod authentication;
 mod authorize;
 mod bad_input;
 mod closing;

@@ -28,6 +28,7 @@ mod files;
 mod history;
 mod inspector;
 mod keyboard;
+mod login;
 mod membership;
 mod outage;
 mod phone;

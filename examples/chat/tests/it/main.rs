@@ -7,6 +7,7 @@ mod bad_input;
 mod client;
 mod http;
 mod lifecycle;
+mod login;
 mod messages;
 mod metrics;
 mod redis;
