@@ -17,7 +17,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Where the library asks for the wall clock, and what for. Each only tells somebody a moment, or makes an id that its random
 /// bits keep apart: a jump shows in what is told, and changes nothing that is done.
-const WALL_CLOCK: [(&str, &str); 10] = [
+const WALL_CLOCK: [(&str, &str); 11] = [
+    ("backend/claim.rs", "the token of an attempt, which is only compared"),
     ("backend/health.rs", "when an interruption began and ended, in reports"),
     ("backend/redis/lease.rs", "the random half of an id"),
     ("backend/redis/link.rs", "until when what others sent has been heard, in reports"),
