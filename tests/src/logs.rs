@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Level, Subscriber};
+use tracing::subscriber::{DefaultGuard, Interest};
+use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
@@ -51,6 +51,7 @@ pub struct Logs {
 
 impl Logs {
     pub fn listen() -> Self {
+        ask_every_time();
         let (lines, ended) = (Arc::default(), Arc::default());
         let capture = Capture { lines: Arc::clone(&lines), ended: Arc::clone(&ended) };
         let subscriber = tracing_subscriber::registry().with(capture);
@@ -71,6 +72,41 @@ impl Logs {
     pub fn with(&self, field: &str, words: &str) -> Vec<Line> {
         self.lines().into_iter().filter(|line| line.get(field).contains(words)).collect()
     }
+}
+
+/// Has each thread asked whether it listens. Otherwise `tracing` remembers for all threads that nobody wants a line, and
+/// what it remembers while other tests begin and end to listen may be wrong for this one.
+fn ask_every_time() {
+    static ONCE: Once = Once::new();
+    // Fails where the program has a subscriber of its own, which then is asked.
+    ONCE.call_once(|| tracing::subscriber::set_global_default(Deaf).unwrap_or_default());
+}
+
+/// Wants nothing, and wants to be asked each time.
+struct Deaf;
+
+impl Subscriber for Deaf {
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        false
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, _: &Event<'_>) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
 }
 
 struct Capture {

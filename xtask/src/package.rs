@@ -6,7 +6,7 @@ use crate::Failure;
 use crate::command::{cargo, run, warnings};
 
 /// These depend on packages that are never published, which cargo cannot pack. What they use besides, others use too.
-const UNPACKABLE: [&str; 2] = ["channels-chaos", "two-servers"];
+const UNPACKABLE: [&str; 3] = ["channels-chaos", "channels-soak", "two-servers"];
 
 /// Packs both libraries and builds them from their packages.
 ///

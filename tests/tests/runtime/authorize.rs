@@ -96,7 +96,11 @@ fn only_who_asked_makes_a_member() {
         let found = sources.iter().flat_map(|(name, text)| text.matches(words).map(move |_| name.as_str()));
         found.collect()
     };
-    assert_eq!(places("registry.join("), ["manager.rs"], "in `enter_group`");
+    assert_eq!(
+        places("registry.join("),
+        ["manager.rs"; 2],
+        "in `enter_group`, and there again where a limit is only observed"
+    );
     assert_eq!(places("fn enter_group("), ["manager.rs"]);
     assert_eq!(places("self.enter_group("), ["manager.rs"; 2], "in `join_group`, where there is no hook and after it");
     assert_eq!(places("own.insert("), ["registry.rs"], "in `join`");
