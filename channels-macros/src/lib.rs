@@ -193,7 +193,8 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `layer.recheck_user(…)` or `layer.recheck_group(…)`, which take out whoever is no longer allowed.
 ///
 /// `State` is that of the router's first request: a value that is replaced later belongs behind a shared pointer. One
-/// route that is mounted twice, with two states, is two calls of `serve`.
+/// route that is mounted twice, with two states, is two calls of `serve`: a clone of one is asked with the state of
+/// whichever router got the first request.
 #[proc_macro_attribute]
 pub fn authorize(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("authorize", item.into()).into()
