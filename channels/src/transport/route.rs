@@ -194,7 +194,7 @@ impl<C: Consumer> Route<C> {
             return Err(no_connect_info());
         }
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
-        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
+        origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());
