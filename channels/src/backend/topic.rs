@@ -21,13 +21,21 @@ pub enum Topic<'a> {
 }
 
 impl Topic<'_> {
+    /// The kinds there are.
+    pub(crate) const KINDS: [&'static str; 4] = ["group", "user", "connection", "everybody"];
+
     /// What kind of destination it is: `group`, `user`, `connection` or `everybody`.
     pub const fn kind(&self) -> &'static str {
+        Self::KINDS[self.kind_index()]
+    }
+
+    /// Its place among the kinds.
+    pub(crate) const fn kind_index(&self) -> usize {
         match self {
-            Self::Group(_) => "group",
-            Self::User(_) => "user",
-            Self::Connection(_) => "connection",
-            Self::Broadcast => "everybody",
+            Self::Group(_) => 0,
+            Self::User(_) => 1,
+            Self::Connection(_) => 2,
+            Self::Broadcast => 3,
         }
     }
 }

@@ -176,7 +176,9 @@ impl Metering {
         let last_at = refused.last_at.swap(now + 1, Ordering::Relaxed);
         let is_after_a_pause = last_at == 0 || u128::from((now + 1).saturating_sub(last_at)) >= pause;
         let before = if is_after_a_pause { 0 } else { refused.bursts.load(Ordering::Relaxed) };
-        let bursts = before + (amount.saturating_mul(THOUSAND) / u64::from(rate.count().get())).max(1);
+        // However large it is, one message is told of before anybody is closed.
+        let burst = u64::from(rate.count().get());
+        let bursts = before + (amount.min(burst) * THOUSAND / burst).max(1);
         refused.bursts.store(bursts, Ordering::Relaxed);
         if bursts > BURSTS_TO_CLOSE * THOUSAND {
             self.verdicts.flooded();
@@ -304,6 +306,16 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         metering.sweep();
         assert_eq!(metering.remembered(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_large_message_is_told_of_before_anybody_is_closed() {
+        let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
+        let (meter, whose) = (Meter::default(), whose(None, ""));
+        let take = |bytes| metering.take(whose, &meter, Arrived { frames: 1, bytes, at: Instant::now() });
+        assert!(matches!(take(1), Verdict::Taken));
+        assert!(matches!(take(1 << 20), Verdict::Told(Excess { refused: 1, .. })));
+        assert_eq!((0..20).take_while(|_| matches!(take(1 << 20), Verdict::Untold)).count(), 9);
     }
 
     #[test]
