@@ -300,7 +300,7 @@ impl ChannelLayer {
         } else {
             self.manager.publish(topic, envelope).await?
         };
-        self.manager.counters.timings.sent(topic, began);
+        self.manager.counters.timings.sent(topic.kind(), began);
         Ok(Receipt { local: local.unwrap_or_else(|| self.registry().members(topic)), servers })
     }
 

@@ -145,10 +145,15 @@ impl Metering {
 
     fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived, now: u64) -> Option<Exceeded> {
         let take = |rates: Rates, taken: &Taken| {
-            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, u64::from(arrived.frames)));
-            let bytes = rates.bytes.map(|rate| (rates.names[1], rate, &taken.bytes, arrived.bytes as u64));
-            frames.into_iter().chain(bytes).find_map(|(limit, rate, bucket, amount)| {
-                let wait = bucket.take(rate, amount, now).err()?;
+            let frames = u64::from(arrived.frames);
+            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, frames, frames));
+            let bytes = arrived.bytes as u64;
+            let bytes = rates.bytes.map(|rate| {
+                // However large it is, one message is told of before anybody is closed.
+                (rates.names[1], rate, &taken.bytes, bytes, bytes.min(rate.count().get().into()))
+            });
+            frames.into_iter().chain(bytes).find_map(|(limit, rate, bucket, taken, amount)| {
+                let wait = bucket.take(rate, taken, now).err()?;
                 self.verdicts.refuses(limit, whose.connection).then_some(Exceeded { limit, rate, amount, wait })
             })
         };
@@ -176,9 +181,7 @@ impl Metering {
         let last_at = refused.last_at.swap(now + 1, Ordering::Relaxed);
         let is_after_a_pause = last_at == 0 || u128::from((now + 1).saturating_sub(last_at)) >= pause;
         let before = if is_after_a_pause { 0 } else { refused.bursts.load(Ordering::Relaxed) };
-        // However large it is, one message is told of before anybody is closed.
-        let burst = u64::from(rate.count().get());
-        let bursts = before + (amount.min(burst) * THOUSAND / burst).max(1);
+        let bursts = before + (amount.saturating_mul(THOUSAND) / u64::from(rate.count().get())).max(1);
         refused.bursts.store(bursts, Ordering::Relaxed);
         if bursts > BURSTS_TO_CLOSE * THOUSAND {
             self.verdicts.flooded();
@@ -211,6 +214,7 @@ impl Metering {
 struct Exceeded {
     limit: LimitName,
     rate: Rate,
+    /// What counts as refused.
     amount: u64,
     wait: Duration,
 }

@@ -34,7 +34,7 @@ async fn what_is_remembered_is_swept_though_nobody_ever_gets_in() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let before = tasks();
     assert_eq!(stage.connecting("%0A").address(ADDRESS).await.unwrap_err().status(), 400);
-    assert_eq!(tasks(), before + 1, "the heartbeat, which sweeps");
+    assert!(tasks() > before, "the heartbeat, which sweeps");
 }
 
 #[tokio::test(start_paused = true)]
