@@ -5,7 +5,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -45,6 +45,8 @@ pub(crate) struct Meter {
     /// Where it has no user.
     as_user: Taken,
     refused: Refused,
+    /// Some fragments were refused of the message that arrives.
+    is_message_refused: AtomicBool,
 }
 
 /// What was refused of one connection; touched by its session's task only.
@@ -110,6 +112,18 @@ pub(crate) struct Excess {
     pub(crate) refused: u64,
 }
 
+impl Meter {
+    /// A message whose fragments are refused is refused as a whole.
+    pub(crate) fn refuse_message(&self) {
+        self.is_message_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that happened to the message that ends now.
+    pub(crate) fn ends_refused_message(&self) -> bool {
+        self.is_message_refused.load(Ordering::Relaxed) && self.is_message_refused.swap(false, Ordering::Relaxed)
+    }
+}
+
 impl Metering {
     /// `None` where nothing of it is on: then a frame costs no more than to see that.
     pub(crate) fn new(config: &Config, verdicts: &Arc<Verdicts>) -> Option<Arc<Self>> {
@@ -141,6 +155,12 @@ impl Metering {
             None => Verdict::Taken,
             Some(exceeded) => self.refused(&meter.refused, exceeded, now),
         }
+    }
+
+    /// Counts what has come and cannot be refused any more, as its connection is over; what exceeds a limit is counted as such.
+    pub(crate) fn charge(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived) {
+        let now = self.clock.nanos(arrived.at);
+        self.first_exceeded(whose, meter, arrived, now);
     }
 
     fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived, now: u64) -> Option<Exceeded> {
