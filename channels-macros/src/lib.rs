@@ -193,7 +193,8 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// `layer.recheck_user(…)` or `layer.recheck_group(…)`, which take out whoever is no longer allowed.
 ///
 /// `State` is that of the router's first request: a value that is replaced later belongs behind a shared pointer. One
-/// route that is mounted twice, with two states, is two calls of `serve`.
+/// route that is mounted twice, with two states, is two calls of `serve`: a clone of one is asked with the state of
+/// whichever router got the first request.
 #[proc_macro_attribute]
 pub fn authorize(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("authorize", item.into()).into()
@@ -380,17 +381,32 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | while the backend is away | `BACKEND_ERROR`: nothing is done twice in silence |
 ///
 /// The answer is what the handler returns, what it sends by `Answer`, or the error it fails with; what it sends by other ways
-/// is not repeated. An error that is retryable (`TIMEOUT_ERROR`, `BACKEND_ERROR`) is not kept, nor is a handler that was dropped at the
-/// drain's deadline: the next attempt runs it again. A panic is kept, as the `SYSTEM_ERROR` that it is answered by. Of an answer
-/// of more than 256 KiB only that it was given is kept; who asks again gets `MESSAGE_ERROR`. `#[rate_limit]` comes before, so each
-/// attempt counts.
+/// is not repeated. Where the answer was given by then, nothing that fails afterwards takes it back: the error, without `re`, is told
+/// again behind it.
+///
+/// | where no answer was given yet | what is kept |
+/// |---|---|
+/// | an error that is retryable, such as `TIMEOUT_ERROR` or `BACKEND_ERROR` | nothing: the next attempt runs the handler again |
+/// | the handler is dropped at the drain's deadline | nothing |
+/// | another error | that error |
+/// | a panic | the `SYSTEM_ERROR` that it is answered by |
+/// | a `CONNECTION_ERROR`, as `conn.send(…)?` to a client that has gone fails with | that error: it is not run again, and nobody knows how far it got |
+/// | an answer of more than 256 KiB | that it was given; who asks again gets `MESSAGE_ERROR` |
+///
+/// `#[rate_limit]` comes before, so each attempt counts.
 ///
 /// # What it is not
 ///
-/// The handler runs *at most once* as long as the server that runs it lives and reaches the backend. Where it dies half-way, nobody
-/// knows how far it got: its claim ends with the handler's time-out and ten seconds more, and then an attempt runs it again. So it does
-/// where Redis loses what it had, or cannot be written to for that long after the handler has ended. What must not be done twice
-/// even then is written in one transaction with the `id`, in the application's own database.
+/// The handler runs *to its end* at most once as long as the server that runs it lives and reaches the backend. One that was cut
+/// short before it answered runs again, and what it did until then it has done: by its time-out, by an error that is retryable, by the
+/// drain's deadline, or because its client left. A handler whose client leaves, or is closed, has `WS_DISCONNECT_TIMEOUT` (10 s) from
+/// then on and not the rest of its own time-out, together with all that the client sent before. What takes longer answers first, by
+/// `Answer`, or hands its work to a task.
+///
+/// Where the server dies half-way, nobody knows how far the handler got: its claim ends with the handler's time-out and ten seconds
+/// more, and then an attempt runs it again. So it does where Redis loses what it had, or cannot be written to for that long after the
+/// handler has ended. What must not be done twice even then is written in one transaction with the `id`, in the application's own
+/// database.
 #[proc_macro_attribute]
 pub fn idempotent(_arguments: TokenStream, item: TokenStream) -> TokenStream {
     outside::outside("idempotent", item.into()).into()

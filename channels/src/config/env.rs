@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
+use super::ConfigError;
 use super::error::Problem;
 use super::settings::{Settings, VARIABLES};
 
@@ -30,6 +31,16 @@ pub(super) fn apply(settings: &mut Settings, vars: &Vars) -> Vec<Problem> {
         problems.extend(read.err());
     }
     problems
+}
+
+/// A variable of the application's own.
+pub(super) fn own(name: &'static str, vars: &Vars) -> Result<Option<String>, ConfigError> {
+    let Some(value) = vars.get(OsStr::new(name)) else { return Ok(None) };
+    if let Some(text) = value.to_str() {
+        return Ok(Some(text.to_owned()));
+    }
+    let problem = Problem::NotUnicode { variable: name, expected: "text".to_owned() };
+    ConfigError::unless_empty(vec![problem]).map(|()| None)
 }
 
 /// The names that look like ours and are not.

@@ -101,6 +101,27 @@ impl Config {
         Self::builder().env()?.build()
     }
 
+    /// A variable of the application's own, read as the library reads its own: from the environment, or from `.env` of the
+    /// working directory where it is not set there. `.env` never gets into the environment of the process, so that
+    /// [`std::env::var`] does not see what stands in it. An empty value counts as unset.
+    ///
+    /// # Errors
+    ///
+    /// A `.env` that can't be read or parsed, and a value that is not UTF-8.
+    ///
+    /// ```no_run
+    /// # fn main() -> Result<(), channels::ConfigError> {
+    /// let database = channels::Config::variable("DATABASE_URL")?.unwrap_or_else(|| "sqlite://app.db".to_owned());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn variable(name: &'static str) -> Result<Option<String>, ConfigError> {
+        let (file, problems) = dotenv::read(".env".as_ref());
+        ConfigError::unless_empty(problems)?;
+        let set = std::env::var_os(name).map(|value| (name.into(), value));
+        env::own(name, &env::layered(file, set))
+    }
+
     /// A builder that starts from the defaults.
     ///
     /// ```

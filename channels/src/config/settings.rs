@@ -154,7 +154,8 @@ settings! {
         documented ("seconds", "1m", "1ms to 8760h"),
         example "5s" => "Duration::from_secs(5)";
 
-    /// How long the `#[disconnect]` hook of one connection may take.
+    /// How long the `#[disconnect]` hook of one connection may take; as long have the handlers that still run when a client
+    /// leaves or is closed.
     copy disconnect_timeout: Duration = Duration::from_secs(10),
         "WS_DISCONNECT_TIMEOUT" as Period::SOME,
         documented ("seconds", "10s", "1ms to 8760h"),

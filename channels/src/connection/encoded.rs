@@ -46,6 +46,8 @@ impl Policy {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Rule<'a> {
     Close,
+    /// As `Close`, but it may take as much room again as the outbox has.
+    Reserved,
     DropNewest,
     Latest(&'a Slot),
 }
@@ -148,6 +150,8 @@ impl<'a> Encoded<'a> {
             (Policy::OfConsumer, OutboxPolicy::Close) | (Policy::Close, _) => Rule::Close,
             (Policy::OfConsumer, OutboxPolicy::DropNewest) | (Policy::DropNewest, _) => Rule::DropNewest,
             (Policy::Latest(slot), _) => Rule::Latest(slot),
+            // What is for one connection is no state that many watch: nothing says that the next one outdates it.
+            (Policy::OfConsumer, OutboxPolicy::Latest) if first.audience == Audience::Connection => Rule::Close,
             (Policy::OfConsumer, OutboxPolicy::Latest) if self.messages.len() > 1 => return None,
             (Policy::OfConsumer, OutboxPolicy::Latest) => {
                 let slot = || name(&first.json).map(|name| Slot::of(first.audience, self.group, name));

@@ -24,8 +24,8 @@ pub(crate) trait Memberships: Send + Sync {
     fn leave(&self, connection: &Connection, group: &str) -> bool;
     /// The end of a registered connection.
     fn leave_everything(&self, connection: &Connection);
-    /// Asks again about one membership or all; which of them were ended.
-    fn recheck<'a>(&'a self, connection: &'a Connection, group: Option<&'a str>) -> BoxFuture<'a, Vec<String>>;
+    /// Asks again about all memberships; which of them were ended.
+    fn recheck<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Vec<String>>;
 }
 
 /// Who says whether a connection may join a group.

@@ -56,6 +56,7 @@ use crate::message::OutboxPolicy;
 use crate::message::{Frame, MessagePolicy, Outgoing};
 use crate::rate_limit::ConnectionLimiters;
 use crate::spans::Traced;
+use crate::websocket::Chunk;
 
 /// Where a connection is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,7 +259,7 @@ impl Connection {
     /// # Ok(()) }
     /// ```
     pub async fn recheck(&self) -> Vec<String> {
-        self.0.link.memberships.recheck(self, None).await
+        self.0.link.memberships.recheck(self).await
     }
 
     /// Sends to this client only. Never waits: the message is queued, and leaves when the handler waits or ends;
@@ -301,19 +302,18 @@ impl Connection {
 
     /// Sends a message that answers no request.
     pub(crate) fn send_message(&self, message: &impl Outgoing) -> Result<(), Error> {
-        self.send_encoded(&message.to_json(None)?, message.outbox()?)
+        self.send_chunk(self.encoded(&message.to_json(None)?)?, message.outbox()?)
     }
 
-    /// Sends a finished one, which nothing takes the place of: exactly one frame answers a request.
+    /// Sends a finished one, which nothing takes the place of and no policy does without: exactly one frame answers a
+    /// request.
     pub(crate) fn send_json(&self, json: &ByteString) -> Result<(), Error> {
-        self.send_encoded(json, MessagePolicy::OfConsumer)
+        self.send_answer(self.encoded(json)?)
     }
 
-    fn send_encoded(&self, json: &ByteString, policy: MessagePolicy) -> Result<(), Error> {
-        match encoded::frame(&self.0.link, json) {
-            Some(chunk) => self.send_chunk(chunk, policy),
-            None => Err(Error::internal("the message does not fit the negotiated encoding")),
-        }
+    fn encoded(&self, json: &ByteString) -> Result<Chunk, Error> {
+        let not_expressed = || Error::internal("the message does not fit the negotiated encoding");
+        encoded::frame(&self.0.link, json).ok_or_else(not_expressed)
     }
 
     /// Ends the connection with [`CloseCode::CLOSED_BY_APPLICATION`] and these words. Returns at

@@ -94,6 +94,8 @@ struct Extra {
 struct Early {
     queue: Queue,
     latest: Option<Latest>,
+    /// Told afterwards as well: the first that a client hears is what the hook says.
+    dropped: Dropped,
 }
 
 #[derive(Debug)]
@@ -203,6 +205,14 @@ impl Waiting {
         self.extra.get_or_insert_default()
     }
 
+    /// Where is noted what the client did not get.
+    fn dropped(&mut self) -> &mut Dropped {
+        match &mut self.early {
+            Some(early) => &mut early.dropped,
+            None => &mut self.extra.get_or_insert_default().dropped,
+        }
+    }
+
     fn push(&mut self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>, may_be_late: bool) -> Pushed {
         if self.closed {
             return Pushed::Closed;
@@ -212,8 +222,10 @@ impl Waiting {
         let OutboxLimits { messages: most, bytes: most_bytes, .. } = self.link.outbox;
         let messages = self.messages + chunk.messages as usize - usize::from(replaced.is_some());
         let bytes = (self.bytes - replaced.unwrap_or_default()).saturating_add(chunk.payload);
+        let times = if matches!(rule, Rule::Reserved) { 2 } else { 1 };
         // One message of any size fits an empty outbox.
-        let fits = messages == 1 || (messages <= most && bytes <= most_bytes);
+        let fits =
+            messages == 1 || (messages <= most.saturating_mul(times) && bytes <= most_bytes.saturating_mul(times));
         if self.overflowed || !fits {
             if may_be_late && !self.overflowed && matches!(self.exit, Exit::Wire(_)) && !self.queue.is_empty() {
                 return Pushed::Late(chunk);
@@ -224,7 +236,7 @@ impl Waiting {
             // Of the latest the last is never dropped: the client would have what is outdated for ever.
             if !self.overflowed && matches!(rule, Rule::DropNewest) {
                 let group = if let Share::Others(group) = share { group } else { None };
-                self.extra().dropped.add(group, 1);
+                self.dropped().add(group, 1);
                 return Pushed::Dropped;
             }
             self.overflowed = true;
@@ -267,6 +279,9 @@ impl Waiting {
             self.indexed(false).1.append(latest, first);
         }
         self.queue.append(early.queue);
+        if !early.dropped.is_empty() {
+            self.extra().dropped = early.dropped;
+        }
     }
 
     /// Throws away what waits; how many messages that were.
@@ -353,7 +368,7 @@ impl Outbox {
     pub(super) fn tell_dropped(&self, group: Option<&str>, messages: usize) -> bool {
         let tell = |waiting: &mut Waiting| {
             if !waiting.closed {
-                waiting.extra().dropped.add(group, messages);
+                waiting.dropped().add(group, messages);
             }
         };
         self.change(tell).1
@@ -525,129 +540,4 @@ fn poll_when<T>(waker: &AtomicWaker, cx: &Context<'_>, mut look: impl FnMut() ->
 }
 
 #[cfg(test)]
-mod tests {
-    use futures_util::FutureExt;
-    use futures_util::future::BoxFuture;
-    use tokio::runtime::Handle;
-
-    use super::*;
-    use crate::close::CloseCode;
-    use crate::connection::{Connection, Memberships, Variant};
-    use crate::error::Error;
-    use crate::message::Layout;
-    use crate::timings::Timings;
-    use crate::websocket::data;
-
-    struct Alone;
-
-    impl Memberships for Alone {
-        fn join<'a>(&'a self, _: &'a Connection, _: &'a str) -> BoxFuture<'a, Result<bool, Error>> {
-            async { Ok(false) }.boxed()
-        }
-
-        fn leave(&self, _: &Connection, _: &str) -> bool {
-            false
-        }
-
-        fn leave_everything(&self, _: &Connection) {}
-
-        fn recheck<'a>(&'a self, _: &'a Connection, _: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
-            async { Vec::new() }.boxed()
-        }
-    }
-
-    fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
-        Outbox::new(Arc::new(Link {
-            memberships: Arc::new(Alone),
-            gate: None,
-            counters: Arc::default(),
-            first_frame: None,
-            metering: None,
-            handlers: Timings::default().of_handlers(&[]),
-            serializers: Arc::new([]),
-            variant: Variant::default(),
-            layout: Layout::DEFAULT,
-            extras: true,
-            outbox: OutboxLimits { messages, bytes, policy },
-            compress_from: 0,
-            runtime: Handle::current(),
-            since: tokio::time::Instant::now(),
-        }))
-    }
-
-    /// What became of messages of these sizes, one after the other.
-    fn pushed<const N: usize>(outbox: &Outbox, sizes: [usize; N], share: Share<'_>) -> [bool; N] {
-        let rule = match outbox.lane.look(|waiting| waiting.link.outbox.policy) {
-            OutboxPolicy::DropNewest => Rule::DropNewest,
-            _ => Rule::Close,
-        };
-        sizes.map(|size| matches!(outbox.push(message(size), share, rule, true).0, Pushed::Queued))
-    }
-
-    fn message(size: usize) -> Chunk {
-        data(OpCode::Binary, &vec![0; size], false)
-    }
-
-    /// The payloads of what is taken now.
-    async fn taken(outbox: &Outbox) -> Vec<usize> {
-        let batch = outbox.next().await;
-        let sizes = batch.queue.iter().map(|chunk| chunk.payload).collect();
-        outbox.done(Batch { queue: Queue::Empty, ..batch });
-        sizes
-    }
-
-    #[tokio::test]
-    async fn it_is_bounded_in_messages_and_nothing_follows_what_did_not_fit() {
-        let outbox = outbox(2, 1000, OutboxPolicy::Close);
-        assert_eq!(pushed(&outbox, [1, 2, 3], Share::Own), [true, true, false]);
-        assert_eq!(taken(&outbox).await, [1, 2]);
-        assert_eq!(pushed(&outbox, [4], Share::Own), [false], "the client would see a gap");
-    }
-
-    #[tokio::test]
-    async fn it_is_bounded_in_bytes_but_takes_one_of_any_size() {
-        let outbox = outbox(100, 10, OutboxPolicy::Close);
-        assert_eq!(pushed(&outbox, [1000], Share::Own), [true]);
-        assert_eq!(taken(&outbox).await, [1000]);
-        assert_eq!(pushed(&outbox, [6, 4, 1], Share::Own), [true, true, false]);
-    }
-
-    #[tokio::test]
-    async fn what_others_get_too_waits_until_the_connect_hook_has_spoken() {
-        let outbox = outbox(3, 100, OutboxPolicy::Close);
-        assert_eq!(pushed(&outbox, [2], Share::Others(None)), [true]);
-        assert_eq!(pushed(&outbox, [1], Share::Own), [true]);
-        assert_eq!(taken(&outbox).await, [1]);
-        assert_eq!(pushed(&outbox, [3], Share::Others(None)), [true]);
-        outbox.open();
-        assert_eq!(pushed(&outbox, [4, 5], Share::Others(None)), [true, false]);
-        assert_eq!(taken(&outbox).await, [2, 3, 4]);
-    }
-
-    #[tokio::test]
-    async fn a_run_that_does_not_fit_whole_has_to_come_one_by_one() {
-        let outbox = outbox(2, 1000, OutboxPolicy::DropNewest);
-        let run = Chunk { messages: 3, ..message(9) };
-        assert!(matches!(outbox.push(run, Share::Others(None), Rule::DropNewest, true).0, Pushed::TooMany));
-        assert_eq!(pushed(&outbox, [1, 2, 3], Share::Others(Some("rust"))), [true, true, false]);
-        outbox.open();
-        let batch = outbox.next().await;
-        let last = batch.queue.iter().last().map(|chunk| chunk.bytes.clone()).unwrap();
-        assert!(last.ends_with(br#"{"type":"$dropped","data":{"count":1,"group":"rust"}}"#), "{last:?}");
-    }
-
-    #[tokio::test]
-    async fn what_was_queued_before_the_end_is_still_written_and_nothing_after_it() {
-        let outbox = outbox(10, 10, OutboxPolicy::Close);
-        pushed(&outbox, [1], Share::Own);
-        outbox.end(CloseReason::server(CloseCode::SERVICE_RESTART, "bye"));
-        assert!(matches!(outbox.push(message(1), Share::Own, Rule::Close, true).0, Pushed::Closed));
-        let batch = outbox.next().await;
-        let frames: Vec<_> = batch.queue.iter().map(|chunk| chunk.bytes.clone()).collect();
-        assert_eq!(frames.len(), 2);
-        assert!(frames[1].ends_with(b"bye") && frames[1][..4] == [0x88, 5, 0x03, 0xf4], "{:?}", frames[1]);
-        assert!(!outbox.is_finished());
-        outbox.done(Batch { queue: Queue::Empty, ..batch });
-        assert!(outbox.is_finished());
-    }
-}
+mod tests;

@@ -26,6 +26,18 @@ impl Connection {
             (None, MessagePolicy::OfConsumer, OutboxPolicy::DropNewest) => Rule::DropNewest,
             (None, ..) => Rule::Close,
         };
+        self.send_by(chunk, rule)
+    }
+
+    /// Queues the answer to a request, or an error. A consumer that does without messages has room kept for these, so that
+    /// who may miss messages is not closed for asking.
+    pub(super) fn send_answer(&self, chunk: Chunk) -> Result<(), Error> {
+        cork::settle();
+        let may_miss = self.0.link.outbox.policy == OutboxPolicy::DropNewest;
+        self.send_by(chunk, if may_miss { Rule::Reserved } else { Rule::Close })
+    }
+
+    fn send_by(&self, chunk: Chunk, rule: Rule<'_>) -> Result<(), Error> {
         match self.push(chunk, Share::Own, rule) {
             Pushed::Queued | Pushed::Conflated | Pushed::Dropped => Ok(()),
             _ => Err(ended()),

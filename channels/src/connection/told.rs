@@ -12,6 +12,10 @@ use crate::websocket::Chunk;
 pub(super) struct Dropped(Vec<(Option<Box<str>>, u64)>);
 
 impl Dropped {
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn add(&mut self, group: Option<&str>, messages: usize) {
         let messages = messages as u64;
         match self.0.iter_mut().find(|(of, _)| of.as_deref() == group) {

@@ -78,11 +78,11 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         }
     }
 
-    /// The hook failed: what it replied before, then the error.
+    /// The hook failed: what it replied before, then the error. Where that is not the one answer, another was, for good.
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
         self.release()?;
         let re = self.claim();
-        self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable())
+        self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable() || re.is_none())
     }
 
     /// Sends what is held back, without `re`.

@@ -9,9 +9,10 @@ use tracing::Instrument;
 use super::Consumer;
 use super::answer::{Answers, Request};
 use super::guard::{Deadlines, Leaving, caught, timed};
-use super::handle::{Failed, ending, known, noted, untold};
+use super::handle::{Failed, known};
 use super::overlap::{Overlap, Overlapping};
 use super::reading::Reading;
+use super::telling::{ending, is_told, noted, told, untold};
 use crate::close::CloseReason;
 use crate::connection::Connection;
 use crate::error::Error;
@@ -99,27 +100,22 @@ impl<'a, C: Consumer> Beside<'a, C> {
     async fn tell(self, failed: Box<Failed>, leaving: &Leaving) -> Option<CloseReason> {
         let Failed { error, request, name, span: _ } = *failed;
         let Self { consumer, connection, layer, state, .. } = self;
-        let error = noted(error, connection, layer, name.as_deref())?;
+        let error = noted(error, &request, connection, layer, name.as_deref())?;
         let end = ending(&error);
-        if error.is_only_for_requests() && !request.is_owed_an_answer() {
+        if !is_told(&error, &request) {
             return end;
         }
-        if error.is_retryable() {
-            // Whatever is said of it, it is no answer for good.
-            request.answered.end(false);
-        }
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
-        let told = if C::TAKES_ERRORS {
+        let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
+            let id = error.context().error_id;
             let hook = caught(consumer.failed(error, &cx, &mut answers));
-            match timed(hook, Deadlines::of(layer).handler(), leaving).await {
-                Ok(()) => answers.succeeded(),
-                Err(error) => answers.failed(&error.located(connection.id(), connection.user(), None)),
-            }
+            let outcome = timed(hook, Deadlines::of(layer).handler(), leaving).await;
+            told(outcome, id, answers, connection, layer)
         } else {
             answers.failed(&error)
         };
-        untold(told, connection);
+        untold(sent, connection);
         end
     }
 }

@@ -14,11 +14,10 @@ use super::guard::{Deadlines, attend, caught, caught_now, late};
 use super::inbox::{Inbox, Source};
 use super::reading::{Read, Reading};
 use super::session::{Session, Step};
-use crate::close::CloseReason;
+use super::telling::{ending, is_told, noted, told, untold};
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode};
+use crate::error::Error;
 use crate::extract::{Context, OnFrame};
-use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, RequestId};
 use crate::spans::Traced;
 use crate::timings::{BINARY, TEXT, UNKNOWN};
@@ -252,68 +251,31 @@ impl<C: Consumer> Session<C> {
         name: Option<&str>,
     ) -> Step {
         let Err(error) = outcome else { return Ok(()) };
-        let Some(error) = noted(error, &self.connection, &self.layer, name) else { return Ok(()) };
+        let Some(error) = noted(error, &request, &self.connection, &self.layer, name) else { return Ok(()) };
         let end = ending(&error);
         self.answer(inbox, error, request).await;
         end.map_or(Ok(()), Err)
     }
 
     async fn answer<R: Source>(&mut self, inbox: &mut Inbox<'_, R>, error: Error, request: Request) {
-        if error.is_only_for_requests() && !request.is_owed_an_answer() {
+        if !is_told(&error, &request) {
             return;
         }
         let deadlines = Deadlines::of(&self.layer);
         let Self { consumer, connection, layer, state, .. } = self;
-        if error.is_retryable() {
-            // Whatever is said of it, it is no answer for good.
-            request.answered.end(false);
-        }
         let mut answers = Answers::<C::Outgoing>::to(connection, C::LAYOUT, request);
-        let told = if C::TAKES_ERRORS {
+        let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let id = error.context().error_id;
             let mut hook = Box::pin(caught(consumer.failed(error, &cx, &mut answers)));
             let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await.unwrap_or_else(late);
             drop(hook);
-            match outcome {
-                Ok(()) => answers.succeeded(),
-                Err(error) => {
-                    let error = error.located(connection.id(), connection.user(), None);
-                    // Its own fault, and not what it was asked about, which has been counted and logged.
-                    if error.context().error_id != id {
-                        layer.manager().failed(&error);
-                    }
-                    answers.failed(&error)
-                }
-            }
+            told(outcome, id, answers, connection, layer)
         } else {
             answers.failed(&error)
         };
-        untold(told, connection);
+        untold(sent, connection);
     }
-}
-
-/// Counts and logs an error; `None` where nobody is left to be told.
-pub(super) fn noted(error: Error, connection: &Connection, layer: &ChannelLayer, name: Option<&str>) -> Option<Error> {
-    let error = error.located(connection.id(), connection.user(), name);
-    if connection.is_closing() && error.code() == ErrorCode::ConnectionError {
-        // A send to this very connection failed, which is ending.
-        return None;
-    }
-    layer.manager().failed(&error);
-    Some(error)
-}
-
-/// Whoever could not be told is leaving.
-pub(super) fn untold(told: Result<(), Error>, connection: &Connection) {
-    if let Err(error) = told {
-        tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
-    }
-}
-
-/// Why the connection ends with an error, where it does.
-pub(super) fn ending(error: &Error) -> Option<CloseReason> {
-    error.should_disconnect().then(|| CloseReason::server(error.close_code(), error.message().to_owned()))
 }
 
 /// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened

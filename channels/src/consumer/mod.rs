@@ -16,6 +16,7 @@ mod overlapping;
 mod reading;
 mod session;
 mod slots;
+mod telling;
 
 use std::future::Future;
 use std::time::Duration;

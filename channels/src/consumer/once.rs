@@ -184,7 +184,7 @@ impl Keeper for Remembers {
     }
 }
 
-/// A handler that was dropped where it was has given no answer.
+/// Whoever does not say how it ended has given no answer.
 impl Drop for Remembers {
     fn drop(&mut self) {
         self.end(false);

@@ -13,8 +13,9 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::time::Instant;
 
 use super::Consumer;
+use super::answer::Request;
 use super::beside::{Beside, Job};
-use super::guard::Leaving;
+use super::guard::{Leaving, caught_now};
 use super::handle::{Failed, Waiting};
 use super::handling::{Outcome, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
@@ -42,13 +43,17 @@ impl<C: Consumer> Session<C> {
         inbox: &'a mut Inbox<'_, R>,
         cx: &mut task::Context<'_>,
     ) -> Work<'a> {
-        let Some(overlap) = C::overlap(&message).filter(|_| self.consumer.shared().is_some()) else {
+        let overlap = match overlap_of::<C>(&message, &span) {
+            Ok(overlap) => overlap,
+            Err(failed) => return Work::Failed(failed),
+        };
+        let Some(overlap) = overlap.filter(|_| self.consumer.shared().is_some()) else {
             return Work::begin(self.handling(message, span, inbox), cx);
         };
         let Self { consumer, connection, layer, state, middleware } = self;
         let Some(consumer) = consumer.shared() else { return Work::Done };
         let beside = Beside::<C> { consumer, connection, layer, state, middleware };
-        let stretch = Stretch::of(beside, Held::Overlapping(Queued { message, overlap, span }));
+        let stretch = Stretch::of(beside, Held::Overlapping(Queued::new(message, overlap, span)));
         let work = async move {
             let deadline = &beside.layer.manager().deadline;
             deadline.run_until_cancelled(stretch.run(inbox)).await.ok_or_else(restarting)?
@@ -62,6 +67,22 @@ struct Queued {
     message: Message,
     overlap: Overlap,
     span: Traced,
+}
+
+impl Queued {
+    /// In memory of its own: each of those that run beside each other would keep a whole buffer that others share.
+    fn new(message: Message, overlap: Overlap, span: Traced) -> Self {
+        Self { message: message.detached(), overlap, span }
+    }
+}
+
+/// How a message runs beside others, where it may. What it is ordered by is read from its payload, by code that is the
+/// application's: where that panics, the message is refused, and nobody handles it out of its order.
+fn overlap_of<C: Consumer>(message: &Message, span: &Traced) -> Result<Option<Overlap>, Box<Failed>> {
+    caught_now(|| Ok(C::overlap(message))).map_err(|error| {
+        let _inside = span.entered();
+        Failed::new(error, Request::of(message), Some(message.shared_name()))
+    })
 }
 
 /// What was read and cannot begin now; nothing more is looked at before it.
@@ -178,7 +199,7 @@ impl<'a, C: Consumer> Stretch<'a, C> {
                     Ok(()) => Some((Job::Message(message, span), overlap)),
                     Err(Obstacle::Order) if self.has_room() => {
                         self.waiting_bytes += message.size();
-                        self.waiting.push_back(Queued { message: message.detached(), overlap, span });
+                        self.waiting.push_back(Queued { message, overlap, span });
                         None
                     }
                     Err(_) => self.hold(Held::Overlapping(Queued { message, overlap, span })),
@@ -206,6 +227,7 @@ impl<'a, C: Consumer> Stretch<'a, C> {
     /// Waits for the next frame where one may begin, and otherwise reads ahead, so that the client's end is seen.
     /// Cancel safe.
     async fn hear<R: Source>(&self, inbox: &mut Inbox<'_, R>, leaving: &Leaving) -> Heard {
+        let mut lacks_room = false;
         if self.held.is_none() && self.closing.is_none() {
             // As in the session's own loop.
             tokio::task::coop::consume_budget().await;
@@ -220,18 +242,19 @@ impl<'a, C: Consumer> Stretch<'a, C> {
                     let is_gone = reason.closed_by() == ClosedBy::Lost;
                     return Heard::Ends(reason, is_gone);
                 }
-                Next::NoRoom => {}
+                // Not asked again below: by then there may be some, and nobody would be told of it.
+                Next::NoRoom => lacks_room = true,
             }
         }
         let connection = self.beside.connection;
-        let (is_full, has_begun) = (!connection.outbox().has_room(), leaving.has_begun());
+        let has_begun = leaving.has_begun();
         tokio::select! {
             biased;
             reason = connection.close_asked(), if !has_begun => match reason.closed_by() {
                 ClosedBy::Lost => Heard::Lost,
                 _ => Heard::Ends(reason, false),
             },
-            () = connection.outbox().room(), if is_full => Heard::Nothing,
+            () = connection.outbox().room(), if lacks_room => Heard::Nothing,
             () = inbox.read_ahead() => Heard::Nothing,
         }
     }
@@ -250,9 +273,10 @@ impl<'a, C: Consumer> Stretch<'a, C> {
         self.held = match read {
             Read::Done => None,
             Read::Failed(failed) => Some(Held::Refused(failed)),
-            Read::Message(message, span) => Some(match C::overlap(&message) {
-                Some(overlap) => Held::Overlapping(Queued { message, overlap, span }),
-                None => Held::Alone(Waiting::Message(Box::new(message.detached()), span)),
+            Read::Message(message, span) => Some(match overlap_of::<C>(&message, &span) {
+                Err(failed) => Held::Refused(failed),
+                Ok(Some(overlap)) => Held::Overlapping(Queued::new(message, overlap, span)),
+                Ok(None) => Held::Alone(Waiting::Message(Box::new(message.detached()), span)),
             }),
             Read::Raw(frame) => Some(Held::Alone(Waiting::Raw(frame.detached()))),
         };

@@ -56,6 +56,10 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
             return 0;
         }
     };
+    if matches!(command, Command::Recheck) {
+        // Before the look at the members: who is none yet is asked again at the end of the join.
+        manager.begin_recheck();
+    }
     let mut members = members(manager, topic);
     members.retain(|connection| Some(connection.id()) != envelope.except);
     match command {
@@ -63,10 +67,7 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
         Command::Settled { number, queued, conflated, dropped } => {
             manager.settling.answered(number, Outcome { queued, conflated, dropped });
         }
-        Command::Recheck => {
-            manager.begin_recheck();
-            recheck(members.clone(), topic);
-        }
+        Command::Recheck => recheck(manager, members.clone(), topic),
     }
     members.len()
 }
@@ -93,15 +94,16 @@ fn close(members: &[Connection], code: u16, reason: &str) {
 const ASKS_AT_ONCE: usize = 16;
 
 /// What is asked may wait, and whoever delivers does not.
-fn recheck(members: Vec<Connection>, topic: Topic<'_>) {
+fn recheck(manager: &ConnectionManager, members: Vec<Connection>, topic: Topic<'_>) {
+    let Some(manager) = manager.itself.upgrade() else { return };
     let group = match topic {
         Topic::Group(group) => Some(Arc::<str>::from(group)),
         _ => None,
     };
     let Some(runtime) = members.first().map(|member| member.link().runtime.clone()) else { return };
     runtime.spawn(stream::iter(members).for_each_concurrent(ASKS_AT_ONCE, move |member| {
-        let group = group.clone();
-        async move { drop(member.link().memberships.recheck(&member, group.as_deref()).await) }
+        let (manager, group) = (Arc::clone(&manager), group.clone());
+        async move { drop(manager.recheck_groups(&member, group.as_deref()).await) }
     }));
 }
 

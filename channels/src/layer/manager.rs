@@ -303,6 +303,11 @@ impl ConnectionManager {
             self.ask(&**gate, connection, group).await?;
         }
         undo.disarm();
+        if is_new && !connection.is_in(group) {
+            // The recheck took it out meanwhile, whatever the hook has said since.
+            self.counters.refused_join();
+            return Err(Error::authorization("You may not join this group."));
+        }
         Ok(is_new)
     }
 
@@ -314,9 +319,21 @@ impl ConnectionManager {
         })
     }
 
-    /// From here on, a join that was allowed before is asked about again.
+    /// From here on, a join that was allowed before is asked about again. Once for all members that a command is about:
+    /// each time, every join under way on this server is asked again.
     pub(super) fn begin_recheck(&self) {
         self.rechecks.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Asks again about one membership of a connection or all, once the recheck has begun; which of them were ended.
+    pub(super) async fn recheck_groups(&self, connection: &Connection, group: Option<&str>) -> Vec<String> {
+        let mut left = Vec::new();
+        for group in group.map_or_else(|| connection.groups(), |group| vec![group.to_owned()]) {
+            if self.recheck_member(connection, &group).await {
+                left.push(group);
+            }
+        }
+        left
     }
 
     /// Asks again about one membership; whether it was ended.
@@ -554,16 +571,10 @@ impl Memberships for ConnectionManager {
         self.registry.remove(connection, |topic| self.backend.unsubscribe(topic), left);
     }
 
-    fn recheck<'a>(&'a self, connection: &'a Connection, group: Option<&'a str>) -> BoxFuture<'a, Vec<String>> {
+    fn recheck<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Vec<String>> {
         async move {
             self.begin_recheck();
-            let mut left = Vec::new();
-            for group in group.map_or_else(|| connection.groups(), |group| vec![group.to_owned()]) {
-                if self.recheck_member(connection, &group).await {
-                    left.push(group);
-                }
-            }
-            left
+            self.recheck_groups(connection, None).await
         }
         .boxed()
     }

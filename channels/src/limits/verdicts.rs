@@ -1,18 +1,21 @@
-//! Which limits refuse and which only look on, and the log of these.
+//! Which limits refuse and which only look on, and the log of these and of foreign pages.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
 use tokio::time::Instant;
 
-use crate::config::{Config, LimitName};
+use crate::config::{Config, LimitName, Origins};
 use crate::rate_limit::Clock;
 use crate::stats::Counters;
 
-/// How often a limit that only looks on may write a line.
+/// How often a limit that only looks on may write a line, and who refuses foreign pages.
 const LINE_EVERY: Duration = Duration::from_secs(1);
+
+const FOREIGN_PAGE: &str = "a page of another origin is refused; WS_ALLOWED_ORIGINS names those that may connect";
 
 /// What becomes of whatever exceeds a limit.
 #[derive(Debug)]
@@ -20,10 +23,11 @@ pub(crate) struct Verdicts {
     counters: Arc<Counters>,
     observed: [bool; LimitName::ALL.len()],
     lines: [Lines; LimitName::ALL.len()],
+    foreign_pages: Lines,
     clock: Clock,
 }
 
-/// The log of one limit.
+/// The log of one limit, or of foreign pages.
 #[derive(Debug, Default)]
 struct Lines {
     /// When there may be another.
@@ -35,7 +39,7 @@ struct Lines {
 impl Verdicts {
     pub(crate) fn new(config: &Config, counters: Arc<Counters>) -> Self {
         let observed = LimitName::ALL.map(|limit| config.observe_only().contains(&limit));
-        Self { counters, observed, lines: Default::default(), clock: Clock::start() }
+        Self { counters, observed, lines: Default::default(), foreign_pages: Lines::default(), clock: Clock::start() }
     }
 
     /// Whether a limit refuses nothing.
@@ -63,15 +67,49 @@ impl Verdicts {
         self.counters.flooded();
     }
 
+    /// A page of another origin is refused: counts it. Whoever runs a page on another port than the server learns from the
+    /// log why nothing works, and who has others knock all day does not fill it.
+    pub(crate) fn foreign_page(&self, origins: &[&HeaderValue], host: Option<&str>, allowed: &Origins) {
+        self.counters.refused_for_origin();
+        let since = self.foreign_pages.due(self.clock.nanos(Instant::now()));
+        if let Some(since) = since {
+            tracing::warn!(?origins, host, %allowed, since_the_last_line = since, "{FOREIGN_PAGE}");
+        } else {
+            tracing::debug!(?origins, host, %allowed, "{FOREIGN_PAGE}");
+        }
+    }
+
     fn log(&self, limit: LimitName, who: &dyn fmt::Display) {
-        let lines = &self.lines[limit.index()];
-        let since = lines.untold.fetch_add(1, Ordering::Relaxed) + 1;
-        let now = self.clock.nanos(Instant::now());
-        let next = now + LINE_EVERY.as_nanos() as u64;
-        let is_due = lines.next_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at <= now).then_some(next));
-        if is_due.is_ok() {
-            lines.untold.fetch_sub(since, Ordering::Relaxed);
+        if let Some(since) = self.lines[limit.index()].due(self.clock.nanos(Instant::now())) {
             tracing::warn!(%limit, %who, since_the_last_line = since, "would be refused, but this limit only observes");
         }
+    }
+}
+
+impl Lines {
+    /// There is something to tell: where a line may be written now, how much there was since the last.
+    fn due(&self, now: u64) -> Option<u64> {
+        let since = self.untold.fetch_add(1, Ordering::Relaxed) + 1;
+        let next = now + LINE_EVERY.as_nanos() as u64;
+        let is_due = self.next_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at <= now).then_some(next));
+        is_due.ok()?;
+        self.untold.fetch_sub(since, Ordering::Relaxed);
+        Some(since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_a_second_says_how_many_there_were() {
+        let lines = Lines::default();
+        let second = LINE_EVERY.as_nanos() as u64;
+        assert_eq!(lines.due(1), Some(1));
+        assert!((0..100).all(|_| lines.due(second).is_none()));
+        assert_eq!(lines.due(1 + second), Some(101));
+        assert_eq!(lines.due(2 + second), None);
+        assert_eq!(lines.due(1 + 5 * second), Some(2));
     }
 }

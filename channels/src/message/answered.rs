@@ -35,6 +35,15 @@ pub(crate) trait Keeper: Send + Sync + fmt::Debug {
     fn end(&self, is_for_good: bool);
 }
 
+/// A handler that was dropped where it was, as at the drain's deadline, may have given its answer before.
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(keeper) = self.keeper.get() {
+            keeper.end(*self.given.get_mut());
+        }
+    }
+}
+
 impl Answered {
     pub(crate) fn of(id: Option<&RequestId>) -> Self {
         Self(id.map(|_| Arc::default()))

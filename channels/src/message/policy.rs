@@ -20,11 +20,12 @@ pub enum OutboxPolicy {
     #[default]
     Close,
     /// The new message is dropped, counted, and the client told by `$dropped` where it negotiated
-    /// the extras.
+    /// the extras. Answers to requests and errors are never dropped: they may take as much room again as the outbox has,
+    /// and what does not fit even so closes the connection.
     DropNewest,
     /// A message to a group, a user or everybody takes the place of one of the same type to the same that still
     /// waits, though there may be room for both. What does not fit even so closes the connection, and so does what is
-    /// sent to the connection alone, such as replies: they are never conflated.
+    /// sent to the connection alone, such as replies and by `send_to_connection`: they are never conflated.
     Latest,
 }
 

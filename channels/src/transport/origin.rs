@@ -3,46 +3,65 @@
 
 use axum::http::header::{HOST, ORIGIN};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, Uri};
 
 use crate::config::{Origin, Origins};
 use crate::error::Error;
-use crate::stats::Counters;
+use crate::limits::Verdicts;
 
 /// Refuses what comes from a foreign page with 403. Who sends no `Origin` is no browser, and passes.
-pub(super) fn check(parts: &Parts, allowed: &Origins, counters: &Counters) -> Result<(), Error> {
-    if is_welcome(parts, allowed) {
+pub(super) fn check(parts: &Parts, allowed: &Origins, verdicts: &Verdicts) -> Result<(), Error> {
+    if allowed.allows(&parts.headers, &parts.uri) {
         return Ok(());
     }
-    counters.refused_for_origin();
-    tracing::debug!(
-        origins = ?parts.headers.get_all(ORIGIN).iter().collect::<Vec<_>>(),
-        host = authority(parts),
-        allowed = %allowed,
-        "a page of another origin is refused; WS_ALLOWED_ORIGINS names those that may connect"
-    );
+    let origins = parts.headers.get_all(ORIGIN).iter().collect::<Vec<_>>();
+    verdicts.foreign_page(&origins, authority(&parts.headers, &parts.uri), allowed);
     Err(Error::authorization("Pages of this origin may not connect here."))
 }
 
-fn is_welcome(parts: &Parts, allowed: &Origins) -> bool {
-    let mut origins = parts.headers.get_all(ORIGIN).iter();
-    let Some(origin) = origins.next() else { return true };
-    if allowed.is_any() {
-        return true;
+impl Origins {
+    /// Whether a request may come from the page that it says it is of, as a route that serves a consumer asks it: for what
+    /// stands beside the socket, such as a login. Pages of the host that the request is for may, and so may who sends no
+    /// `Origin`, as that is no browser.
+    ///
+    /// ```
+    /// use axum::http::{HeaderMap, HeaderValue, Uri};
+    /// use channels::Origins;
+    ///
+    /// let origins: Origins = "https://app.example.com".parse()?;
+    /// let mut headers = HeaderMap::new();
+    /// headers.insert("host", HeaderValue::from_static("api.example.com"));
+    /// for (origin, may) in [
+    ///     ("https://app.example.com", true),
+    ///     ("https://api.example.com", true),
+    ///     ("https://other.example", false),
+    /// ] {
+    ///     headers.insert("origin", HeaderValue::from_static(origin));
+    ///     assert_eq!(origins.allows(&headers, &Uri::from_static("/login")), may);
+    /// }
+    /// # Ok::<(), channels::ConfigError>(())
+    /// ```
+    pub fn allows(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let Some(origin) = origins.next() else { return true };
+        if self.is_any() {
+            return true;
+        }
+        // Of several, which none but an attacker sends, none is to be believed.
+        if origins.next().is_some() {
+            return false;
+        }
+        let Some(origin) = origin.to_str().ok().and_then(Origin::read) else { return false };
+        self.allow(&origin) || authority(headers, uri).is_some_and(|authority| origin.is_of(authority))
     }
-    // Of several, which none but an attacker sends, none is to be believed.
-    if origins.next().is_some() {
-        return false;
-    }
-    let Some(origin) = origin.to_str().ok().and_then(Origin::read) else { return false };
-    allowed.allow(&origin) || authority(parts).is_some_and(|authority| origin.is_of(authority))
 }
 
 /// The host that the request is for. What stands in the target counts before `Host` (RFC 9112, section 3.2.2).
-fn authority(parts: &Parts) -> Option<&str> {
-    if let Some(authority) = parts.uri.authority() {
+fn authority<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a str> {
+    if let Some(authority) = uri.authority() {
         return Some(authority.as_str());
     }
-    let mut hosts = parts.headers.get_all(HOST).iter();
+    let mut hosts = headers.get_all(HOST).iter();
     match (hosts.next(), hosts.next()) {
         (Some(host), None) => host.to_str().ok(),
         _ => None,
@@ -54,6 +73,10 @@ mod tests {
     use axum::http::{HeaderValue, Request};
 
     use super::*;
+
+    fn is_welcome(parts: &Parts, allowed: &Origins) -> bool {
+        allowed.allows(&parts.headers, &parts.uri)
+    }
 
     fn parts(target: &str, hosts: &[&str], origins: &[&[u8]]) -> Parts {
         let (mut parts, ()) = Request::get(target).body(()).unwrap().into_parts();

@@ -99,6 +99,9 @@ impl<C: Consumer> Serve<C> {
     /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
     /// draining, and 4xx for a request that is no WebSocket's.
     ///
+    /// `#[authorize]` is asked with the state of the router that got the first request. Where routers have different states,
+    /// each needs a route of its own, by another [`ChannelLayer::serve`], and no clone of this one.
+    ///
     /// # Panics
     ///
     /// Where a limit counts by the client's address, as `#[rate_limit(…, by = ip)]`, `RateLimit::by(By::Ip)` and
@@ -203,7 +206,7 @@ impl<C: Consumer> Route<C> {
             return Err(no_connect_info());
         }
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
-        origin::check(&parts, &self.origins, &self.layer.manager().counters).map_err(IntoResponse::into_response)?;
+        origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());

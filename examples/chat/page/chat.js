@@ -161,6 +161,7 @@ function signedOut(now) {
   state.save();
   state.stop();
   state = client = null;
+  view.nameIsOfBrowser();
   view.showSignin(user, now ? `This browser is signed in as ${now} now.` : 'You have been signed out.');
 }
 
@@ -193,6 +194,7 @@ async function begin() {
     wantedRoom = room || null;
   } catch { /* A link to a room that can't be is a link to the chat. */ }
   const session = stored();
+  // Where that cannot be asked now, a refused connection asks again.
   const known = await login.whoAmI().catch(() => null);
   if (login.mustSignIn()) {
     view.nameIsOfBrowser();

@@ -232,9 +232,9 @@ export class Connection {
 
   // Whether the server refuses this user because the login has ended.
   async #checkLogin() {
-    if (!mustSignIn()) return false;
+    // Asked also where no login was needed: that may have changed, or the page could not ask when it began.
     const now = await whoAmI().catch(() => this.#user);
-    if (now === this.#user || this.#ended) return false;
+    if (!mustSignIn() || now === this.#user || this.#ended) return false;
     this.#onSignedOut(now);
     return true;
   }

@@ -1,6 +1,5 @@
 //! From configuration to a running server.
 
-use std::env;
 use std::future::Future;
 use std::net::SocketAddr;
 
@@ -219,8 +218,8 @@ fn default_rate() -> Rate {
 
 /// `HOST` and `PORT`, 127.0.0.1 and 8000 unless set.
 pub async fn listen() -> Result<TcpListener, StartError> {
-    let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".to_owned());
-    let port = env::var("PORT").unwrap_or_else(|_| "8000".to_owned());
+    let host = Config::variable("HOST")?.unwrap_or_else(|| "127.0.0.1".to_owned());
+    let port = Config::variable("PORT")?.unwrap_or_else(|| "8000".to_owned());
     let address = if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") };
     TcpListener::bind(&address).await.map_err(|source| StartError::Listen { address, source })
 }

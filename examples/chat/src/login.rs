@@ -3,20 +3,19 @@
 //! There is no password: whoever asks for a name gets it. What is shown is what comes after that, in any application:
 //! the socket believes the cookie and not the path, and it ends when the login does.
 
-use std::env;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRef, FromRequestParts, State};
-use axum::http::header::{ACCEPT, HOST, ORIGIN};
+use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use axum_extra::extract::SignedCookieJar;
 use axum_extra::extract::cookie::{Cookie, Key, SameSite};
-use channels::{Error, UserId};
+use channels::{Config, Error, UserId};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,14 +34,13 @@ const LASTS: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 pub struct Secret(Key);
 
 impl Secret {
-    /// `CHAT_SECRET`; empty is unset.
+    /// `CHAT_SECRET` of the environment or `.env`; empty is unset.
     ///
     /// # Errors
     ///
-    /// [`StartError::Secret`] where it is shorter than 32 bytes.
+    /// [`StartError::Secret`] where it is shorter than 32 bytes, [`StartError::Config`] where it cannot be read.
     pub fn from_env() -> Result<Option<Self>, StartError> {
-        let secret = env::var_os("CHAT_SECRET").filter(|secret| !secret.is_empty());
-        secret.map(|secret| Self::of(secret.as_encoded_bytes())).transpose()
+        Config::variable("CHAT_SECRET")?.map(|secret| Self::of(secret.as_bytes())).transpose()
     }
 
     fn of(secret: &[u8]) -> Result<Self, StartError> {
@@ -61,23 +59,15 @@ impl Logins {
     pub(crate) fn of(secret: Option<Secret>) -> Self {
         Self(secret.map(|Secret(key)| key))
     }
-
-    /// The key for a form of this chat's own page: a page of somebody else must not sign a visitor in or out.
-    fn key_for(&self, headers: &HeaderMap) -> Result<&Key, Refusal> {
-        let key = self.0.as_ref().ok_or(Refusal::NoLogins)?;
-        if is_foreign(headers) {
-            return Err(Error::authorization("This form is not of this chat.").into());
-        }
-        Ok(key)
-    }
 }
 
-/// Whether a browser says that the request comes from another page.
-fn is_foreign(headers: &HeaderMap) -> bool {
-    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(origin) = headers.get(ORIGIN) else { return false };
-    let from = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
-    !from.zip(text(HOST)).is_some_and(|((_, authority), host)| authority.eq_ignore_ascii_case(host))
+/// The key for a form of a page that may connect to the socket: any other must not sign a visitor in or out.
+fn key_for<'a>(app: &'a AppState, headers: &HeaderMap, uri: &Uri) -> Result<&'a Key, Refusal> {
+    let key = app.logins.0.as_ref().ok_or(Refusal::NoLogins)?;
+    if !app.layer.config().allowed_origins().allows(headers, uri) {
+        return Err(Error::authorization("This form is not of this chat.").into());
+    }
+    Ok(key)
 }
 
 /// What is answered instead.
@@ -159,11 +149,12 @@ async fn who(State(logins): State<Logins>, headers: HeaderMap) -> Json<Value> {
 }
 
 async fn sign_in(
-    State(logins): State<Logins>,
+    State(app): State<AppState>,
     headers: HeaderMap,
+    uri: Uri,
     form: Result<Form<Name>, FormRejection>,
 ) -> Result<Response, Refusal> {
-    let key = logins.key_for(&headers)?;
+    let key = key_for(&app, &headers, &uri)?;
     let Form(Name { name }) = form.map_err(|error| Error::validation("name", error.body_text()))?;
     let user = UserId::new(name).map_err(|error| Error::validation("name", error.to_string()))?;
     let jar = SignedCookieJar::new(key.clone()).add(cookie(user.as_str(), &headers));
@@ -171,8 +162,8 @@ async fn sign_in(
 }
 
 /// The cookie goes, and with it every connection of the user, wherever it is.
-async fn sign_out(State(app): State<AppState>, headers: HeaderMap) -> Result<Response, Refusal> {
-    let key = app.logins.key_for(&headers)?;
+async fn sign_out(State(app): State<AppState>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
+    let key = key_for(&app, &headers, &uri)?;
     let gone = Cookie::build((COOKIE, "")).path("/").http_only(true).same_site(SameSite::Lax);
     let jar = SignedCookieJar::new(key.clone()).add(gone.max_age(Default::default()).build());
     if let Some(user) = signed_in(&headers, key)

@@ -1,9 +1,9 @@
 //! `cargo run -p chat`: a chat on <http://127.0.0.1:8000>. See `examples/chat/README.md` for its variables.
 
-use std::env;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use channels::Config;
 use chat::{App, DEFAULT_DATABASE_URL, Secret, StartError, process};
 
 /// The exit code of a chat that does not start, or failed.
@@ -24,10 +24,10 @@ async fn main() -> ExitCode {
 async fn run() -> Result<(), StartError> {
     let config = chat::config()?;
     process::log_to_stderr(&config);
-    let database_url = env::var("DATABASE_URL").unwrap_or_else(|_| DEFAULT_DATABASE_URL.to_owned());
+    let database_url = Config::variable("DATABASE_URL")?.unwrap_or_else(|| DEFAULT_DATABASE_URL.to_owned());
     let secret = Secret::from_env()?;
     let app = App::start(config, &database_url).await?.signed_by(secret);
-    let app = app.inspected_with(&env::var("CHAT_INSPECTOR_TOKEN").unwrap_or_default())?;
+    let app = app.inspected_with(&Config::variable("CHAT_INSPECTOR_TOKEN")?.unwrap_or_default())?;
     // For code without a request at hand, such as the background job. The first layer of a process stays.
     app.layer().install().unwrap_or_else(|_| unreachable!("main installs the only layer"));
     let listener = chat::app::listen().await?;

@@ -230,6 +230,95 @@ async fn a_join_under_way_does_not_slip_past_a_recheck() {
     assert!(conn.join("room").await.unwrap());
 }
 
+/// The same for a group, whose members are looked up when the recheck begins; Bob is one, so that the server is told.
+#[tokio::test(start_paused = true)]
+async fn a_join_under_way_does_not_slip_past_a_recheck_of_the_group() {
+    let layer = ChannelLayer::memory();
+    let rights = Rights::with(&["ada/room", "bob/room"], &[], 1);
+    let (ada, bob) = (enter(&layer, &rights, "ada").await, enter(&layer, &rights, "bob").await);
+    assert!(bob.connection().join("room").await.unwrap());
+    let joining = joining(&ada, &rights).await;
+    rights.take("ada/room");
+    assert_eq!(layer.recheck_group("room").await.unwrap().local, 1);
+    rights.answers.add_permits(100);
+    assert!(is_refused(&joining.await.unwrap()));
+    assert!(!ada.connection().is_in("room") && bob.connection().is_in("room"));
+}
+
+/// The order that this needs, which no test of one thread can disturb.
+#[test]
+fn a_recheck_begins_before_anybody_looks_who_is_a_member() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../channels/src/layer/command.rs");
+    let source = fs::read_to_string(path).unwrap();
+    let at = |words: &str| source.find(words).unwrap_or_else(|| panic!("{words}"));
+    assert!(at("manager.begin_recheck()") < at("= members(manager, topic)"));
+}
+
+/// A join of Ada's that waits for the hook, which has looked.
+async fn joining(ada: &testing::Client, rights: &Rights) -> tokio::task::JoinHandle<Result<bool, channels::Error>> {
+    rights.asked();
+    let conn = ada.connection().clone();
+    let joining = tokio::spawn(async move { conn.join("room").await });
+    while rights.asked().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    joining
+}
+
+/// However many members are asked about, a join under way is asked a second time, and no more.
+#[tokio::test(start_paused = true)]
+async fn a_large_recheck_asks_a_join_under_way_once_more() {
+    const MEMBERS: usize = 50;
+    let layer = ChannelLayer::memory();
+    let rights = Rights::with(&["ada/room", "bob/room"], &[], MEMBERS);
+    let mut members = Vec::new();
+    for _ in 0..MEMBERS {
+        let bob = enter(&layer, &rights, "bob").await;
+        assert!(bob.connection().join("room").await.unwrap());
+        members.push(bob);
+    }
+    let ada = enter(&layer, &rights, "ada").await;
+    let joining = joining(&ada, &rights).await;
+    assert_eq!(layer.recheck_group("room").await.unwrap().local, MEMBERS);
+    // One answer after the other, so that the join and the members take turns.
+    for _ in 0..MEMBERS + 10 {
+        rights.answers.add_permits(1);
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    assert!(joining.await.unwrap().unwrap());
+    let asked = rights.asked();
+    assert_eq!(asked.iter().filter(|asked| *asked == "ada/room").count(), 1, "besides the first time");
+    assert_eq!(asked.len(), MEMBERS + 1);
+}
+
+/// A recheck takes out a member whose join is not through, and then the right comes back.
+#[tokio::test(start_paused = true)]
+async fn a_join_that_was_undone_meanwhile_has_not_succeeded() {
+    let layer = ChannelLayer::memory();
+    let rights = Rights::with(&["ada/room"], &[], 0);
+    let ada = enter(&layer, &rights, "ada").await;
+    let conn = ada.connection().clone();
+    let joining = joining(&ada, &rights).await;
+    let settle = || tokio::time::sleep(Duration::from_millis(1));
+    assert!(conn.recheck().await.is_empty());
+    rights.answers.add_permits(1);
+    settle().await;
+    assert!(conn.is_in("room"), "a member, and asked a second time");
+    rights.take("ada/room");
+    let rechecking = tokio::spawn(async move { conn.recheck().await });
+    settle().await;
+    rights.give("ada/room");
+    // Two answers that were found before: the join is asked a third time, and the recheck has its no.
+    rights.answers.add_permits(2);
+    settle().await;
+    assert!(!ada.connection().is_in("room") && !joining.is_finished());
+    rights.answers.add_permits(100);
+    assert_eq!(rechecking.await.unwrap(), ["room"]);
+    assert!(is_refused(&joining.await.unwrap()));
+    assert!(!ada.connection().is_in("room"));
+    assert_eq!((layer.stats().revoked, layer.stats().refused_joins), (1, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn servers_ask_together() {
     let rights = Rights::new(&["ada/room"]);

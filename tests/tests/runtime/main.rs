@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
 mod addresses;
+mod answered;
 mod architecture;
 mod authentication;
 mod authorize;

@@ -424,6 +424,30 @@ async fn errors_are_answered_by_the_consumer_while_others_run() {
     assert_eq!(answers, expected);
 }
 
+/// Memory that others share, until it is dropped.
+struct Shared(Vec<u8>, #[expect(dead_code, reason = "it is counted")] Arc<()>);
+
+impl AsRef<[u8]> for Shared {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn those_that_run_keep_no_memory_of_what_was_read() {
+    let (_layer, diary, mut ada) = desk(Config::default()).await;
+    let count = Arc::new(());
+    for name in ["a", "b", "c"] {
+        let json = json!({"type": "look", "id": name, "data": work(name, 5_000)}).to_string();
+        let frame = Bytes::from_owner(Shared(json.into_bytes(), Arc::clone(&count)));
+        ada.send_text(bytestring::ByteString::try_from(frame).unwrap()).await;
+    }
+    until(|| diary.lines().len() == 3).await;
+    assert_eq!(diary.lines(), ["+a", "+b", "+c"]);
+    assert_eq!(Arc::strong_count(&count), 1, "each would keep a buffer of its thread");
+    assert_eq!(ada.next_message().await.re, Some(json!("a")));
+}
+
 /// Calls every message by another name.
 struct Renames(&'static str);
 

@@ -1,6 +1,7 @@
 //! A panic in each piece of code that is the application's: caught, answered or closed as documented, counted once, and
 //! nothing of the connection is left behind.
 
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -61,6 +62,19 @@ impl Serialize for Word {
     }
 }
 
+/// Nor is it any better where others are to be told from it.
+impl Hash for Word {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        assert_ne!(self.0, "hashed", "{SECRET}");
+        self.0.hash(state);
+    }
+}
+
+#[derive(Debug, Deserialize)]
+struct Keyed {
+    key: Word,
+}
+
 /// An extractor that breaks.
 struct Fragile;
 
@@ -80,6 +94,9 @@ enum In {
     Reply(Word),
     Send(Word),
     Fail,
+    FailBeside,
+    Ordered(Keyed),
+    Linger,
     Fine,
 }
 
@@ -154,6 +171,21 @@ impl Typed {
     #[on("fail")]
     fn fail(&self) -> Result<(), Error> {
         Err(Error::authorization("No."))
+    }
+
+    #[on("fail_beside", concurrency = 2)]
+    async fn fail_beside(&self) -> Result<(), Error> {
+        Err(Error::authorization("No."))
+    }
+
+    #[on("ordered", concurrency = 2, ordered_by = "key")]
+    async fn ordered(&self, keyed: Keyed) {
+        self.place.reached(&keyed.key.0);
+    }
+
+    #[on("linger", concurrency = 2)]
+    async fn linger(&self) {
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     }
 
     #[on("fine")]
@@ -246,7 +278,7 @@ enum Told {
 }
 
 /// Where, how a client brings it about, what it is told.
-const TYPED: [(&str, &str, Told); 15] = [
+const TYPED: [(&str, &str, Told); 18] = [
     ("accept", "", Told::Status(500)),
     ("user", "", Told::Status(500)),
     ("connect", "", Told::Closed(CloseCode::INTERNAL_ERROR)),
@@ -258,9 +290,12 @@ const TYPED: [(&str, &str, Told); 15] = [
     ("", r#"{"type":"say","id":1,"data":{"text":"parsed"}}"#, Told::Error),
     ("", r#"{"type":"reply","id":1,"data":"written"}"#, Told::Error),
     ("", r#"{"type":"send","id":1,"data":"written"}"#, Told::Error),
+    ("", r#"{"type":"ordered","id":1,"data":{"key":"parsed"}}"#, Told::Error),
+    ("", r#"{"type":"ordered","id":1,"data":{"key":"hashed"}}"#, Told::Error),
     ("inspect", r#"{"type":"sync"}"#, Told::Error),
     ("handle", r#"{"type":"sync","id":1}"#, Told::Error),
     ("error", r#"{"type":"fail","id":1}"#, Told::Error),
+    ("error", r#"{"type":"fail_beside","id":1}"#, Told::Error),
     ("disconnect", "", Told::Nothing),
 ];
 
@@ -336,6 +371,21 @@ async fn a_panic_anywhere_is_told_and_counted_and_leaves_nothing_behind() {
             assert_eq!(scene.layer.stats().errors_total(), each * round as u64, "{what}: counted");
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_over_what_a_message_is_ordered_by_costs_that_message_only() {
+    let scene = Scene::new::<Typed>("");
+    let mut ada = testing::connect_to(&scene.app).path("/ws/ada").await.unwrap();
+    ada.send_text(r#"{"type":"linger","id":1}"#).await;
+    for (id, key) in [(2, "hashed"), (3, "parsed")] {
+        ada.send_text(format!(r#"{{"type":"ordered","id":{id},"data":{{"key":"{key}"}}}}"#)).await;
+        let told = ada.next_message().await;
+        assert_eq!((&told.data["error_code"], &told.re), (&json!("SYSTEM_ERROR"), &Some(json!(id))), "{key}");
+    }
+    let lingered = ada.next_message().await;
+    assert_eq!((lingered.name.as_str(), lingered.re), ("$ok", Some(json!(1))), "it ran beside them, to its end");
+    assert_eq!(scene.layer.stats().errors_total(), 2);
 }
 
 #[tokio::test(start_paused = true)]

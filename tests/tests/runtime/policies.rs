@@ -190,22 +190,68 @@ async fn a_consumer_may_keep_the_latest_of_each_type() {
     }
     slow.connection().send(said("own")).unwrap();
     slow.connection().send(said("own too")).unwrap();
-    hears(&mut slow, &["a10", "g11", "h11", "b11", "own", "own too"]).await;
+    for text in ["to it", "and this"] {
+        stage.layer.send_to_connection(slow.connection().id(), said(text)).await.unwrap();
+    }
+    hears(&mut slow, &["a10", "g11", "h11", "b11", "own", "own too", "to it", "and this"]).await;
     assert_eq!(stage.layer.stats().dropped, 0);
+}
+
+#[derive(Debug, Incoming)]
+enum Request {
+    /// Answered when the outbox is full.
+    Ask,
+    Fail,
 }
 
 #[derive(Default)]
 struct Careless;
 
-#[consumer(outgoing = ServerMessage, outbox = "drop_newest")]
+#[consumer(incoming = Request, outgoing = ServerMessage, outbox = "drop_newest")]
 impl Careless {
     #[connect]
     async fn connected(&self, conn: Connection) -> Result<(), channels::Error> {
         conn.join("g").await.map(drop)
     }
 
-    #[on_text]
-    fn text(&self, _text: String) {}
+    #[on("ask")]
+    async fn ask(&self, layer: ChannelLayer) -> Result<Text, channels::Error> {
+        fill(&layer).await;
+        Ok(Text { text: "answer".into() })
+    }
+
+    #[on("fail")]
+    async fn fail(&self, layer: ChannelLayer) -> Result<(), channels::Error> {
+        fill(&layer).await;
+        Err(channels::Error::validation("it", "is wrong"))
+    }
+}
+
+async fn fill(layer: &ChannelLayer) {
+    for number in 0..MESSAGES + 2 {
+        layer.send_to_group("g", hinted(number)).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_consumer_that_does_without_messages_answers_each_request() {
+    let layer = ChannelLayer::memory_with(Config::builder().outbox_messages(MESSAGES).build().unwrap());
+    let mut client = testing::connect::<Careless>(&layer, ()).protocol("channels.v1.json").await.unwrap();
+    client.joined("g").await;
+    for (id, (request, answer)) in [("ask", "said"), ("fail", "error")].into_iter().enumerate() {
+        client.stop_reading();
+        client.request(id, request, &()).await;
+        while layer.stats().dropped < (id as u64 + 1) * 2 {
+            tokio::task::yield_now().await;
+        }
+        client.go_on_reading();
+        for number in 0..MESSAGES {
+            assert_eq!(next(&mut client).await, number.to_string());
+        }
+        let answered = client.next_message().await;
+        assert_eq!((&*answered.name, answered.re), (answer, Some(json!(id))));
+        assert_eq!(next(&mut client).await, "-2 g");
+    }
 }
 
 #[tokio::test(start_paused = true)]

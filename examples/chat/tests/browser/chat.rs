@@ -68,6 +68,12 @@ impl Chat {
         self.signal("STOP").await;
     }
 
+    /// As [`Self::start_again`], with one variable more.
+    pub async fn start_again_with(&mut self, (name, value): (&str, &str)) {
+        self.variables.push((name.into(), value.into()));
+        self.start_again().await;
+    }
+
     /// On the same port and database.
     pub async fn start_again(&mut self) {
         let port = self.address.rsplit(':').next().unwrap().to_owned();

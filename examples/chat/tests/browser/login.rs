@@ -59,3 +59,19 @@ async fn who_is_signed_out_elsewhere_is_asked_to_sign_in() {
     ada.is_in("rust").await;
     ada.is_clean().await;
 }
+
+/// The page was told that no login is needed, and is refused by a server that needs one.
+#[tokio::test]
+async fn a_page_learns_that_one_has_to_sign_in_by_now() {
+    let mut chat = Chat::start().await;
+    let browser = Browser::start();
+    let ada = browser.open(Screen::Desktop).await;
+    ada.sign_in(&chat, "ada").await;
+    ada.join("rust").await;
+    chat.stop().await;
+    chat.start_again_with(SECRET).await;
+    ada.sees("@signin-name").await;
+    ada.reads("@signin-error", "You have been signed out").await;
+    ada.type_into("@signin-name", &fantoccini::key::Key::Enter.to_string()).await;
+    ada.is_in("rust").await;
+}

@@ -173,3 +173,37 @@ async fn a_secret_that_is_too_short_is_told_in_one_message() {
     assert_eq!(code, Some(1));
     assert_eq!(said, "CHAT_SECRET has 31 bytes, and needs at least 32; `openssl rand -base64 32` makes one.\n");
 }
+
+/// A file that is overlooked would leave the door open.
+#[tokio::test]
+async fn what_stands_in_dotenv_counts_and_the_environment_covers_it() {
+    let folder = super::server::Folder::new();
+    let lines = format!(
+        "CHAT_SECRET='{SECRET}'\nCHAT_INSPECTOR_TOKEN=sixteen-letters-\nDATABASE_URL=sqlite://of-dotenv.db?mode=rwc\n\
+         HOST=127.0.0.2\nPORT=nonsense\n"
+    );
+    std::fs::write(folder.0.join(".env"), lines).unwrap();
+    // `PORT=0` is in the environment.
+    let server = Server::start_in(&folder, &[]).await;
+    assert!(server.address.starts_with("127.0.0.2:"), "{}", server.address);
+    assert_eq!(enter(&server.address, "ada", "").await.unwrap_err(), 401);
+    assert_eq!(get(&server.address, "/inspector/").await.status, 401);
+    assert!(folder.0.join("of-dotenv.db").exists());
+    assert_eq!(server.stop().await, Some(0));
+    std::fs::write(folder.0.join(".env"), "CHAT_SECRET='too short'\n").unwrap();
+    let mut short = super::server::chat(&folder).spawn().unwrap();
+    assert_eq!(timeout(PATIENCE, short.wait()).await.unwrap().unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_page_that_may_connect_may_sign_in() {
+    let variables = [("CHAT_SECRET", SECRET), ("WS_ALLOWED_ORIGINS", "https://app.example.com")];
+    let (server, _folder) = Server::with(&variables).await;
+    let sign_in =
+        async |origin| sign_in_with(&server.address, &format!("Origin: {origin}\r\n"), "name=ada").await.status;
+    assert_eq!(sign_in("https://app.example.com").await, 303);
+    assert_eq!(sign_in("https://APP.example.com:443").await, 303);
+    assert_eq!(sign_in("https://other.example.com").await, 403);
+    let app = "Origin: https://app.example.com\r\n";
+    assert_eq!(request(&server.address, "POST", "/logout", app, "").await.status, 303);
+}

@@ -74,7 +74,14 @@ async fn the_status_tells_whole_numbers_that_return_to_zero() {
     let (server, _folder) = Server::with(&[("SERVER_INSTANCE_ID", "one")]).await;
     let mut ada = server.connect("ada").await;
     ada.join("rust").await;
-    let status = get(&server.address, "/api/status").await.json();
+    // What was written is counted after it was: the client may have it a moment earlier.
+    let status = loop {
+        let status = get(&server.address, "/api/status").await.json();
+        if status["messages_out"].as_u64() >= Some(4) {
+            break status;
+        }
+        tokio::task::yield_now().await;
+    };
     assert_eq!(
         (&status["status"], &status["backend"], &status["server_instance_id"]),
         (&json!("active"), &json!("memory"), &json!("one"))
