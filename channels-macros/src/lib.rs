@@ -377,7 +377,9 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | for the first time | the handler runs; what it answers is kept for the `window`, a whole number with `ms`, `s`, `m` or `h` |
 /// | again within the window | the same frames again, with the same `re` |
 /// | while the first is handled, here or on another server | it waits for that answer, within the handler's time-out; then `TIMEOUT_ERROR` |
-/// | with another payload | `VALIDATION_FAILED` for the field `id`; white space makes no difference, the order of members does |
+/// | with another payload | `VALIDATION_FAILED` for the field `id`; white space makes no difference, the order of members does; in the layout `flat` the envelope's members are the payload's |
+/// | with a payload that does not parse or breaks a rule | `VALIDATION_FAILED`: nothing ran, so nothing is remembered |
+/// | while they have too much remembered | `RATE_LIMIT_EXCEEDED`, with `retry_after_ms`; what was done before is still told again |
 /// | while the backend is away | `BACKEND_ERROR`: nothing is done twice in silence |
 ///
 /// The answer is what the handler returns, what it sends by `Answer`, or the error it fails with; what it sends by other ways
@@ -391,9 +393,13 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// | another error | that error |
 /// | a panic | the `SYSTEM_ERROR` that it is answered by |
 /// | a `CONNECTION_ERROR`, as `conn.send(…)?` to a client that has gone fails with | that error: it is not run again, and nobody knows how far it got |
-/// | an answer of more than 256 KiB | that it was given; who asks again gets `MESSAGE_ERROR` |
+/// | an answer of more than 256 KiB, or than there is room for | that it was given; who asks again gets `MESSAGE_ERROR` |
 ///
-/// `#[rate_limit]` comes before, so each attempt counts.
+/// `#[rate_limit]` comes before, so each attempt counts. It is wanted beside it: each `id` is remembered for the whole window. On
+/// each server a user, or a connection that is nobody's, has 4 MiB for that, and all that are nobody's 16 MiB.
+///
+/// A request is told from others by the consumer's module and type, as they are written: a deploy that renames them or moves them
+/// knows nothing of what was done before, and those of a generic consumer count as one, whatever their parameters.
 ///
 /// # What it is not
 ///

@@ -67,21 +67,23 @@ pub fn order<T: Order + ?Sized>(value: &T) -> u64 {
     value.order()
 }
 
-/// What `#[idempotent]` says, and the handler's time-out; the macro has checked both.
+/// What `#[idempotent]` says, the handler's time-out, and whether there is an `#[error]`; the macro has checked both.
 pub const fn idempotent(
     consumer: &'static str,
     message: &'static str,
     window: Duration,
     timeout: Option<Timeout>,
+    takes_errors: bool,
 ) -> Idempotent {
-    Idempotent::new(consumer, message, window, timeout)
+    Idempotent::new(consumer, message, window, timeout, takes_errors)
 }
 
 /// Whether a request has had its answer, which then was told again.
 ///
 /// # Errors
 ///
-/// `BACKEND_ERROR` where nobody can tell, `VALIDATION_FAILED` where its `id` was another request's.
+/// `BACKEND_ERROR` where nobody can tell, `VALIDATION_FAILED` where its `id` was another request's, `RATE_LIMIT_EXCEEDED` where too
+/// many are remembered.
 pub async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
     crate::consumer::once(cx, idempotent).await
 }

@@ -74,21 +74,6 @@ fn a_handler_with_all_there_is() {
                                     },
                                 )
                                 .await?;
-                            if c::__private::once(
-                                    __cx,
-                                    &const {
-                                        c::__private::idempotent(
-                                            "Chat",
-                                            "chat.message",
-                                            ::core::time::Duration::from_millis(300000u64),
-                                            ::core::option::Option::None,
-                                        )
-                                    },
-                                )
-                                .await?
-                            {
-                                return ::core::result::Result::Ok(());
-                            }
                             let __argument_0 = <Text as c::__private::FirstArgument<
                                 <In as c::__private::HasMessage<__Message>>::Payload,
                                 <In as c::__private::HasMessage<__Message>>::Kind,
@@ -96,6 +81,22 @@ fn a_handler_with_all_there_is() {
                             >>::take(__cx, <In as c::__private::HasMessage<__Message>>::read)
                                 .await?;
                             <Text as c::__private::Validatable>::check(&__argument_0)?;
+                            if c::__private::once(
+                                    __cx,
+                                    &const {
+                                        c::__private::idempotent(
+                                            ::core::concat!(::core::module_path!(), "::", "Chat<T>"),
+                                            "chat.message",
+                                            ::core::time::Duration::from_millis(300000u64),
+                                            ::core::option::Option::None,
+                                            false,
+                                        )
+                                    },
+                                )
+                                .await?
+                            {
+                                return ::core::result::Result::Ok(());
+                            }
                             let __argument_1 = <State<
                                 Db,
                             > as c::__private::Extract<App, c::__private::OnMessage>>::extract(__cx)

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// refused: to forget an answer would be to do something twice.
 pub(super) const MAX_KEPT_BYTES: usize = 64 * 1024 * 1024;
 /// What a claim costs besides.
-const EACH: usize = 160;
+pub(super) const EACH: usize = 160;
 
 #[derive(Debug)]
 struct Kept {

@@ -13,6 +13,7 @@ mod health;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+mod shares;
 mod topic;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ pub(crate) use any::AnyBackend;
 pub use claim::{Claim, Claimed, Settlement};
 pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
+pub(crate) use shares::{Owner, Shares};
 pub use topic::{Asked, Content, Delivery, Destination, Envelope, Topic};
 
 use crate::config::Rate;

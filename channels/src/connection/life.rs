@@ -35,9 +35,10 @@ impl Connection {
         self.0.link.counters.received(bytes);
     }
 
-    /// The client has taken too long to send its first data frame.
-    pub(crate) fn is_mute(&self) -> bool {
-        self.0.link.first_frame.is_some_and(|within| self.0.received.so_far().0 == 0 && self.age() >= within)
+    /// The client has taken too long to send its first data frame, of the time that this process was awake.
+    pub(crate) fn is_mute(&self, awake: Duration) -> bool {
+        let link = &self.0.link;
+        link.first_frame.is_some_and(|within| self.0.received.so_far().0 == 0 && self.age().min(awake) >= within)
     }
 
     pub(crate) fn set_handling(&self, handling: bool) {

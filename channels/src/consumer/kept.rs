@@ -41,17 +41,24 @@ impl Kept {
                 self.bytes.extend(length.to_le_bytes());
                 self.bytes.extend(part);
             }
-            _ if self.is_whole => {
-                self.bytes.truncate(size_of::<u64>());
-                self.bytes.push(TOO_LARGE);
-                self.is_whole = false;
-            }
+            _ if self.is_whole => self.only_that_it_was(),
             _ => {}
         }
     }
 
-    pub(super) fn into_bytes(self) -> Bytes {
-        self.bytes.into()
+    /// Of this answer, and whatever it has more, is kept that it was given.
+    fn only_that_it_was(&mut self) {
+        self.bytes.truncate(size_of::<u64>());
+        self.bytes.push(TOO_LARGE);
+        self.is_whole = false;
+    }
+
+    /// What there is room for: all, or that it was given. No larger than it says, as it is counted by that.
+    pub(super) fn into_bytes(mut self, has_room: impl FnOnce(usize) -> bool) -> Bytes {
+        if self.is_whole && !has_room(self.bytes.len()) {
+            self.only_that_it_was();
+        }
+        self.bytes.into_boxed_slice().into()
     }
 }
 
@@ -137,6 +144,24 @@ mod tests {
         kept.push(Told::Envelope("{}"));
         kept.push(Told::Envelope(&"x".repeat(MAX_ANSWER_BYTES)));
         kept.push(Told::Envelope("{}"));
-        assert_eq!(kept.into_bytes()[..], [7, 0, 0, 0, 0, 0, 0, 0, TOO_LARGE]);
+        assert_eq!(kept.into_bytes(|_| true)[..], [7, 0, 0, 0, 0, 0, 0, 0, TOO_LARGE]);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_leaves_that_it_was_given() {
+        let mut kept = Kept::of(7);
+        kept.push(Told::Envelope("{}"));
+        assert_eq!(kept.into_bytes(|bytes| bytes > 15)[..], [7, 0, 0, 0, 0, 0, 0, 0, TOO_LARGE]);
+    }
+
+    #[test]
+    fn an_answer_is_kept_in_no_more_memory_than_it_has_bytes() {
+        let mut kept = Kept::of(7);
+        for _ in 0..3 {
+            kept.push(Told::Envelope(&"x".repeat(1000)));
+        }
+        assert!(kept.bytes.capacity() > kept.bytes.len());
+        let bytes = kept.into_bytes(|_| true).try_into_mut().unwrap();
+        assert_eq!(bytes.capacity(), bytes.len());
     }
 }

@@ -13,13 +13,14 @@ use tokio::time::Instant;
 
 use super::guard::{Deadlines, Timeout};
 use super::kept::{Kept, fingerprint, tell_again};
-use crate::backend::{Backend, Claim, Claimed, Settlement};
-use crate::error::Error;
+use crate::backend::{Backend, Claim, Claimed, Owner, Settlement};
+use crate::connection::Connection;
+use crate::error::{Delivery, Error, ErrorCode};
 use crate::extract::Context;
 use crate::layer::ConnectionManager;
 use crate::message::{Keeper, Message, RequestId, Told};
 
-/// How much longer than its handler a claim lives: the time for its answer to be written.
+/// How much longer than its handler and `#[error]` a claim lives: the time for its answer to be written.
 const LEASE_AFTER: Duration = Duration::from_secs(10);
 /// How soon whoever waits for somebody else's answer asks again; each time later, up to [`ASK_AT_LEAST`].
 const ASK_AGAIN_AFTER: Duration = Duration::from_millis(25);
@@ -36,6 +37,7 @@ pub struct Idempotent {
     message: &'static str,
     window: Duration,
     timeout: Option<Timeout>,
+    takes_errors: bool,
 }
 
 impl Idempotent {
@@ -45,8 +47,9 @@ impl Idempotent {
         message: &'static str,
         window: Duration,
         timeout: Option<Timeout>,
+        takes_errors: bool,
     ) -> Self {
-        Self { consumer, message, window, timeout }
+        Self { consumer, message, window, timeout, takes_errors }
     }
 
     /// What is done once: this message of this user, or of this connection where it is nobody's, with this id.
@@ -66,22 +69,33 @@ impl Idempotent {
 ///
 /// # Errors
 ///
-/// `BACKEND_ERROR` where nobody can tell, and what [`tell_again`] says.
+/// `BACKEND_ERROR` where nobody can tell, `RATE_LIMIT_EXCEEDED` where whoever asks has too much remembered, and what
+/// [`tell_again`] says.
 pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
     let message: &Message = cx.message();
     let Some(id) = message.id() else { return Ok(false) };
     let manager = cx.layer().manager();
     let (claim, fingerprint) = (Claim::new(idempotent.key(cx, id)), fingerprint(message.data()));
-    let time = Deadlines::of(cx.layer()).of_handler(idempotent.timeout).handler();
-    let lease = time + LEASE_AFTER;
-    let (mut claiming, mut wait) = (Claiming::of(manager, &claim, cx), ASK_AGAIN_AFTER);
+    let deadlines = Deadlines::of(cx.layer());
+    let after = if idempotent.takes_errors { deadlines.handler() + LEASE_AFTER } else { LEASE_AFTER };
+    let lease = deadlines.of_handler(idempotent.timeout).handler() + after;
+    let (mut claiming, mut wait) = (Claiming::of(manager, &claim, cx, lease), ASK_AGAIN_AFTER);
     loop {
         let until = Instant::now() + lease;
-        match manager.backend().claim(&claim, lease).await? {
+        let claimed = manager.backend().claim(&claim, lease).await.inspect_err(|error| {
+            if error.delivery() == Some(Delivery::NotSent) {
+                // Nobody has it: to give up each would be a task for each request, as long as the backend is away.
+                claiming.0 = None;
+            }
+        })?;
+        match claimed {
             Claimed::Yours => {
+                // The claim is given up again where there is no room.
+                let share = Share::of(manager, cx.connection(), &claim, until + idempotent.window)?;
                 let Some(Unsettled { manager, runtime, .. }) = claiming.0.take() else { return Ok(false) };
                 let keeper = Remembers {
                     unsettled: Unsettled { manager, runtime, claim, until },
+                    share,
                     window: idempotent.window,
                     kept: Mutex::new(Some(Kept::of(fingerprint))),
                 };
@@ -120,6 +134,12 @@ impl Unsettled {
         let mut work = async move {
             loop {
                 match manager.backend().settle(&claim, settlement.clone()).await {
+                    Ok(false) if is_done => {
+                        tracing::warn!(
+                            "an answer was not kept, as its claim was lost: if its request comes again, it is handled again"
+                        );
+                        return;
+                    }
                     Ok(_) => return,
                     Err(error) if error.is_retryable() && Instant::now() < until => {
                         tracing::debug!(%error, "an answer could not be kept yet");
@@ -146,9 +166,9 @@ impl Unsettled {
 struct Claiming(Option<Unsettled>);
 
 impl Claiming {
-    fn of<S>(manager: &Arc<ConnectionManager>, claim: &Claim, cx: &Context<'_, S>) -> Self {
+    fn of<S>(manager: &Arc<ConnectionManager>, claim: &Claim, cx: &Context<'_, S>, lease: Duration) -> Self {
         let (manager, runtime) = (Arc::clone(manager), cx.connection().link().runtime.clone());
-        Self(Some(Unsettled { manager, runtime, claim: claim.clone(), until: Instant::now() }))
+        Self(Some(Unsettled { manager, runtime, claim: claim.clone(), until: Instant::now() + lease }))
     }
 }
 
@@ -160,9 +180,28 @@ impl Drop for Claiming {
     }
 }
 
+/// The room that a claim takes among what its owner may have remembered.
+struct Share {
+    owner: Owner,
+    /// Later than anything that is kept of it.
+    until: Instant,
+}
+
+impl Share {
+    fn of(manager: &ConnectionManager, connection: &Connection, claim: &Claim, until: Instant) -> Result<Self, Error> {
+        let owner = connection.user().map_or(Owner::Connection(connection.id()), |user| Owner::User(user.clone()));
+        manager.shares.claim(&owner, claim, until).map_err(|after| {
+            Error::new(ErrorCode::RateLimitExceeded, "Too many of your requests are remembered now.")
+                .with_retry_after(after)
+        })?;
+        Ok(Self { owner, until })
+    }
+}
+
 /// Remembers what a handler answers.
 struct Remembers {
     unsettled: Unsettled,
+    share: Share,
     window: Duration,
     /// Nothing once it has ended.
     kept: Mutex<Option<Kept>>,
@@ -177,9 +216,14 @@ impl Keeper for Remembers {
 
     fn end(&self, is_for_good: bool) {
         let Some(kept) = self.kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        let (Unsettled { manager, claim, .. }, Share { owner, until }) = (&self.unsettled, &self.share);
+        let room = |bytes| manager.shares.take(owner, claim, *until, bytes).is_ok();
         self.unsettled.settle(match is_for_good {
-            true => Settlement::Done(kept.into_bytes(), self.window),
-            false => Settlement::Abandoned,
+            true => Settlement::Done(kept.into_bytes(room), self.window),
+            false => {
+                manager.shares.give_back(owner, claim, *until);
+                Settlement::Abandoned
+            }
         });
     }
 }

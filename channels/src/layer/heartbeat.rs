@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use super::awake::Awake;
+use super::awake::{Awake, Since};
 use super::manager::{ConnectionManager, WeakManager};
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
@@ -35,6 +35,7 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
         |_| SWEEP_EVERY,
         |manager| async move {
             manager.backend.sweep();
+            manager.shares.sweep();
             manager.metering.iter().for_each(|metering| metering.sweep());
         },
     );
@@ -99,16 +100,21 @@ async fn sweep(manager: &Arc<ConnectionManager>, awake: &Awake) {
     let counts = timings.is_wanted();
     let (mut messages, mut bytes) = (0, 0);
     let every = sweep_every(manager);
-    awake.since(every);
+    let times = Since {
+        heartbeat: heartbeat.map_or(Duration::MAX, |(interval, _)| interval),
+        message: config.message_timeout(),
+        first_frame: manager.first_frame_within(),
+    };
+    awake.since(every, &times);
     for batch in manager.registry.batches(BATCH) {
         // For each batch, as the clock may leap between two.
-        let awake_since = awake.since(every);
+        let awake = awake.since(every, &times).map(|since| since.elapsed());
         if counts {
             for (more, size) in batch.iter().map(|connection| connection.outbox().waiting()) {
                 (messages, bytes) = (messages + more, bytes + size);
             }
         }
-        batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout(), awake_since));
+        batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout(), &awake));
         tokio::task::yield_now().await;
     }
     timings.queued.0.store(messages, Ordering::Relaxed);
@@ -119,24 +125,23 @@ fn beat(
     connection: &Connection,
     heartbeat: Option<(Duration, Duration)>,
     message_timeout: Duration,
-    awake_since: Instant,
+    awake: &Since<Duration>,
 ) {
     // A handler that waits is bounded by its own time-out; meanwhile frames may stay unread.
     if connection.is_handling() {
         return;
     }
-    let awake = awake_since.elapsed();
-    if connection.unfinished_for().is_some_and(|since| since.min(awake) >= message_timeout) {
+    if connection.unfinished_for().is_some_and(|since| since.min(awake.message) >= message_timeout) {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "a message took too long to arrive"));
         return;
     }
-    if connection.is_mute() {
+    if connection.is_mute(awake.first_frame) {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "the first frame took too long to come"));
         return;
     }
     let Some((interval, timeout)) = heartbeat else { return };
     let idle = connection.idle();
-    if idle.min(awake) >= timeout {
+    if idle.min(awake.heartbeat) >= timeout {
         connection.close_with(CloseReason::server(CloseCode::HEARTBEAT_LOST, "no sign of life"));
     } else if idle >= interval {
         connection.ping();

@@ -16,7 +16,9 @@ use super::command;
 use super::drain::Draining;
 use super::retry::retry;
 use super::settling::{self, Settling};
-use crate::backend::{AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Sink, Topic};
+use crate::backend::{
+    AnyBackend, Backend, Content, Delivery, Envelope, Limits, Published, Refusal, Shares, Sink, Topic,
+};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::{Config, LimitName, Rate};
 use crate::connection::{
@@ -44,6 +46,8 @@ const BURST: usize = 4096;
 pub struct ConnectionManager {
     pub(crate) config: Config,
     pub(crate) backend: AnyBackend,
+    /// Who has how much remembered of what is done once.
+    pub(crate) shares: Shares,
     pub(crate) registry: ConnectionRegistry,
     pub(crate) serializers: Serializers,
     pub(crate) counters: Arc<Counters>,
@@ -108,6 +112,7 @@ impl ConnectionManager {
             metering: Metering::new(&config, &verdicts),
             config,
             backend,
+            shares: Shares::default(),
             registry: ConnectionRegistry::default(),
             serializers,
             counters,

@@ -1,7 +1,9 @@
 //! Goodbye: what is queued is written, both sides say so, and the socket is closed without a reset.
 
+use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use tokio::io::AsyncRead;
 use tokio::time::Instant;
 
@@ -11,6 +13,9 @@ use crate::layer::ConnectionManager;
 
 /// How long a client has to take what is queued and to answer the close frame.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long it has to answer a close frame that was written while the server drains: whoever has gone without a word must not hold
+/// a deploy up.
+const ANSWER_IN_A_DRAIN: Duration = Duration::from_secs(1);
 /// How long a socket is read on whose client has nothing more to say.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -24,7 +29,13 @@ where
     let deadline = Instant::now() + CLOSE_TIMEOUT;
     let goodbye = async {
         // Read while it is written: a client that does not read before it has written would wait for ever.
-        tokio::join!(connection.outbox().finished(), reader.until_closed());
+        match select(pin!(connection.outbox().finished()), pin!(reader.until_closed())).await {
+            Either::Left(((), answer)) => {
+                let patience = if manager.is_draining() { ANSWER_IN_A_DRAIN } else { CLOSE_TIMEOUT };
+                let _ = tokio::time::timeout(patience, answer).await;
+            }
+            Either::Right(((), written)) => written.await,
+        }
     };
     before(deadline, manager, goodbye).await;
     // What is left is lost; the writing side is shut down.

@@ -47,13 +47,12 @@ pub async fn serve() -> Result<(), Box<dyn Error>> {
         .with_state(app);
     let port = std::env::var("PORT").unwrap_or_default().parse().unwrap_or(0);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-    writeln!(std::io::stdout(), "{LISTENS}{}", listener.local_addr()?)?;
     let mut terminate = signal(SignalKind::terminate())?;
+    writeln!(std::io::stdout(), "{LISTENS}{}", listener.local_addr()?)?;
     let stop = layer.shutdown_on(async move {
         terminate.recv().await;
     });
-    axum::serve(listener, router).with_graceful_shutdown(stop).await?;
-    let drained = layer.drained().await;
+    let drained = layer.run(axum::serve(listener, router).with_graceful_shutdown(stop)).await?;
     writeln!(std::io::stdout(), "{DRAINED}{} {} {}", drained.closed, drained.dropped, drained.unsent)?;
     Ok(())
 }

@@ -194,12 +194,7 @@ impl App {
         let app = self.router().into_make_service_with_connect_info::<SocketAddr>();
         let stop = self.layer.shutdown_on(signal);
         let server = axum::serve(listener, app).with_graceful_shutdown(stop);
-        tokio::select! {
-            served = async { server.await } => served.map_err(StartError::Serve)?,
-            // A request that never ends must not keep a server that is to go.
-            () = self.layer.drain_ended() => {}
-        }
-        self.layer.drained().await;
+        self.layer.run(server).await.map_err(StartError::Serve)?;
         job.abort();
         self.store.close().await;
         Ok(())

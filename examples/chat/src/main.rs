@@ -31,9 +31,11 @@ async fn run() -> Result<(), StartError> {
     // For code without a request at hand, such as the background job. The first layer of a process stays.
     app.layer().install().unwrap_or_else(|_| unreachable!("main installs the only layer"));
     let listener = chat::app::listen().await?;
+    // From here on a signal ends it in good order.
+    let stop = channels::shutdown_signal();
     if let Ok(address) = listener.local_addr() {
         // Somebody may have closed the output; the chat runs all the same.
         let _ = writeln!(std::io::stdout(), "The chat is on http://{address}");
     }
-    app.serve(listener, channels::shutdown_signal()).await
+    app.serve(listener, stop).await
 }

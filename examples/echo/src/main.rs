@@ -35,9 +35,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let port = env::var("PORT").unwrap_or_else(|_| "9001".into());
     let listener = tokio::net::TcpListener::bind(format!("{host}:{port}")).await?;
+    let stop = channels::shutdown_signal();
     eprintln!("echo listens on ws://{}/ws", listener.local_addr()?);
 
-    axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(channels::shutdown_signal())).await?;
-    layer.drained().await;
+    layer.run(axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(stop))).await?;
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -133,6 +133,37 @@ async fn ends_in_good_order(signal: &str) {
     // The answer to the close frame goes out with the next read.
     while let Ok(Some(Ok(_))) = timeout(PATIENCE, socket.next()).await {}
     assert!(soon("its end", echo.process.wait()).await.unwrap().success());
+}
+
+#[cfg(unix)]
+async fn ends_by_sigterm(mut echo: Echo) {
+    let pid = echo.process.id().unwrap().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().await.unwrap().success());
+    let ended = soon("its end", echo.process.wait()).await.unwrap();
+    assert_eq!(ended.code(), Some(0), "{ended}");
+}
+
+/// Nothing ends a connection whose request has begun but the program's own end.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_request_that_is_never_sent_to_its_end_does_not_keep_it() {
+    let echo = Echo::start(&[("WS_DRAIN_TIMEOUT", "500ms")]).await;
+    let address = echo.url.strip_prefix("ws://").unwrap().strip_suffix("/ws").unwrap();
+    let mut half = TcpStream::connect(address).await.unwrap();
+    half.write_all(b"GET /ws HTTP/1.1\r\nHo").await.unwrap();
+    // Comes back after the half request was read, as both go to one listener in order.
+    comes_back(&mut echo.connect().await, Message::text("here")).await;
+    ends_by_sigterm(echo).await;
+    drop(half);
+}
+
+/// Whoever has read its address may end it.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_signal_right_after_its_first_words_is_not_missed() {
+    for _ in 0..10 {
+        ends_by_sigterm(Echo::start(&[]).await).await;
+    }
 }
 
 #[tokio::test]

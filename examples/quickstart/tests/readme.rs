@@ -28,6 +28,21 @@ fn the_readme_shows_this_program() {
 /// A server that ends with its test.
 struct Server(Child);
 
+impl Server {
+    /// Its exit code, if it ends within this time.
+    #[cfg(unix)]
+    fn wait_until(&mut self, within: Duration) -> Option<i32> {
+        let deadline = std::time::Instant::now() + within;
+        while std::time::Instant::now() < deadline {
+            if let Some(ended) = self.0.try_wait().expect("its end") {
+                return ended.code();
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        None
+    }
+}
+
 impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.0.kill();
@@ -77,6 +92,31 @@ async fn ctrl_c_and_sigterm_end_it_in_good_order() {
         let ended = timeout(Duration::from_secs(10), ended).await.expect("in time").expect("waited");
         assert_eq!(ended.expect("its end").code(), Some(0), "{signal}");
     }
+}
+
+/// Nothing ends a connection whose request has begun but the program's own end.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_request_that_is_never_sent_to_its_end_does_not_keep_it() {
+    use tokio::io::AsyncWriteExt as _;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    command.env("PORT", "0").env("WS_DRAIN_TIMEOUT", "500ms");
+    let mut server = Server(command.stderr(Stdio::piped()).spawn().expect("it starts"));
+    let mut lines = BufReader::new(server.0.stderr.take().expect("its output")).lines();
+    let url = lines.next().expect("a line").expect("its address");
+    let address = url.strip_prefix("ws://").and_then(|url| url.strip_suffix("/ws")).expect("an address");
+    let mut half = TcpStream::connect(address).await.expect("connected");
+    half.write_all(b"GET /ws HTTP/1.1\r\nHo").await.expect("written");
+    // Answered after the half request was read, as both go to one listener in order.
+    let (mut ada, _) = connect_async(&url).await.expect("Ada connects");
+    say(&mut ada, "one").await;
+    hears(&mut ada, "one").await;
+    drop(ada);
+    let sent = Command::new("kill").args(["-TERM", &server.0.id().to_string()]).status().expect("kill");
+    assert!(sent.success());
+    let ended = tokio::task::spawn_blocking(move || server.wait_until(Duration::from_secs(20)));
+    assert_eq!(ended.await.expect("waited"), Some(0));
+    drop(half);
 }
 
 type Client = WebSocketStream<MaybeTlsStream<TcpStream>>;

@@ -40,6 +40,7 @@ async fn run() -> Result<(), Failure> {
     // One after the other, so that a wrong Redis is told once.
     let one = server(&redis, &database, port).await?;
     let other = server(&redis, &database, next).await?;
+    let signal = channels::shutdown_signal();
     let mut output = std::io::stdout();
     for (_, listener) in [&one, &other] {
         // Somebody may have closed the output; the chats run all the same.
@@ -53,7 +54,7 @@ async fn run() -> Result<(), Failure> {
     };
     let (one, other) = (serve(one), serve(other));
     let signal = async {
-        channels::shutdown_signal().await;
+        signal.await;
         stop.send_replace(true);
         Ok(())
     };

@@ -66,3 +66,21 @@ async fn an_answer_that_redis_could_not_take_is_written_when_it_can() {
     assert_eq!(elsewhere.recv::<Text>().await.text, "done");
     assert_eq!(runs([&one, &other]), 1);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_claim_that_nobody_heard_of_is_given_up_once_redis_is_back() {
+    let redis = RedisServer::start();
+    let (one, other) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    let (mut ada, mut elsewhere) = (connected(&one, "ada").await, connected(&other, "ada").await);
+    redis.stop_signal();
+    // It is written to Redis, which reads it when it goes on.
+    ada.request(1, "once", &json!({"millis": 0})).await;
+    assert_eq!(ada.next_message().await.data["error_code"], "BACKEND_ERROR");
+    // Long enough that whoever gives it up finds no way there.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    redis.continue_signal();
+    eventually("all is well", || one.layer.ready().ok().and(other.layer.ready().ok())).await;
+    elsewhere.request(1, "once", &json!({"millis": 0})).await;
+    assert_eq!(elsewhere.recv::<Text>().await.text, "done", "well before the lease is over");
+    assert_eq!(runs([&one, &other]), 1);
+}

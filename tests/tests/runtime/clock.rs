@@ -6,12 +6,35 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use channels::{CloseCode, Config, ConnectionState};
+use channels::{CloseCode, Config, ConnectionState, Incoming, consumer, testing};
 use channels_tests::probe::{Stage, Text, World};
 use channels_tests::raw::Raw;
 use channels_tests::socket::serve;
 use serde_json::json;
 use tokio::time::{Instant, advance, sleep};
+
+#[derive(Debug, Incoming)]
+enum Ask {
+    Quiet,
+}
+
+#[derive(Default)]
+struct Impatient;
+
+#[consumer(incoming = Ask, first_frame = "10s")]
+impl Impatient {
+    #[on("quiet")]
+    fn quiet(&self) {}
+}
+
+#[derive(Default)]
+struct Hasty;
+
+#[consumer(incoming = Ask, first_frame = "1s")]
+impl Hasty {
+    #[on("quiet")]
+    fn quiet(&self) {}
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -79,6 +102,36 @@ async fn an_hour_that_passes_at_once_closes_nobody_who_answers() {
     stage.until(|_| silent.connection().state() == ConnectionState::Disconnected).await;
     assert!(began.elapsed() <= Duration::from_secs(60), "{:?}", began.elapsed());
     assert_eq!(ada.connection().state(), ConnectionState::Connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_sent_nothing_yet_gets_the_time_for_a_first_frame_anew() {
+    let stage = Stage::new(World::default());
+    let mut mute = testing::connect::<Impatient>(&stage.layer, ()).await.unwrap();
+    let mut slow = testing::connect::<Impatient>(&stage.layer, ()).await.unwrap();
+    sleep(Duration::from_secs(1)).await;
+    advance(Duration::from_secs(60)).await;
+    let began = Instant::now();
+    sleep(Duration::from_secs(8)).await;
+    assert_eq!(slow.connection().state(), ConnectionState::Connected, "it had a second, and then eight");
+    slow.send_json(&json!({"type": "quiet"})).await;
+    assert_eq!(mute.closed().await.text(), "the first frame took too long to come");
+    assert!(began.elapsed() <= Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(slow.connection().state(), ConnectionState::Connected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stalls_that_matter_to_a_short_time_leave_the_long_ones_as_they_are() {
+    let stage = Stage::new(World::default());
+    let _hasty = testing::connect::<Hasty>(&stage.layer, ()).await.unwrap();
+    let silent = stage.connect("silent").await;
+    silent.stop_answering();
+    let began = Instant::now();
+    while silent.connection().state() != ConnectionState::Disconnected {
+        assert!(began.elapsed() <= Duration::from_secs(75), "a stall of a second every ten keeps it alive");
+        sleep(Duration::from_secs(10)).await;
+        advance(Duration::from_secs(1)).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

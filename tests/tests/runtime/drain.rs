@@ -263,6 +263,53 @@ async fn a_signal_begins_it() {
     assert_eq!(ada.closed().await.code(), CloseCode::SERVICE_RESTART);
 }
 
+/// For as long as something is waited for, the server is reachable and says that it goes.
+#[tokio::test(start_paused = true)]
+async fn the_listener_stays_while_a_handler_runs_and_until_the_deadline_at_most() {
+    for (message, millis) in [("wait", 2900..4000), ("hang", 10_000..10_500)] {
+        let stage = Stage::new(World::default());
+        let mut ada = stage.connect("ada").await;
+        ada.send(message, &json!({"millis": 3000})).await;
+        stage.until(|world| world.entered() == 1).await;
+        let began = Instant::now();
+        stage.layer.shutdown_on(std::future::ready(())).await;
+        let stayed = began.elapsed().as_millis();
+        assert!(millis.contains(&stayed), "{message}: {stayed} ms");
+        stage.layer.drained().await;
+    }
+}
+
+/// As a server is whose client has begun a request and never ends it.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_ends_by_itself_is_run_until_the_deadline() {
+    let stage = Stage::new(World::default());
+    let mut ada = stage.connect("ada").await;
+    are_there(&stage, 1).await;
+    let server = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stage.layer.drain();
+        std::future::pending::<std::io::Result<()>>().await
+    };
+    let began = Instant::now();
+    let drained = stage.layer.run(server).await.unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+    assert!((11_000..11_500).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    assert_eq!(ada.closed().await.code(), CloseCode::SERVICE_RESTART);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_ends_is_drained_and_one_that_fails_is_not() {
+    let stage = Stage::new(World::default());
+    let _ada = stage.connect("ada").await;
+    are_there(&stage, 1).await;
+    assert_eq!(stage.layer.run(async { Err("no socket") }).await, Err("no socket"));
+    assert!(stage.layer.ready().is_ok());
+    let began = Instant::now();
+    let drained = stage.layer.run(async { Ok::<(), ()>(()) }).await.unwrap();
+    assert_eq!((drained.closed, drained.dropped), (1, 0));
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_slips_in_while_the_backend_thinks() {
     let watched = Watched::default();

@@ -31,6 +31,7 @@ enum Ask {
     Quiet,
     Bytes,
     Large,
+    Big,
     Fail(Order),
     Panic,
     Limited,
@@ -133,6 +134,13 @@ impl Counter {
     async fn large(&self, State(shop): State<Arc<Shop>>) -> Tell {
         shop.run();
         Tell::Noise(Order { what: "x".repeat(300_000) })
+    }
+
+    #[on("big")]
+    #[idempotent(window = "5m")]
+    async fn big(&self, State(shop): State<Arc<Shop>>) -> Tell {
+        shop.run();
+        Tell::Noise(Order { what: "x".repeat(250_000) })
     }
 
     #[on("fail")]
@@ -347,10 +355,143 @@ async fn an_error_for_good_is_the_answer_and_another_is_none() {
     let first = asked(&mut ada, 3, "panic", &()).await;
     assert_eq!(first.data["error_code"], "SYSTEM_ERROR");
     assert_eq!(asked(&mut ada, 3, "panic", &()).await, first);
-    let first = asked(&mut ada, 4, "order", &json!({"what": 1})).await;
-    assert_eq!(first.data["error_code"], "VALIDATION_FAILED");
-    assert_eq!(asked(&mut ada, 4, "order", &json!({"what": 1})).await, first);
     assert_eq!((shop.runs(), shop.orders().len()), (4, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_what_never_ran_nothing_is_remembered() {
+    let (_layer, shop, mut ada) = one().await;
+    for _ in 0..2 {
+        let refused = asked(&mut ada, 1, "order", &json!({"what": 1})).await;
+        assert_eq!(refused.data["error_code"], "VALIDATION_FAILED");
+        assert!(refused.data["details"]["id"].is_null(), "{}", refused.data);
+    }
+    assert_eq!(asked(&mut ada, 1, "order", &order("tea")).await.data["number"], 1);
+    assert_eq!(shop.orders(), ["tea"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_much_remembered_takes_no_room_from_others() {
+    let (layer, shop, mut ada) = one().await;
+    let mut bob = connect(&layer, &shop, "bob").await;
+    let first = asked(&mut ada, 1, "big", &()).await;
+    assert_eq!(first.name, "noise");
+    let mut told = 1;
+    // All of them are answered; one of them is the first that there is no room for.
+    let forgotten = loop {
+        told += 1;
+        assert_eq!(asked(&mut ada, told, "big", &()).await.name, "noise");
+        let again = asked(&mut ada, told, "big", &()).await;
+        if again.name == "error" {
+            break again;
+        }
+    };
+    assert_eq!((told, &forgotten.data["error_code"]), (17, &json!("MESSAGE_ERROR")));
+    let mut asked_for = 100;
+    let refused = loop {
+        asked_for += 1;
+        let answer = asked(&mut ada, asked_for, "quiet", &()).await;
+        if answer.name == "error" {
+            break answer;
+        }
+        assert!(asked_for < 2000, "there is no end");
+    };
+    assert_eq!(refused.data["error_code"], "RATE_LIMIT_EXCEEDED");
+    let after = refused.data["retry_after_ms"].as_u64().unwrap();
+    assert!((1..=400_000).contains(&after), "{after}");
+    let runs = shop.runs();
+    assert_eq!(asked(&mut ada, 1, "big", &()).await, first, "what was done is told again");
+    assert_eq!(shop.runs(), runs);
+    assert_eq!(asked(&mut bob, 1, "big", &()).await.name, "noise");
+    assert_eq!(asked(&mut bob, 1, "big", &()).await.name, "noise");
+    tokio::time::sleep(Duration::from_millis(after)).await;
+    assert_eq!(asked(&mut ada, asked_for, "quiet", &()).await.name, "$ok");
+}
+
+#[derive(Debug, Incoming)]
+enum One {
+    Order(Order),
+}
+
+/// Two consumers of one name, with a message of one name.
+macro_rules! shop {
+    ($module:ident, $number:literal) => {
+        mod $module {
+            use super::{One, Order, Ordered, Tell};
+            use channels::prelude::*;
+
+            #[derive(Default)]
+            pub(super) struct Window;
+
+            #[consumer(incoming = One, outgoing = Tell)]
+            impl Window {
+                #[user]
+                fn user(&self) -> UserId {
+                    UserId::new("ada").unwrap()
+                }
+
+                #[on("order")]
+                #[idempotent(window = "5m")]
+                async fn order(&self, order: Order) -> Tell {
+                    let _ = order.what;
+                    Tell::Ordered(Ordered { number: $number })
+                }
+            }
+        }
+    };
+}
+shop!(north, 1);
+shop!(south, 2);
+
+#[tokio::test(start_paused = true)]
+async fn consumers_of_one_name_in_two_modules_have_nothing_in_common() {
+    let layer = ChannelLayer::memory();
+    let mut north = testing::connect::<north::Window>(&layer, ()).await.unwrap();
+    let mut south = testing::connect::<south::Window>(&layer, ()).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(asked(&mut north, 1, "order", &order("tea")).await.data["number"], 1);
+        assert_eq!(asked(&mut south, 1, "order", &order("tea")).await.data["number"], 2);
+    }
+}
+
+/// Its handler fails after nine of ten seconds, and what it says of that takes 25 more.
+#[derive(Default)]
+struct Apologetic;
+
+#[consumer(incoming = One, outgoing = Tell, state = Arc<Shop>)]
+impl Apologetic {
+    #[user]
+    fn user(&self) -> UserId {
+        UserId::new("ada").unwrap()
+    }
+
+    #[on("order", timeout = "10s")]
+    #[idempotent(window = "5m")]
+    async fn order(&self, _order: Order, State(shop): State<Arc<Shop>>) -> Result<(), Error> {
+        shop.run();
+        tokio::time::sleep(Duration::from_secs(9)).await;
+        Err(Error::authorization("Not here."))
+    }
+
+    #[error]
+    async fn failed(&self, error: Error) -> Result<(), Error> {
+        tokio::time::sleep(Duration::from_secs(25)).await;
+        Err(error)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_stays_claimed_while_its_error_is_answered() {
+    let (layer, shop) = (ChannelLayer::memory(), Arc::new(Shop::default()));
+    let mut one = testing::connect::<Apologetic>(&layer, Arc::clone(&shop)).await.unwrap();
+    let mut other = testing::connect::<Apologetic>(&layer, Arc::clone(&shop)).await.unwrap();
+    one.request(1, "order", &order("tea")).await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    other.request(1, "order", &order("tea")).await;
+    let first = one.next_message().await;
+    assert_eq!(first.data["error_code"], "AUTHORIZATION_FAILED");
+    assert_eq!(other.next_message().await, first);
+    assert_eq!(shop.runs(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,7 +5,7 @@ use quote::{ToTokens, quote, quote_spanned};
 use syn::punctuated::Punctuated;
 use syn::{Type, TypeTuple};
 
-use crate::consumer::model::{Consumer, Function, Output};
+use crate::consumer::model::{Consumer, Function, Output, Role};
 use crate::hygiene::local;
 use crate::private::{Private, ends, through};
 
@@ -22,8 +22,10 @@ pub(crate) struct Scope {
     pub(crate) parts: Ident,
     /// The state that `accept` is given.
     pub(crate) given: Ident,
-    /// What the consumer is called.
-    pub(crate) shown: String,
+    /// What the consumer is called by, in all builds of it: its type, as it is written.
+    pub(crate) itself: String,
+    /// Whether it has an `#[error]`.
+    pub(crate) takes_errors: TokenStream,
 }
 
 impl Scope {
@@ -36,7 +38,9 @@ impl Scope {
             replies: local("replies"),
             parts: local("parts"),
             given: local("state"),
-            shown: shown(&consumer.self_ty),
+            // Without the white space, which is no part of it.
+            itself: consumer.self_ty.to_token_stream().to_string().split_whitespace().collect(),
+            takes_errors: any(consumer.hooks(Role::Error).map(|hook| is_compiled(&hook.function))),
             krate,
             outgoing,
         }
@@ -157,6 +161,11 @@ pub(crate) fn is_compiled(function: &Function) -> TokenStream {
         [] => quote!(true),
         cfgs => quote!(::core::cfg!(all(#(#cfgs),*))),
     }
+}
+
+/// Whether one of the conditions holds.
+pub(crate) fn any(conditions: impl Iterator<Item = TokenStream>) -> TokenStream {
+    conditions.reduce(|one, other| quote!(#one || #other)).unwrap_or_else(|| quote!(false))
 }
 
 /// The condition that none of the functions is compiled; `None` where one always is.

@@ -93,8 +93,8 @@ pub(super) fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStr
         #name => {
             type __Message = #krate::At<{ #found }>;
             #limit
-            #once
             #first
+            #once
             #rest
             #call
         }
@@ -109,17 +109,22 @@ pub(super) fn index(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenS
     quote_spanned!(span=> #krate::index(<#incoming as #krate::Incoming>::NAMES, #message, #shown))
 }
 
-/// Whether the request was answered before, after its limit and before anything is parsed.
+/// Whether the request was answered before: after its limit, and once its payload is known to be one, so that of what never
+/// ran nothing is remembered.
 fn once(idempotent: &Idempotent, message: &LitStr, running: &Running, scope: &Scope) -> TokenStream {
-    let Scope { krate, cx, shown, .. } = scope;
+    let Scope { krate, cx, itself, takes_errors, .. } = scope;
     let (window, message) = (millis(idempotent.window), LitStr::new(&message.value(), Span::call_site()));
     let timeout = match running.timeout.map(millis) {
         Some(millis) => quote!(#krate::timeout(#millis)),
         None => quote!(::core::option::Option::None),
     };
     let window = quote!(::core::time::Duration::from_millis(#window));
+    // Two modules may each have one of this name.
+    let itself = quote!(::core::concat!(::core::module_path!(), "::", #itself));
     quote! {
-        if #krate::once(#cx, &const { #krate::idempotent(#shown, #message, #window, #timeout) }).await? {
+        if #krate::once(#cx, &const {
+            #krate::idempotent(#itself, #message, #window, #timeout, #takes_errors)
+        }).await? {
             return ::core::result::Result::Ok(());
         }
     }

@@ -3,7 +3,7 @@
 
 mod pace;
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -98,17 +98,18 @@ struct Reconnect {
 
 impl ChannelLayer {
     /// A future for `axum::serve(…).with_graceful_shutdown(…)`: waits for the signal, begins the drain, and ends when
-    /// every client has been told. Until then the server is still reachable: `/readyz` says that it goes, upgrades get
-    /// 503 with `Retry-After`, and requests that are no WebSocket's are answered.
+    /// every socket has been closed, or at `WS_DRAIN_TIMEOUT`. Until then the server is still reachable: `/readyz` says
+    /// that it goes, upgrades get 503 with `Retry-After`, and requests that are no WebSocket's are answered.
     ///
-    /// axum forgets a connection at its upgrade, so afterwards await [`ChannelLayer::drained`].
+    /// Then axum waits for its own connections, for as long as they last: one request that is never sent to its end
+    /// keeps a server for ever. So let [`ChannelLayer::run`] await it, which also waits for what axum has forgotten at
+    /// the upgrade.
     ///
     /// ```no_run
     /// # use channels::ChannelLayer;
     /// # async fn run(layer: ChannelLayer, listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
     /// let stop = layer.shutdown_on(channels::shutdown_signal());
-    /// axum::serve(listener, app).with_graceful_shutdown(stop).await?;
-    /// layer.drained().await;
+    /// layer.run(axum::serve(listener, app).with_graceful_shutdown(stop)).await?;
     /// # Ok(()) }
     /// ```
     pub fn shutdown_on<O>(
@@ -119,8 +120,43 @@ impl ChannelLayer {
         async move {
             drop(Box::pin(signal).await);
             layer.drain();
-            layer.manager().drain.told.cancelled().await;
+            let manager = layer.manager();
+            manager.drain.told.cancelled().await;
+            // Who looks at `/readyz` is answered, and not refused, for as long as a client or handler takes.
+            manager.ended_or_late().await;
         }
+    }
+
+    /// Runs a server until it has ended, or a drain has, and then waits as [`ChannelLayer::drained`] does: what
+    /// keeps a server open beside its sockets, such as a request that is never sent to its end, keeps it no longer than
+    /// `WS_DRAIN_TIMEOUT`.
+    ///
+    /// # Errors
+    ///
+    /// The server's own, at once; nothing is drained then.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped, the server is dropped; a drain that has begun goes on to its deadline.
+    ///
+    /// ```no_run
+    /// # use channels::ChannelLayer;
+    /// # async fn run(layer: ChannelLayer, listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
+    /// let stop = layer.shutdown_on(channels::shutdown_signal());
+    /// let drained = layer.run(axum::serve(listener, app).with_graceful_shutdown(stop)).await?;
+    /// println!("{} were closed", drained.closed);
+    /// # Ok(()) }
+    /// ```
+    pub async fn run<E>(&self, server: impl IntoFuture<Output = Result<(), E>>) -> Result<Drained, E> {
+        tokio::select! {
+            served = server.into_future() => served?,
+            () = self.drain_ended() => {}
+        }
+        Ok(self.drained().await)
     }
 
     /// Begins the drain and returns at once: [`ready`](ChannelLayer::ready) is an error and new upgrades get 503 from
@@ -165,20 +201,8 @@ impl ChannelLayer {
         });
     }
 
-    /// Waits until a drain has ended or its deadline has passed; begins none. For a server that may be kept
-    /// open by something else than its sockets, such as an HTTP request that never ends:
-    ///
-    /// ```no_run
-    /// # use channels::ChannelLayer;
-    /// # async fn run(layer: ChannelLayer, listener: tokio::net::TcpListener, app: axum::Router) -> std::io::Result<()> {
-    /// let server = axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(channels::shutdown_signal()));
-    /// tokio::select! {
-    ///     served = async { server.await } => served?,
-    ///     () = layer.drain_ended() => {}
-    /// }
-    /// layer.drained().await;
-    /// # Ok(()) }
-    /// ```
+    /// Waits until a drain has ended or its deadline has passed; begins none. For what has to end with a server that
+    /// [`ChannelLayer::run`] does not run.
     pub async fn drain_ended(&self) {
         self.manager().deadline.cancelled().await;
     }
@@ -196,10 +220,7 @@ impl ChannelLayer {
     pub async fn drained(&self) -> Drained {
         self.drain();
         let manager = self.manager();
-        tokio::select! {
-            () = manager.sessions.wait() => {}
-            () = manager.deadline.cancelled() => {}
-        }
+        manager.ended_or_late().await;
         manager.deadline.cancel();
         let hooks = manager.config.disconnect_timeout() + LAST_STEPS;
         if tokio::time::timeout(hooks, manager.sessions.wait()).await.is_err() {
@@ -221,6 +242,14 @@ impl ConnectionManager {
     pub(crate) fn tell_if_draining(&self, connection: &Connection) {
         if self.is_draining() {
             self.tell_behind_all(connection);
+        }
+    }
+
+    /// Every socket is closed and every hook has run, or the deadline has passed. Only once a drain has begun.
+    async fn ended_or_late(&self) {
+        tokio::select! {
+            () = self.sessions.wait() => {}
+            () = self.deadline.cancelled() => {}
         }
     }
 

@@ -1,5 +1,7 @@
 //! Starting, ending, and starting again.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -52,6 +54,43 @@ async fn while_clients_are_closed_one_by_one_the_chat_is_red_and_works_on() {
         assert_eq!(client.close_code().await, Some(1012));
     }
     assert_eq!(code.await.unwrap(), Some(0));
+}
+
+/// Ada hears that she is closed and does not answer. Nobody meanwhile is left to guess from a refused connection.
+#[tokio::test]
+async fn while_one_client_does_not_answer_the_close_frame_the_chat_is_red() {
+    let (server, _folder) = Server::start().await;
+    let address = server.address.clone();
+    let mut ada = server.connect("ada").await;
+    let code = tokio::spawn(server.stop());
+    while get(&address, "/readyz").await.status != 503 {}
+    let red = Instant::now();
+    while red.elapsed() < Duration::from_millis(500) {
+        assert_eq!(get(&address, "/readyz").await.status, 503);
+        assert_eq!(refused(&address, "/ws/late").await, 503);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(code.await.unwrap(), Some(0));
+    let held = red.elapsed();
+    assert!(held < Duration::from_millis(4500), "one silent client held it for {held:?}");
+    assert_eq!(ada.close_code().await, Some(1012));
+}
+
+#[tokio::test]
+async fn a_signal_right_after_its_first_words_is_not_missed() {
+    for _ in 0..5 {
+        let (server, _folder) = Server::start().await;
+        assert_eq!(server.stop().await, Some(0));
+    }
+}
+
+#[tokio::test]
+async fn half_a_head_does_not_keep_the_server() {
+    let (server, _folder) = Server::with(&[("WS_DRAIN_TIMEOUT", "500ms")]).await;
+    let mut half = TcpStream::connect(&server.address).await.unwrap();
+    half.write_all(b"GET /ws/half HTTP/1.1\r\nHo").await.unwrap();
+    assert_eq!(get(&server.address, "/healthz").await.status, 200);
+    assert_eq!(server.stop().await, Some(0));
 }
 
 #[tokio::test]
