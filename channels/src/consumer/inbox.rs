@@ -8,7 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use super::metered::metered;
+use super::metered::{charge, metered};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::LimitName;
 use crate::connection::Connection;
@@ -44,6 +44,11 @@ pub(crate) trait Source: Send {
     fn fragments(&mut self) -> u32 {
         0
     }
+
+    /// How many bytes have come of a message that is not complete, or that turned out to be none.
+    fn unfinished(&self) -> usize {
+        0
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -53,6 +58,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn fragments(&mut self) -> u32 {
         (**self).fragments()
+    }
+
+    fn unfinished(&self) -> usize {
+        (**self).unfinished()
     }
 }
 
@@ -75,7 +84,7 @@ pub(super) struct Arrival {
 }
 
 /// The reading side of a session. A stream that ends without a close frame was lost.
-pub(super) struct Inbox<'a, R> {
+pub(super) struct Inbox<'a, R: Source> {
     from: &'a mut R,
     connection: Connection,
     /// Boxed, since most connections never have one.
@@ -204,6 +213,15 @@ impl<'a, R: Source> Inbox<'a, R> {
                 self.connection.heard(at);
                 self.connection.received(size(data));
             }
+        }
+    }
+}
+
+/// Whatever ended it: what a message has brought that was never complete has come as well, and whoever comes back pays for it.
+impl<R: Source> Drop for Inbox<'_, R> {
+    fn drop(&mut self) {
+        if let Some(metering) = &self.connection.link().metering {
+            charge(&self.connection, metering, self.from.fragments(), self.from.unfinished());
         }
     }
 }
