@@ -71,38 +71,39 @@ impl Counters {
         self.expired.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counted after its reason, and read before it: so nothing is ever seen as refused for none.
     pub(crate) fn refused(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::Release);
     }
 
     /// It is refused too.
     pub(crate) fn refused_for_user_limit(&self) {
-        self.refused();
         self.refused_for_user_limit.fetch_add(1, Ordering::Relaxed);
+        self.refused();
     }
 
     /// It is refused too.
     pub(crate) fn refused_for_total_limit(&self) {
-        self.refused();
         self.refused_for_total_limit.fetch_add(1, Ordering::Relaxed);
+        self.refused();
     }
 
     /// It is refused too.
     pub(crate) fn refused_for_drain(&self) {
-        self.refused();
         self.refused_for_drain.fetch_add(1, Ordering::Relaxed);
+        self.refused();
     }
 
     /// It is refused too.
     pub(crate) fn refused_for_backend(&self) {
-        self.refused();
         self.refused_for_backend.fetch_add(1, Ordering::Relaxed);
+        self.refused();
     }
 
     /// It is refused too.
     pub(crate) fn refused_for_origin(&self) {
-        self.refused();
         self.refused_for_origin.fetch_add(1, Ordering::Relaxed);
+        self.refused();
     }
 
     /// A limit refused something, or would have.
@@ -143,6 +144,7 @@ impl Counters {
     }
 
     pub(crate) fn snapshot(&self, connections: usize, users: usize, groups: usize) -> Stats {
+        let refused = self.refused.load(Ordering::Acquire);
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Stats {
             connections,
@@ -156,7 +158,7 @@ impl Counters {
             dropped: read(&self.dropped),
             conflated: read(&self.conflated),
             expired: read(&self.expired),
-            refused: read(&self.refused),
+            refused,
             refused_for_origin: read(&self.refused_for_origin),
             refused_for_user_limit: read(&self.refused_for_user_limit),
             refused_for_total_limit: read(&self.refused_for_total_limit),
@@ -291,5 +293,26 @@ impl Stats {
     /// Errors of all categories.
     pub fn errors_total(&self) -> u64 {
         self.errors_by_code.iter().sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_is_refused_has_its_reason_at_any_moment() {
+        const TIMES: u64 = 300_000;
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..TIMES).for_each(|_| counters.refused_for_drain()));
+            loop {
+                let stats = counters.snapshot(0, 0, 0);
+                assert!(stats.refused <= stats.refused_for_drain, "{stats:?}");
+                if stats.refused == TIMES {
+                    break;
+                }
+            }
+        });
     }
 }

@@ -24,6 +24,12 @@ pub(crate) const BUCKETS: [f64; 19] = [
     2.5, 5.0, 10.0,
 ];
 
+/// What a message can be sent to: every kind of topic.
+pub(crate) const KINDS: [&str; 4] = ["group", "user", "connection", "everybody"];
+
+/// How much of a bucket is handed over at once. Recorders keep each value, in 24 bytes or so, until somebody drains them.
+pub(crate) const MOST_NEWS: u64 = 50_000;
+
 /// How much fell into a bucket, and the sum of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Bucket {
@@ -85,27 +91,46 @@ impl Histogram {
     fn add(&self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let at = BUCKETS.partition_point(|bound| *bound < seconds);
-        self.counts[at].fetch_add(1, Ordering::Relaxed);
         self.nanos[at].fetch_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        // Whoever reads the count finds its sum.
+        self.counts[at].fetch_add(1, Ordering::Release);
     }
 
-    /// Everything since the start. Beside somebody who adds, a bucket's sum may miss what its count has: the
-    /// count is read first.
+    /// Everything since the start. Beside somebody who adds, a bucket's sum may have what its count has not yet.
     pub(crate) fn so_far(&self) -> Distribution {
         Distribution(std::array::from_fn(|at| Bucket {
-            count: self.counts[at].load(Ordering::Relaxed),
+            count: self.counts[at].load(Ordering::Acquire),
             nanos: self.nanos[at].load(Ordering::Relaxed),
         }))
     }
 
-    /// Everything since this was last called.
-    pub(crate) fn news(&self) -> Distribution {
+    /// What was not told before, at most so many of each bucket; the rest is told next time. The mean of each bucket lies
+    /// within it, also beside somebody who adds: what its sum has too much or too little of is made up for by the next.
+    pub(crate) fn news(&self, at_most: u64) -> Distribution {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         let now = self.so_far();
-        let news = now.since(&told);
-        *told = now;
+        let news = Distribution(std::array::from_fn(|at| {
+            let (now, told) = (now.0[at], told.0[at]);
+            let there = now.count.saturating_sub(told.count);
+            let count = there.min(at_most);
+            if count == 0 {
+                return Bucket::default();
+            }
+            let nanos = u128::from(now.nanos.saturating_sub(told.nanos)) * u128::from(count) / u128::from(there);
+            let (least, most) = bounds(at);
+            let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+            Bucket { count, nanos: nanos.clamp(least.saturating_mul(count), most.saturating_mul(count)) }
+        }));
+        told.add(&news);
         news
     }
+}
+
+/// The shortest and the longest of a bucket, in nanoseconds.
+fn bounds(at: usize) -> (u64, u64) {
+    let nanos = |bound: f64| (bound * 1e9).round() as u64;
+    let least = at.checked_sub(1).map_or(0, |below| nanos(BUCKETS[below]) + 1);
+    (least, BUCKETS.get(at).copied().map_or(u64::MAX, nanos))
 }
 
 /// When something began, where it is measured.
@@ -121,7 +146,7 @@ pub(crate) struct Timings {
     /// From a message's arrival to its handler.
     pub(crate) waited: Histogram,
     /// By the kind of topic.
-    sent: Mutex<Vec<(&'static str, Arc<Histogram>)>>,
+    sent: [Histogram; KINDS.len()],
     /// What lay in all outboxes when the heartbeat last looked: messages, and bytes.
     pub(crate) queued: (AtomicUsize, AtomicUsize),
 }
@@ -149,9 +174,10 @@ impl Timings {
 
     /// What was sent to a kind of topic has been taken by the backend.
     pub(crate) fn sent(&self, kind: &'static str, began: Began) {
-        if let Some(began) = began.0 {
-            let of_kind = entry(&mut self.sent.lock().unwrap_or_else(PoisonError::into_inner), kind);
-            of_kind.add(began.elapsed());
+        if let Some(began) = began.0
+            && let Some(at) = KINDS.iter().position(|known| *known == kind)
+        {
+            self.sent[at].add(began.elapsed());
         }
     }
 
@@ -160,9 +186,9 @@ impl Timings {
         self.handled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Sends by the kind of their topic.
-    pub(crate) fn sends(&self) -> Vec<(&'static str, Arc<Histogram>)> {
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// Sends by the kind of their topic, which have not all been used.
+    pub(crate) fn sends(&self) -> impl Iterator<Item = (&'static str, &Histogram)> {
+        KINDS.into_iter().zip(&self.sent)
     }
 }
 
@@ -214,13 +240,44 @@ mod tests {
         assert_eq!((many.quantile(0.99), many.quantile(1.0)), (Some(0.0025), Some(60.0)));
     }
 
+    fn news(histogram: &Histogram, at_most: u64) -> Vec<(u64, u64)> {
+        histogram.news(at_most).buckets().map(|bucket| (bucket.count, bucket.nanos)).collect()
+    }
+
     #[test]
     fn news_are_told_once() {
         let histogram = micros([20, 20, 700]);
-        let news: Vec<_> = histogram.news().buckets().collect();
-        assert_eq!(news, [Bucket { count: 2, nanos: 40_000 }, Bucket { count: 1, nanos: 700_000 }]);
-        assert_eq!(histogram.news(), Distribution::default());
+        assert_eq!(news(&histogram, MOST_NEWS), [(2, 40_000), (1, 700_000)]);
+        assert_eq!(news(&histogram, MOST_NEWS), []);
         histogram.add(Duration::from_micros(700));
-        assert_eq!(histogram.news().buckets().collect::<Vec<_>>(), [Bucket { count: 1, nanos: 700_000 }]);
+        assert_eq!(news(&histogram, MOST_NEWS), [(1, 700_000)]);
+    }
+
+    #[test]
+    fn what_is_too_much_for_once_is_told_later_and_stays_exact() {
+        let histogram = micros((0..25).map(|number| 11 + number % 14).chain([700]));
+        let all: u64 = (0..25).map(|number| 11_000 + number % 14 * 1000).sum();
+        let told: Vec<_> = (0..4).map(|_| news(&histogram, 10)).collect();
+        let counts: Vec<Vec<u64>> = told.iter().map(|part| part.iter().map(|(count, _)| *count).collect()).collect();
+        assert_eq!(counts, [vec![10, 1], vec![10], vec![5], vec![]]);
+        assert_eq!(told.iter().map(|part| part.first().map_or(0, |(_, nanos)| *nanos)).sum::<u64>(), all);
+    }
+
+    #[test]
+    fn beside_somebody_who_adds_a_mean_lies_in_its_bucket_and_the_sum_comes_out() {
+        // Another has added its sum, and not yet its count.
+        let histogram = micros([20]);
+        histogram.nanos[1].fetch_add(24_000, Ordering::Relaxed);
+        assert_eq!(news(&histogram, 10), [(1, 25_000)]);
+        histogram.counts[1].fetch_add(1, Ordering::Relaxed);
+        assert_eq!(news(&histogram, 10), [(1, 19_000)]);
+        // The mean of both was within the bucket.
+        let histogram = micros([11, 11]);
+        histogram.nanos[1].fetch_add(22_000, Ordering::Relaxed);
+        assert_eq!(news(&histogram, 10), [(2, 44_000)]);
+        histogram.counts[1].fetch_add(1, Ordering::Relaxed);
+        assert_eq!(news(&histogram, 10), [(1, 10_001)]);
+        histogram.add(Duration::from_micros(24));
+        assert_eq!(news(&histogram, 10), [(1, 13_999)]);
     }
 }

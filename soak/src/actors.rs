@@ -17,7 +17,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, tim
 use crate::tally::Tally;
 
 /// What the server is told, so that everything happens within seconds.
-pub const SETTINGS: [(&str, &str); 8] = [
+pub const SETTINGS: [(&str, &str); 10] = [
     ("WS_HEARTBEAT_INTERVAL", "1s"),
     ("WS_HEARTBEAT_TIMEOUT", "3s"),
     ("WS_MESSAGE_TIMEOUT", "2s"),
@@ -26,6 +26,9 @@ pub const SETTINGS: [(&str, &str); 8] = [
     ("WS_OUTBOX_BYTES", "512KiB"),
     ("MAX_CONNECTIONS_PER_CLIENT", "8"),
     ("WS_HANDLER_TIMEOUT", "10s"),
+    // More than anybody sends but who is to be closed for it.
+    ("WS_FRAMES_PER_CONNECTION", "4000/1s"),
+    ("WS_BYTES_PER_CONNECTION", "64MiB/1s"),
 ];
 
 /// How long nothing is said by who has vanished: longer than the heartbeat waits.
@@ -35,6 +38,18 @@ const GROUPS: u64 = 200;
 const BUSY: &str = "g0";
 /// How much of its socket who reads slowly leaves to the server.
 const NARROW: u32 = 4096;
+/// The beginning of a text that goes on, a piece of it, and a ping.
+const TEXT_BEGINS: u8 = 0x01;
+const GOES_ON: u8 = 0x00;
+const PING: u8 = 0x89;
+/// What whoever floods is closed with.
+const TRY_AGAIN_LATER: u16 = 1013;
+/// How long frames go on without end: much longer than it takes to be closed for it.
+const FLOODS_FOR: Duration = Duration::from_secs(20);
+/// So many of them at once.
+const AT_ONCE: usize = 1000;
+/// How long is listened for an answer to them.
+const BETWEEN: Duration = Duration::from_millis(1);
 
 /// What all of them share.
 #[derive(Clone, Debug)]
@@ -74,7 +89,7 @@ macro_rules! actor {
 }
 
 /// All of them.
-pub const ALL: [Actor; 13] = [
+pub const ALL: [Actor; 15] = [
     actor!(visits, 16, 1000),
     actor!(stays, 24, 0),
     actor!(leaves_without_a_word, 4, 200),
@@ -88,6 +103,8 @@ pub const ALL: [Actor; 13] = [
     actor!(reads_too_slowly, 3, 4000),
     actor!(crowds, 3, 1000),
     actor!(begins_a_request, 2, 500),
+    actor!(never_ends, 2, 1000),
+    actor!(floods_pings, 2, 1000),
 ];
 
 /// Has all of them act until the round is over and everybody has gone.
@@ -151,6 +168,27 @@ impl Stage {
             Heard::Nothing => self.tally.ended(None),
         }
         matches!(heard, Heard::Text(_))
+    }
+
+    /// Sends empty frames of a kind until it is closed for it.
+    async fn without_end(&self, mut peer: Peer, first: u8) {
+        let frames = frame(first, b"").repeat(AT_ONCE);
+        let until = Instant::now() + FLOODS_FOR;
+        // Where nothing can be written any more, why is there to be read.
+        while Instant::now() < until && peer.write(&frames).await.is_ok() {
+            while let Ok(heard) = timeout(BETWEEN, peer.next()).await {
+                if !self.goes_on(&heard) {
+                    return self.flooded(matches!(heard, Heard::Closed(TRY_AGAIN_LATER)));
+                }
+            }
+        }
+        let code = peer.end(|text| self.tally.heard(text)).await;
+        self.tally.ended(code);
+        self.flooded(code == Some(TRY_AGAIN_LATER));
+    }
+
+    fn flooded(&self, was_told: bool) {
+        self.tally.counts().flooded += u64::from(was_told);
     }
 
     async fn goodbye(&self, peer: Peer) {
@@ -385,6 +423,21 @@ async fn crowds(stage: &Stage, _number: usize) -> io::Result<()> {
     for peer in open {
         stage.goodbye(peer).await;
     }
+    Ok(())
+}
+
+/// One message in pieces that are empty: a limit of messages or bytes would never see it.
+async fn never_ends(stage: &Stage, number: usize) -> io::Result<()> {
+    let mut peer = stage.open(&format!("endless-{number}")).await?;
+    peer.send(TEXT_BEGINS, b"").await?;
+    stage.without_end(peer, GOES_ON).await;
+    Ok(())
+}
+
+/// Pings, each of which asks for an answer.
+async fn floods_pings(stage: &Stage, number: usize) -> io::Result<()> {
+    let peer = stage.open(&format!("pinger-{number}")).await?;
+    stage.without_end(peer, PING).await;
     Ok(())
 }
 

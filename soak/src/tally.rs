@@ -24,6 +24,8 @@ pub struct Counts {
     pub cut: u64,
     /// Connections that ended, and the client does not know why: there was no close frame.
     pub unknown: u64,
+    /// Connections that ended with 1013, as whoever floods is to be.
+    pub flooded: u64,
     /// `error` frames.
     pub errors: u64,
     /// What should not have happened.
@@ -100,9 +102,12 @@ impl Counts {
                 wrong.push(format!("errors: {faults} of category {category}"));
             }
         }
-        wrong.extend(
-            self.closed.keys().filter(|code| matches!(code, 1011 | 1013)).map(|code| format!("closed with {code}")),
-        );
+        if self.closed(&[1011]) > 0 {
+            wrong.push("closed with 1011".to_owned());
+        }
+        if self.closed(&[1013]) != self.flooded {
+            wrong.push(format!("{} were closed with 1013, {} had flooded", self.closed(&[1013]), self.flooded));
+        }
         wrong.extend(self.surprises.iter().cloned());
         wrong
     }
@@ -146,6 +151,17 @@ mod tests {
             case(&mut here);
             assert_ne!(counts().differences(&here), [""; 0], "{here:?}");
         }
+    }
+
+    #[test]
+    fn only_who_floods_is_closed_with_1013() {
+        let here = Here { connections_total: 11, ..here() };
+        let mut counts = Counts { opened: 11, flooded: 1, ..counts() };
+        assert_ne!(counts.differences(&here), [""; 0]);
+        counts.closed.insert(1013, 1);
+        assert_eq!(counts.differences(&here), [""; 0]);
+        counts.flooded = 0;
+        assert_ne!(counts.differences(&here), [""; 0]);
     }
 
     #[test]

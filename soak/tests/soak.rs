@@ -12,7 +12,7 @@ async fn soaks(with_redis: bool) {
         assert!(report.counts.parts.contains_key(actor.name), "{} has done nothing: {report}", actor.name);
     }
     // What is to happen has happened: otherwise that it was counted says nothing.
-    for code in [1000, 1002, 1007, 1009, 4408, 4413] {
+    for code in [1000, 1002, 1007, 1009, 1013, 4408, 4413] {
         assert!(report.counts.closed.contains_key(&code), "nobody was closed with {code}: {report}");
     }
     assert!(report.counts.refused.contains_key(&429), "{report}");

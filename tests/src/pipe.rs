@@ -3,7 +3,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use axum::serve::Listener;
@@ -27,6 +27,8 @@ struct Counts {
     open: AtomicUsize,
     read: AtomicUsize,
     written: AtomicUsize,
+    /// No write succeeds any more.
+    is_broken: AtomicBool,
 }
 
 /// The listener.
@@ -70,6 +72,11 @@ impl Dialer {
         self.counts.open.load(Ordering::SeqCst)
     }
 
+    /// From now on every write of the server fails, and every read goes on as before.
+    pub fn break_writes(&self) {
+        self.counts.is_broken.store(true, Ordering::SeqCst);
+    }
+
     /// Bytes that the server has read and written.
     pub fn bytes(&self) -> (usize, usize) {
         (self.counts.read.load(Ordering::SeqCst), self.counts.written.load(Ordering::SeqCst))
@@ -103,6 +110,9 @@ impl AsyncRead for Pipe {
 
 impl AsyncWrite for Pipe {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        if self.counts.is_broken.load(Ordering::SeqCst) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
         if let Poll::Ready(Ok(written)) = polled {
             self.counts.written.fetch_add(written, Ordering::SeqCst);

@@ -17,9 +17,12 @@ fuzz/target; an input that breaks something is left in fuzz/artifacts, and belon
 /// The targets: a file in `fuzz/fuzz_targets`, a folder in `fuzz/corpus`, a function in `channels/src/fuzzing`.
 const TARGETS: [&str; 5] = ["decoder", "envelope", "payload", "msgpack", "config"];
 const SECONDS: u32 = 60;
-/// What one input may take before it counts as a hang, in seconds, and as a leak, in MB; and how long it may be, in bytes:
-/// nothing here becomes more interesting with its length, only slower.
-const LIMITS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=4096"];
+/// What one input may take before it counts as a hang, in seconds, and as a leak, in MB.
+const LIMITS: [&str; 2] = ["-timeout=10", "-rss_limit_mb=2048"];
+/// How long an input may be, in bytes: most become no more interesting with their length, only slower.
+const LONGEST: u32 = 4096;
+/// The decoder's: from 64 KiB on a frame has a length of eight bytes, and is to be filled.
+const LONGEST_FRAMES: u32 = 70_000;
 
 #[derive(Debug, PartialEq, Eq)]
 struct Options {
@@ -44,7 +47,8 @@ pub(crate) fn run_targets(arguments: &[String]) -> Result<(), Failure> {
         let (found, corpus) = (format!("fuzz/target/found/{target}"), format!("fuzz/corpus/{target}"));
         fs::create_dir_all(root().join(&found))?;
         let time = format!("-max_total_time={}", options.seconds);
-        let arguments = ["fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &corpus, "--", &time];
+        let longest = format!("-max_len={}", if target == "decoder" { LONGEST_FRAMES } else { LONGEST });
+        let arguments = ["fuzz", "run", "--fuzz-dir", "fuzz", target, &found, &corpus, "--", &time, &longest];
         run(nightly::cargo(&arguments).args(LIMITS))?;
     }
     Ok(())

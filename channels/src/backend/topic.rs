@@ -155,3 +155,16 @@ impl Envelope {
         self
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sends_to_every_kind_are_measured() {
+        let user = UserId::new("ada").unwrap();
+        let connection = ConnectionId::new(1, 1);
+        let all = [Topic::Group("all"), Topic::User(&user), Topic::Connection(connection), Topic::Broadcast];
+        assert_eq!(all.map(|topic| topic.kind()), crate::timings::KINDS);
+    }
+}

@@ -1,5 +1,6 @@
 //! What the limits are called.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -95,6 +96,28 @@ impl LimitName {
 
     pub(crate) const fn index(self) -> usize {
         self as usize
+    }
+
+    /// What `all` stands for in `WS_OBSERVE_ONLY`: the limits that are off unless a variable turns them on. So it never takes
+    /// away what protects a server without it; those limits are observed where they are named.
+    pub(super) fn all_optional() -> BTreeSet<Self> {
+        let is_optional = |limit: &Self| match limit {
+            Self::ConnectionsPerAddress
+            | Self::HandshakesPerAddress
+            | Self::HandshakesPerUser
+            | Self::FramesPerConnection
+            | Self::FramesPerUser
+            | Self::FramesPerAddress
+            | Self::BytesPerConnection
+            | Self::BytesPerUser
+            | Self::BytesPerAddress => true,
+            Self::ConnectionsPerUser
+            | Self::GroupsPerConnection
+            | Self::MessageSize
+            | Self::PayloadDepth
+            | Self::RateLimits => false,
+        };
+        Self::ALL.into_iter().filter(is_optional).collect()
     }
 
     pub(super) fn find(name: &str) -> Option<Self> {

@@ -61,12 +61,12 @@ impl Kind for LimitNames {
             return Some(BTreeSet::new());
         }
         if text.trim().eq_ignore_ascii_case(Self::ALL) {
-            return Some(LimitName::ALL.into());
+            return Some(LimitName::all_optional());
         }
         text.split(',').map(|name| LimitName::find(name.trim())).collect()
     }
     fn show(&self, value: &Self::Value) -> String {
-        if value.len() == LimitName::ALL.len() { Self::ALL.to_owned() } else { show(value.iter()) }
+        if *value == LimitName::all_optional() { Self::ALL.to_owned() } else { show(value.iter()) }
     }
     fn allows(&self, _: &Self::Value) -> bool {
         true

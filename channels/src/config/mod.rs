@@ -210,7 +210,8 @@ impl Config {
     /// The limits that refuse nothing: they count what they would have refused, and log it.
     ///
     /// Variable: `WS_OBSERVE_ONLY`. Unit: names, in any case. Default: none. Allowed: `none`, `all`, or the names of
-    /// [`LimitName`] with commas between.
+    /// [`LimitName`] with commas between. `all` are those that are off unless a variable turns them on: the others, which
+    /// protect a server that says nothing, are observed only where they are named.
     ///
     /// ```
     /// use channels::{Config, LimitName};

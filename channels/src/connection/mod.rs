@@ -184,6 +184,16 @@ impl Connection {
         groups
     }
 
+    /// Some of its groups, at most so many, and how many there are.
+    #[cfg(feature = "inspector")]
+    pub(crate) fn first_groups(&self, at_most: usize) -> (Vec<String>, usize) {
+        let groups = self.lock_groups();
+        let Some(groups) = groups.as_ref() else { return (Vec::new(), 0) };
+        let mut first: Vec<String> = groups.iter().take(at_most).map(|group| String::from(&**group)).collect();
+        first.sort_unstable();
+        (first, groups.len())
+    }
+
     /// Whether it is in a group.
     pub fn is_in(&self, group: &str) -> bool {
         self.lock_groups().as_ref().is_some_and(|groups| groups.contains(group))

@@ -30,7 +30,7 @@ type Handled = Result<(), Box<Failed>>;
 pub(super) type Outcome = Result<(), Waiting>;
 
 /// A handler at work. Most end when they are first polled; what the others need while they wait is not in their box.
-pub(super) struct Handling<'a, 'i, R> {
+pub(super) struct Handling<'a, 'i, R: Source> {
     work: BoxFuture<'a, Handled>,
     layer: &'a ChannelLayer,
     timeout: Option<Timeout>,
@@ -117,7 +117,7 @@ impl<'a, R: Source> Handling<'a, '_, R> {
 }
 
 /// Waits for what comes next, and begins it. All that an idle connection holds of it is who waits.
-pub(super) struct Waits<'a, 'i, C: Consumer, R> {
+pub(super) struct Waits<'a, 'i, C: Consumer, R: Source> {
     /// Both until something has come.
     hands: Option<(&'a mut Session<C>, &'a mut Inbox<'i, R>)>,
 }

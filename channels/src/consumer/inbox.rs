@@ -8,7 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tokio::time::Instant;
 
-use super::metered::metered;
+use super::metered::{charge, metered};
 use crate::close::{CloseCode, CloseReason};
 use crate::config::LimitName;
 use crate::connection::Connection;
@@ -44,6 +44,11 @@ pub(crate) trait Source: Send {
     fn fragments(&mut self) -> u32 {
         0
     }
+
+    /// How many bytes have come of a message that is not complete, or that turned out to be none.
+    fn unfinished(&self) -> usize {
+        0
+    }
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -53,6 +58,10 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn fragments(&mut self) -> u32 {
         (**self).fragments()
+    }
+
+    fn unfinished(&self) -> usize {
+        (**self).unfinished()
     }
 }
 
@@ -75,13 +84,22 @@ pub(super) struct Arrival {
 }
 
 /// The reading side of a session. A stream that ends without a close frame was lost.
-pub(super) struct Inbox<'a, R> {
+pub(super) struct Inbox<'a, R: Source> {
     from: &'a mut R,
     connection: Connection,
     /// Boxed, since most connections never have one.
     ahead: Option<Box<Ahead>>,
-    /// Boxed as well: it is known for moments only.
-    over_since: Option<Box<Instant>>,
+    /// Boxed as well: they are known for moments only.
+    ends: Option<Box<Ends>>,
+}
+
+/// When it began to end.
+#[derive(Default)]
+struct Ends {
+    /// The client has left, or was cut off.
+    over: Option<Instant>,
+    /// Nothing was there to be read where nothing could be written.
+    lost: Option<Instant>,
 }
 
 /// What was read while a handler ran.
@@ -110,7 +128,7 @@ impl Ahead {
 
 impl<'a, R: Source> Inbox<'a, R> {
     pub(super) fn new(from: &'a mut R, connection: Connection) -> Self {
-        Self { from, connection, ahead: None, over_since: None }
+        Self { from, connection, ahead: None, ends: None }
     }
 
     /// The next one, `None` when the connection was lost.
@@ -145,11 +163,20 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     /// When the client left, if it has; what it sent before may still be queued.
     pub(super) fn over_since(&self) -> Option<Instant> {
-        self.over_since.as_deref().copied()
+        self.ends.as_ref()?.over
+    }
+
+    /// Since when what the client said before it was lost is waited for: from the first call on.
+    pub(super) fn lost_since(&mut self) -> Instant {
+        *self.ends.get_or_insert_default().lost.get_or_insert_with(Instant::now)
+    }
+
+    fn over(&mut self, at: Instant) {
+        self.ends.get_or_insert_default().over = Some(at);
     }
 
     fn is_over(&self) -> bool {
-        self.over_since.is_some()
+        self.over_since().is_some()
     }
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Option<Arrival>> {
@@ -163,7 +190,7 @@ impl<'a, R: Source> Inbox<'a, R> {
             (Some(received), Some(metering)) => {
                 let left = metered(&self.connection, metering, received, self.from.fragments(), at);
                 if matches!(left, Received::Broken(_)) {
-                    self.over_since = Some(Box::new(at));
+                    self.over(at);
                 }
                 Some(left)
             }
@@ -174,9 +201,9 @@ impl<'a, R: Source> Inbox<'a, R> {
 
     fn note(&mut self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_)) => self.over_since = Some(Box::new(at)),
+            None | Some(Received::Closed(_)) => self.over(at),
             Some(Received::Broken(reason)) => {
-                self.over_since = Some(Box::new(at));
+                self.over(at);
                 if reason.code() == CloseCode::MESSAGE_TOO_BIG {
                     self.connection.link().counters.exceeded(LimitName::MessageSize, false);
                 }
@@ -186,6 +213,15 @@ impl<'a, R: Source> Inbox<'a, R> {
                 self.connection.heard(at);
                 self.connection.received(size(data));
             }
+        }
+    }
+}
+
+/// Whatever ended it: what a message has brought that was never complete has come as well, and whoever comes back pays for it.
+impl<R: Source> Drop for Inbox<'_, R> {
+    fn drop(&mut self) {
+        if let Some(metering) = &self.connection.link().metering {
+            charge(&self.connection, metering, self.from.fragments(), self.from.unfinished());
         }
     }
 }

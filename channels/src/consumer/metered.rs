@@ -8,6 +8,18 @@ use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
 use crate::limits::{Arrived, Metering, Verdict, Whose};
 
+fn whose(connection: &Connection) -> Whose<'_> {
+    Whose { connection: connection.id(), user: connection.user(), address: connection.address() }
+}
+
+/// Counts what has come of a message that will not be complete any more.
+pub(super) fn charge(connection: &Connection, metering: &Metering, fragments: u32, bytes: usize) {
+    let frames = fragments.saturating_add((bytes > 0).into());
+    if frames > 0 {
+        metering.charge(whose(connection), connection.meter(), Arrived { frames, bytes, at: Instant::now() });
+    }
+}
+
 /// What is left of what was received: itself, an answer to its refusal, nothing, or the connection's end.
 pub(super) fn metered(
     connection: &Connection,
@@ -21,8 +33,16 @@ pub(super) fn metered(
         return received;
     }
     let arrived = Arrived { frames: fragments.saturating_add(1), bytes: size(&received), at };
-    let whose = Whose { connection: connection.id(), user: connection.user(), address: connection.address() };
-    match metering.take(whose, connection.meter(), arrived) {
+    let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
+    let meter = connection.meter();
+    let verdict = metering.take(whose(connection), meter, arrived);
+    if !is_message && fragments > 0 && !matches!(verdict, Verdict::Taken) {
+        meter.refuse_message();
+    }
+    // The client was told then.
+    let is_refused = is_message && meter.ends_refused_message();
+    match verdict {
+        Verdict::Taken if is_refused => Received::Alive,
         Verdict::Taken => received,
         Verdict::Untold => Received::Alive,
         Verdict::Told(excess) => {

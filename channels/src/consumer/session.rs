@@ -219,13 +219,15 @@ pub(super) fn next<R: Source>(inbox: &mut Inbox<'_, R>, cx: &mut task::Context<'
     }
 }
 
-/// How long a socket is read on that cannot be written to: what its client said before, or its end, is there already.
+/// How long a socket is waited for that cannot be written to, all in all: what its client said before, or its end, is there
+/// already.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What is still to be read where a write failed. It is often known before the runtime has looked at the socket.
 pub(super) fn last_words<'a, R: Source>(inbox: &'a mut Inbox<'_, R>) -> BoxFuture<'a, Step> {
+    let deadline = inbox.lost_since() + LAST_WORDS;
     let read = inbox.read_ahead();
-    async move { tokio::time::timeout(LAST_WORDS, read).await.map_err(|_| CloseReason::lost()) }.boxed()
+    async move { tokio::time::timeout_at(deadline, read).await.map_err(|_| CloseReason::lost()) }.boxed()
 }
 
 /// Waits until there is room. Meanwhile control frames are read.

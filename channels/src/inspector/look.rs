@@ -124,9 +124,8 @@ struct Member {
 
 impl Seen {
     fn of(connection: &Connection) -> Self {
-        let mut groups = connection.groups();
-        let more_groups = groups.len().saturating_sub(OWN_GROUPS);
-        groups.truncate(OWN_GROUPS);
+        let (groups, all) = connection.first_groups(OWN_GROUPS);
+        let more_groups = all - groups.len();
         let counters = connection.counters();
         let (queued, queued_bytes) = connection.outbox().waiting();
         Self {

@@ -36,8 +36,8 @@ pub const MAX_GROUP_NAME_BYTES: usize = 512;
 pub const LIVE_WITHIN: Duration = Duration::from_secs(5);
 /// A limit that never refuses, for a user whose connections are only observed.
 const MAX_OBSERVED: usize = u32::MAX as usize;
-/// What a message may have at most where its size is only observed, in bytes: the largest that can be configured.
-const MAX_OBSERVED_SIZE: usize = 1 << 30;
+/// How many times as large as allowed a message may be where its size is only observed: memory is still the server's.
+const OBSERVED_SIZE_TIMES: usize = 4;
 /// How many members messages that came together are given to before others get a turn.
 const BURST: usize = 4096;
 
@@ -432,7 +432,8 @@ impl ConnectionManager {
     /// The largest message that is taken, in bytes: more than may be where what is too large is only observed.
     pub(crate) fn largest_message(&self) -> usize {
         let is_observed = self.verdicts.observes(LimitName::MessageSize);
-        if is_observed { MAX_OBSERVED_SIZE } else { self.config.max_message_size() }
+        let allowed = self.config.max_message_size();
+        if is_observed { allowed.saturating_mul(OBSERVED_SIZE_TIMES) } else { allowed }
     }
 
     /// Some consumer wants a first frame within this time: the sweep has to look often enough.

@@ -5,7 +5,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -45,6 +45,8 @@ pub(crate) struct Meter {
     /// Where it has no user.
     as_user: Taken,
     refused: Refused,
+    /// Some fragments were refused of the message that arrives.
+    is_message_refused: AtomicBool,
 }
 
 /// What was refused of one connection; touched by its session's task only.
@@ -110,6 +112,18 @@ pub(crate) struct Excess {
     pub(crate) refused: u64,
 }
 
+impl Meter {
+    /// A message whose fragments are refused is refused as a whole.
+    pub(crate) fn refuse_message(&self) {
+        self.is_message_refused.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that happened to the message that ends now.
+    pub(crate) fn ends_refused_message(&self) -> bool {
+        self.is_message_refused.load(Ordering::Relaxed) && self.is_message_refused.swap(false, Ordering::Relaxed)
+    }
+}
+
 impl Metering {
     /// `None` where nothing of it is on: then a frame costs no more than to see that.
     pub(crate) fn new(config: &Config, verdicts: &Arc<Verdicts>) -> Option<Arc<Self>> {
@@ -143,12 +157,23 @@ impl Metering {
         }
     }
 
+    /// Counts what has come and cannot be refused any more, as its connection is over; what exceeds a limit is counted as such.
+    pub(crate) fn charge(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived) {
+        let now = self.clock.nanos(arrived.at);
+        self.first_exceeded(whose, meter, arrived, now);
+    }
+
     fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived, now: u64) -> Option<Exceeded> {
         let take = |rates: Rates, taken: &Taken| {
-            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, u64::from(arrived.frames)));
-            let bytes = rates.bytes.map(|rate| (rates.names[1], rate, &taken.bytes, arrived.bytes as u64));
-            frames.into_iter().chain(bytes).find_map(|(limit, rate, bucket, amount)| {
-                let wait = bucket.take(rate, amount, now).err()?;
+            let frames = u64::from(arrived.frames);
+            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, frames, frames));
+            let bytes = arrived.bytes as u64;
+            let bytes = rates.bytes.map(|rate| {
+                // However large it is, one message is told of before anybody is closed.
+                (rates.names[1], rate, &taken.bytes, bytes, bytes.min(rate.count().get().into()))
+            });
+            frames.into_iter().chain(bytes).find_map(|(limit, rate, bucket, taken, amount)| {
+                let wait = bucket.take(rate, taken, now).err()?;
                 self.verdicts.refuses(limit, whose.connection).then_some(Exceeded { limit, rate, amount, wait })
             })
         };
@@ -209,6 +234,7 @@ impl Metering {
 struct Exceeded {
     limit: LimitName,
     rate: Rate,
+    /// What counts as refused.
     amount: u64,
     wait: Duration,
 }
@@ -304,6 +330,16 @@ mod tests {
         tokio::time::advance(Duration::from_secs(2)).await;
         metering.sweep();
         assert_eq!(metering.remembered(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_large_message_is_told_of_before_anybody_is_closed() {
+        let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
+        let (meter, whose) = (Meter::default(), whose(None, ""));
+        let take = |bytes| metering.take(whose, &meter, Arrived { frames: 1, bytes, at: Instant::now() });
+        assert!(matches!(take(1), Verdict::Taken));
+        assert!(matches!(take(1 << 20), Verdict::Told(Excess { refused: 1, .. })));
+        assert_eq!((0..20).take_while(|_| matches!(take(1 << 20), Verdict::Untold)).count(), 9);
     }
 
     #[test]

@@ -12,15 +12,16 @@ use crate::timings;
 pub const BUCKETS: [f64; timings::BUCKETS.len()] = timings::BUCKETS;
 
 impl ChannelLayer {
-    /// Hands the layer's numbers to the recorder that is installed in this process: call it before each scrape, or at an
-    /// interval where a recorder pushes. [The guide](crate::docs::metrics) lists what it hands over.
+    /// Hands the layer's numbers to the recorder that is installed in this process: call it every second or so, whoever
+    /// asks for them, and before each scrape. [The guide](crate::docs::metrics) lists what it hands over.
     ///
     /// Nothing of the facade lies in a message's way: the layer counts for itself, and this hands over what it has
     /// counted. The first call also begins to measure durations, which costs two looks at the clock a message;
     /// so call it once when the process starts.
     ///
-    /// A recorder that keeps each value of a histogram, as most do, is given as many at a time as there were messages
-    /// since the last call: some ten nanoseconds for each, here and not where the message was handled.
+    /// A recorder is given the values of a histogram one by one, some ten nanoseconds each, here and not where the message was
+    /// handled; and it keeps each, as that of Prometheus does in 24 bytes, until it is scraped or its `run_upkeep` is called.
+    /// So a call hands over 50,000 of a bucket at most, and leaves the rest to later ones: counts may come late, and stay exact.
     ///
     /// Of several layers in one process the last call wins: the names have no label that tells them apart.
     ///

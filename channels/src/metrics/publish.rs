@@ -11,7 +11,7 @@ use crate::config::LimitName;
 use crate::error::ErrorCode;
 use crate::layer::ChannelLayer;
 use crate::stats::Stats;
-use crate::timings::{Histogram, Timings};
+use crate::timings::{Histogram, MOST_NEWS, Timings};
 
 pub(super) fn publish(layer: &ChannelLayer) {
     server(layer);
@@ -156,16 +156,17 @@ fn timings(timings: &Timings) {
         durations(names::HANDLER, vec![label("type", kind)], &of_kind);
     }
     for (kind, of_kind) in timings.sends() {
-        durations(names::SEND, vec![label("to", kind)], &of_kind);
+        durations(names::SEND, vec![label("to", kind)], of_kind);
     }
     durations(names::WAITED, Vec::new(), &timings.waited);
 }
 
 /// Each value is told as the mean of its bucket since the last time: so a recorder with the same [buckets](super::BUCKETS)
-/// has the exact counts and the exact sum, and any other is off by no more than a bucket is wide.
+/// has the exact counts and the exact sum, and any other is off by no more than a bucket is wide. The facade hands values over
+/// one by one, and a recorder may keep each of them: there are never more at once than [`MOST_NEWS`] a bucket.
 fn durations(name: &'static str, labels: Vec<Label>, of: &Histogram) {
     let recorder = histogram!(name, labels);
-    for bucket in of.news().buckets() {
+    for bucket in of.news(MOST_NEWS).buckets() {
         let mean = bucket.nanos as f64 / bucket.count as f64 / 1e9;
         recorder.record_many(mean, usize::try_from(bucket.count).unwrap_or(usize::MAX));
     }

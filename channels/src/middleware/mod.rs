@@ -42,6 +42,12 @@ use crate::message::{Frame, Message};
 /// ```
 #[diagnostic::on_unimplemented(message = "`{Self}` is not a middleware", label = "needs `impl Middleware`")]
 pub trait Middleware: Send + Sync + 'static {
+    /// Whether it counts or decides by the client's address. Where one does, [`Serve::into_route`](crate::Serve::into_route) panics,
+    /// and a client whose address is not known is refused, as with `#[rate_limit(…, by = ip)]`.
+    fn needs_address(&self) -> bool {
+        false
+    }
+
     /// Looks at a frame before anything of it is parsed.
     ///
     /// # Errors
@@ -69,11 +75,16 @@ pub trait Middleware: Send + Sync + 'static {
 
 /// [`Middleware`] with a boxed future.
 pub(crate) trait DynMiddleware: Send + Sync {
+    fn needs_address(&self) -> bool;
     fn inspect(&self, frame: &Frame, connection: &Connection) -> Result<(), Error>;
     fn handle<'a>(&'a self, message: Message, next: Next<'a>) -> BoxFuture<'a, Result<(), Error>>;
 }
 
 impl<M: Middleware> DynMiddleware for M {
+    fn needs_address(&self) -> bool {
+        Middleware::needs_address(self)
+    }
+
     fn inspect(&self, frame: &Frame, connection: &Connection) -> Result<(), Error> {
         Middleware::inspect(self, frame, connection)
     }

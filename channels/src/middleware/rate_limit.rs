@@ -35,7 +35,8 @@ impl RateLimit {
         }
     }
 
-    /// Whose messages are counted together.
+    /// Whose messages are counted together. [`By::Ip`] needs the client's address, and so
+    /// [`Serve::into_route_with_connect_info`](crate::Serve::into_route_with_connect_info).
     #[must_use]
     pub fn by(mut self, by: By) -> Self {
         self.limit.by = by;
@@ -66,6 +67,10 @@ impl RateLimit {
 }
 
 impl Middleware for RateLimit {
+    fn needs_address(&self) -> bool {
+        self.limit.by == By::Ip
+    }
+
     async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
         if !self.excluded.contains(message.name()) {
             next.layer().manager().check_rate(next.connection(), &self.limit).await?;

@@ -189,6 +189,10 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
     fn fragments(&mut self) -> u32 {
         std::mem::take(self.decoder.fragments()).into()
     }
+
+    fn unfinished(&self) -> usize {
+        self.decoder.unfinished()
+    }
 }
 
 /// A copy in memory that others share: once they all have dropped theirs, it is used again.

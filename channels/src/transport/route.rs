@@ -104,8 +104,8 @@ impl<C: Consumer> Serve<C> {
     ///
     /// # Panics
     ///
-    /// Where a limit counts by the client's address, as `#[rate_limit(…, by = ip)]` and `WS_CONNECTIONS_PER_ADDRESS` do: who
-    /// forgets to hand the address on learns it when the server starts. [`Serve::into_route_with_connect_info`] is for these.
+    /// Where a limit counts by the client's address, as `#[rate_limit(…, by = ip)]`, `RateLimit::by(By::Ip)` and
+    /// `WS_CONNECTIONS_PER_ADDRESS` do: who forgets to hand the address on learns it when the server starts. [`Serve::into_route_with_connect_info`] is for these.
     #[track_caller]
     pub fn into_route<S>(self) -> MethodRouter<S>
     where
@@ -113,7 +113,8 @@ impl<C: Consumer> Serve<C> {
         S: Clone + Send + Sync + 'static,
     {
         let by_ip = C::LIMITS_BY_IP.then_some("`#[rate_limit(…, by = ip)]`");
-        if let Some(limit) = by_ip.or_else(|| self.layer.config().limit_by_address()) {
+        let by_middleware = || self.has_middleware_by_address().then_some("a middleware of this route");
+        if let Some(limit) = by_ip.or_else(by_middleware).or_else(|| self.layer.config().limit_by_address()) {
             panic!(
                 "{limit} needs the client's address: end the route by `.into_route_with_connect_info()`, {SERVE_BY}"
             );
@@ -144,6 +145,10 @@ impl<C: Consumer> Serve<C> {
         self.route()
     }
 
+    fn has_middleware_by_address(&self) -> bool {
+        self.middleware.iter().any(|middleware| middleware.needs_address())
+    }
+
     pub(crate) fn route<S>(self) -> MethodRouter<S>
     where
         C::State: FromRef<S>,
@@ -152,7 +157,10 @@ impl<C: Consumer> Serve<C> {
         if let Some(within) = C::FIRST_FRAME {
             self.layer.manager().expect_first_frame(within);
         }
+        let needs_address =
+            C::LIMITS_BY_IP || self.has_middleware_by_address() || self.layer.config().limit_by_address().is_some();
         let route = Arc::new(Route {
+            needs_address,
             origins: self.origins.unwrap_or_else(|| self.layer.config().allowed_origins().clone()),
             layer: self.layer,
             middleware: Arc::new(self.middleware.into()),
@@ -174,6 +182,8 @@ impl<C: Consumer> Serve<C> {
 }
 
 struct Route<C> {
+    /// Nobody can be let in whose address is not known.
+    needs_address: bool,
     layer: ChannelLayer,
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
@@ -189,8 +199,10 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
+        // Also where nobody ever gets in, what limits remember has to be swept.
+        self.layer.ensure_background();
         let ip = address::of(&parts, self.layer.config());
-        if ip.is_none() && !socket.is_in_process() && self.needs_address() {
+        if ip.is_none() && !socket.is_in_process() && self.needs_address {
             return Err(no_connect_info());
         }
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
@@ -205,7 +217,6 @@ impl<C: Consumer> Route<C> {
         let id = self.layer.manager().next_id();
         let connection = Connection::new(id, user, ip, self.link(&negotiated));
         let place = self.layer.manager().admit(&connection).await.map_err(|why| self.refusal(why))?;
-        self.layer.ensure_background();
         let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
         let session = Session { consumer, connection, layer, state, middleware };
         Ok(socket.run(session, place, negotiated))
@@ -214,11 +225,6 @@ impl<C: Consumer> Route<C> {
     async fn check_handshake(&self, by: Option<HandshakeBy<'_>>) -> Result<(), Response> {
         let Some(by) = by else { return Ok(()) };
         self.layer.manager().check_handshake(by).await.map_err(Error::into_response)
-    }
-
-    /// Whether nobody can be let in whose address is not known.
-    fn needs_address(&self) -> bool {
-        C::LIMITS_BY_IP || self.layer.config().limit_by_address().is_some()
     }
 
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
@@ -273,7 +279,7 @@ impl<C: Consumer> Route<C> {
 
 fn no_connect_info() -> Response {
     tracing::error!(
-        "a `#[rate_limit(…, by = ip)]`, or a limit by address that is on, needs the client's address: end the route by \
+        "a `#[rate_limit(…, by = ip)]`, a middleware, or a limit by address that is on, needs the client's address: end the route by \
          `.into_route_with_connect_info()`, {SERVE_BY}"
     );
     Error::internal("no connect info").into_response()

@@ -53,6 +53,8 @@ struct Unfinished {
     checked: usize,
     /// The data frame whose payload arrives.
     open: Option<Open>,
+    /// Bytes of a message that was whole and turned out to be none.
+    lost: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +86,11 @@ impl Decoder {
     /// How many frames only continued a message since somebody asked; what they cost, they cost even if it never ends.
     pub(crate) fn fragments(&mut self) -> &mut u16 {
         &mut self.fragments
+    }
+
+    /// How many bytes have come of a message that is not complete, or that turned out to be none; as they came.
+    pub(crate) fn unfinished(&self) -> usize {
+        self.unfinished.as_ref().map_or(0, |message| message.payload.len() + message.lost)
     }
 
     /// Whether a message has begun and not ended.
@@ -162,7 +169,16 @@ impl Decoder {
         self.message(unfinished.is_text, unfinished.is_compressed, unfinished.payload.freeze()).map(Some)
     }
 
-    fn message(&self, is_text: bool, is_compressed: bool, payload: Bytes) -> Result<Event, CloseReason> {
+    fn message(&mut self, is_text: bool, is_compressed: bool, payload: Bytes) -> Result<Event, CloseReason> {
+        let bytes = payload.len();
+        let message = self.event(is_text, is_compressed, payload);
+        if message.is_err() {
+            self.unfinished.get_or_insert_default().lost = bytes;
+        }
+        message
+    }
+
+    fn event(&self, is_text: bool, is_compressed: bool, payload: Bytes) -> Result<Event, CloseReason> {
         let payload = if is_compressed { self.inflated(&payload)? } else { payload };
         if is_text {
             ByteString::try_from(payload).map(Event::Text).map_err(|_| not_utf8())

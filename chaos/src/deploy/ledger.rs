@@ -7,8 +7,8 @@ use tokio::time::{Duration, Instant};
 
 use crate::wire::Outcome;
 
-/// How long a message may be on its way. What a connection that ended did not get was sent at most so long before.
-const ON_ITS_WAY: Duration = Duration::from_secs(1);
+/// How long a message may be on its way. What a connection that ended did not get was taken at most so long before.
+const ON_ITS_WAY: Duration = Duration::from_millis(200);
 
 /// A message to a group.
 #[derive(Clone, Copy, Debug)]
@@ -160,6 +160,15 @@ mod tests {
         let sent = sent(10, began + Duration::from_millis(1));
         let account = account(&[stay(began, 0, 950, 0..9)], &sent);
         assert_eq!((account.got, account.on_their_way, account.lost.len()), (9, 1, 0));
+    }
+
+    /// 100 ms apart: those that were taken 140 and 40 ms before the end may be, the one before them may not.
+    #[tokio::test(start_paused = true)]
+    async fn a_lost_tail_is_a_loss() {
+        let began = Instant::now();
+        let sent = sent(10, began + Duration::from_millis(1));
+        let account = account(&[stay(began, 0, 950, 0..7)], &sent);
+        assert_eq!((account.got, account.on_their_way, account.lost.len()), (7, 2, 1), "{account:?}");
     }
 
     #[tokio::test(start_paused = true)]

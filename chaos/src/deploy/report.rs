@@ -13,6 +13,9 @@ const TOLD: usize = 5;
 /// What may be told to come in a second beside the rate: one of so many. Turns are counted from when clients hear of
 /// them, which is earlier or later by the steps of the closing and by how busy they are.
 const HEARD_LATE: usize = 20;
+/// Of so many deliveries one may be on its way when its client is closed. A drain that lost what each client was sent last
+/// would lose more.
+const ONE_ON_ITS_WAY: usize = 500;
 
 /// All of it.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +86,11 @@ impl Report {
         if self.busiest > most {
             failures.push(format!("{} came within a second, at a rate of {}", self.busiest, self.rate));
         }
+        let Account { got, on_their_way, .. } = self.account;
+        if on_their_way > got / ONE_ON_ITS_WAY {
+            failures
+                .push(format!("{on_their_way} were on their way when their clients were closed, of {got} that came"));
+        }
         match self.drained {
             Some([closed, 0, 0]) if closed == self.clients => {}
             other => failures.push(format!("closed, dropped, not sent: {other:?} of {} clients", self.clients)),
@@ -152,13 +160,14 @@ mod tests {
         let fine =
             Report { clients: 5, rate: 100, told: 106, busiest: 100, drained: Some([5, 0, 0]), ..Report::default() };
         assert_eq!(fine.failures(), [""; 0]);
-        let cases: [fn(&mut Report); 6] = [
+        let cases: [fn(&mut Report); 7] = [
             |report| report.told = 107,
             |report| report.busiest = 101,
             |report| report.drained = Some([5, 0, 1]),
             |report| report.drained = None,
             |report| report.account.lost.push("one".into()),
             |report| report.refused.push("one".into()),
+            |report| (report.account.got, report.account.on_their_way) = (999, 2),
         ];
         for case in cases {
             let mut report = fine.clone();

@@ -1,6 +1,7 @@
 //! `/metrics`: the layer's numbers and the process's, as Prometheus reads them.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +12,11 @@ use channels::ChannelLayer;
 use channels::metrics::BUCKETS;
 use metrics::{Unit, describe_gauge, gauge};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusRecorder};
+use tokio::time::MissedTickBehavior;
 
+/// How often durations are handed over, a bounded number at a time, and put into their buckets: until then the recorder keeps
+/// each of them in memory, whether anybody scrapes or not.
+const EVERY: Duration = Duration::from_secs(1);
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// The usual name, so that dashboards find it.
 const MEMORY: &str = "process_resident_memory_bytes";
@@ -19,29 +24,22 @@ const MEMORY: &str = "process_resident_memory_bytes";
 /// A recorder of this chat's own: a process may run two. A program that is alone installs one for all, as the guide
 /// `channels::docs::metrics` shows.
 #[derive(Clone)]
-pub(crate) struct Metrics {
+pub(crate) struct Metrics(Arc<Recorded>);
+
+struct Recorded {
     layer: ChannelLayer,
-    recorder: Arc<PrometheusRecorder>,
+    recorder: PrometheusRecorder,
 }
 
 impl Metrics {
-    /// From now on durations are measured.
+    /// From now on durations are measured. A task of the runtime hands them over until nothing else holds this.
     pub(crate) fn new(layer: &ChannelLayer) -> Result<Self, BuildError> {
         let builder = PrometheusBuilder::new();
         let builder = builder.set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &BUCKETS)?;
-        let metrics = Self { layer: layer.clone(), recorder: Arc::new(builder.build_recorder()) };
-        metrics.record();
-        Ok(metrics)
-    }
-
-    fn record(&self) {
-        metrics::with_local_recorder(&*self.recorder, || {
-            self.layer.record_metrics();
-            if let Some(bytes) = resident() {
-                describe_gauge!(MEMORY, Unit::Bytes, "Memory that the process has in use.");
-                gauge!(MEMORY).set(bytes as f64);
-            }
-        });
+        let recorded = Arc::new(Recorded { layer: layer.clone(), recorder: builder.build_recorder() });
+        recorded.record();
+        tokio::spawn(upkeep(Arc::downgrade(&recorded)));
+        Ok(Self(recorded))
     }
 
     pub(crate) fn routes(self) -> Router {
@@ -49,11 +47,39 @@ impl Metrics {
     }
 }
 
+impl Recorded {
+    fn record(&self) {
+        metrics::with_local_recorder(&self.recorder, || {
+            self.layer.record_metrics();
+            if let Some(bytes) = resident() {
+                describe_gauge!(MEMORY, Unit::Bytes, "Memory that the process has in use.");
+                gauge!(MEMORY).set(bytes as f64);
+            }
+        });
+    }
+}
+
+async fn upkeep(recorded: Weak<Recorded>) {
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(recorded) = recorded.upgrade() else { return };
+        let kept_up = tokio::task::spawn_blocking(move || {
+            recorded.record();
+            recorded.recorder.handle().run_upkeep();
+        });
+        if let Err(error) = kept_up.await {
+            tracing::error!(%error, "the metrics cannot be kept up");
+        }
+    }
+}
+
 /// A busy server has many durations to hand over: not on a thread that others wait for.
 async fn scrape(State(metrics): State<Metrics>) -> Response {
     let scraped = tokio::task::spawn_blocking(move || {
-        metrics.record();
-        metrics.recorder.handle().render()
+        metrics.0.record();
+        metrics.0.recorder.handle().render()
     });
     match scraped.await {
         Ok(text) => ([(header::CONTENT_TYPE, TEXT)], text).into_response(),

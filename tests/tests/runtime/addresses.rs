@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 
 use axum::Router;
+use channels::middleware::RateLimit;
 use channels::prelude::*;
+use channels::rate_limit::By;
 use channels_tests::logs::Logs;
 use channels_tests::probe::Text;
 use channels_tests::socket::Socket;
@@ -100,6 +102,27 @@ fn who_does_not_say_where_addresses_come_from_learns_it_at_the_start() {
         assert!(words.starts_with(name) && words.contains(line), "{words}");
         let layer = ChannelLayer::memory_with(config());
         let _: axum::routing::MethodRouter = layer.serve::<Lenient>().into_route_with_connect_info();
+    }
+}
+
+#[tokio::test]
+async fn a_middleware_that_counts_by_address_needs_it_too() {
+    let limited = |by| {
+        let limit = RateLimit::new("1/1h".parse().unwrap()).by(by);
+        ChannelLayer::memory().serve::<Lenient>().middleware(limit)
+    };
+    let made = std::panic::catch_unwind(|| {
+        let _: axum::routing::MethodRouter = limited(By::Ip).into_route();
+    });
+    let words = *made.unwrap_err().downcast::<String>().unwrap();
+    assert!(words.starts_with("a middleware of this route needs the client's address"), "{words}");
+    let _: axum::routing::MethodRouter = limited(By::User).into_route();
+    let (listener, url) = listen().await;
+    let app = Router::new().route("/", limited(By::Ip).into_route_with_connect_info());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    match Socket::open(&*url).await.map(drop).unwrap_err().as_ref() {
+        Error::Http(response) => assert_eq!(response.status(), 500),
+        other => panic!("{other}"),
     }
 }
 

@@ -53,6 +53,26 @@ async fn its_streams_are_read_written_and_dropped() {
     stage.until(|_| server.dialer.open() == 0).await;
 }
 
+/// A stream that cannot be written to and on which something comes every now and then is waited for once, not anew each time.
+#[tokio::test(start_paused = true)]
+async fn last_words_take_a_second_at_most_all_in_all() {
+    let stage = Stage::new(World { groups: vec!["all"], ..World::default() });
+    let server = Own::serve(&stage).await;
+    let mut ada = server.connect("/ws/ada").await;
+    ada.request("quiet", json!({})).await;
+    server.dialer.break_writes();
+    let message = ServerMessage::Said(Text { text: "is anybody there?".into() });
+    stage.layer.send_to_group("all", message).await.unwrap();
+    let began = Instant::now();
+    while stage.world.ends().is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(3), "it is still read on");
+        let _ = ada.0.send(Message::Pong("".into())).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    assert_eq!(stage.world.ends()[0].by, ClosedBy::Lost);
+    stage.empty().await;
+}
+
 /// More pings in one burst than may wait for their answers: the last is answered, and nothing is lost beside them.
 #[tokio::test]
 async fn a_burst_of_pings_harms_nobody() {

@@ -178,6 +178,68 @@ async fn pings_pongs_and_fragments_count_over_a_socket() {
 }
 
 #[tokio::test]
+async fn a_message_of_which_fragments_were_refused_is_dropped_at_its_end() {
+    let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "50/1s")]);
+    let server = socket::serve(&stage).await;
+    let mut raw = Raw::open(server.address, "/ws/ada").await;
+    let some = |last| frame::join((0..100).map(|_| Frame::continuation("").more()).chain([last]));
+    raw.write(&Frame::text("").more().bytes()).await;
+    // The first are more than a burst, and pass.
+    raw.write(&some(Frame::ping("one"))).await;
+    raw.write(&some(Frame::ping("two"))).await;
+    let (mut is_told, mut is_answered) = (false, false);
+    while !is_told || !is_answered {
+        let (opcode, payload) = raw.next().await.unwrap();
+        is_told |= opcode == frame::TEXT && String::from_utf8_lossy(&payload).contains("frames_per_connection");
+        is_answered |= opcode == frame::PONG && payload == b"two";
+    }
+    // By now it could pass.
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(10)).await;
+    tokio::time::resume();
+    raw.write(&Frame::continuation(r#"{"type":"quiet","id":1}"#).bytes()).await;
+    raw.write(&Frame::text(r#"{"type":"quiet","id":2}"#).bytes()).await;
+    let (_, answer) = raw.next().await.unwrap();
+    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!((&answer["type"], &answer["re"]), (&"$ok".into(), &2.into()));
+    drop(raw);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn bytes_of_a_message_that_is_never_complete_count() {
+    let large = "x".repeat(100_000);
+    let half = Frame::text(&*large).bytes()[..50_000].to_vec();
+    let fragment = [Frame::text(&*large).more().bytes(), Frame::ping("").bytes()].concat();
+    // Complete, but for its last character.
+    let no_text = Frame::text([large.as_bytes(), &[0xc3]].concat()).bytes();
+    for (what, bytes, code) in [
+        ("half a frame", &half, None),
+        ("a fragment, and the server closes", &fragment, Some(4501)),
+        ("what is no text", &no_text, Some(1007)),
+    ] {
+        let stage = stage(&[("WS_BYTES_PER_USER", "1KiB/1h")]);
+        let server = socket::serve(&stage).await;
+        let mut raw = Raw::open(server.address, "/ws/ada").await;
+        raw.write(bytes).await;
+        if code == Some(4501) {
+            assert_eq!(raw.next().await.map(|(opcode, _)| opcode), Some(frame::PONG));
+            stage.layer.close_user("ada", "go").await.unwrap();
+        }
+        if code.is_some() {
+            assert_eq!(raw.closed().await, code, "{what}");
+        }
+        drop(raw);
+        socket::soon(what, stage.empty()).await;
+        let mut ada = server.connect("ada").await;
+        let answer = ada.request("quiet", json!({})).await;
+        assert_eq!(answer["data"]["details"]["limit"], json!(["bytes_per_user"]), "{what}: {answer}");
+        drop(ada);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_never_ends_does_not_come_for_nothing() {
     let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "50/1h")]);
     let server = socket::serve(&stage).await;

@@ -29,6 +29,15 @@ async fn too_many_requests_of_an_address_are_429_and_say_when() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_remembered_is_swept_though_nobody_ever_gets_in() {
+    let stage = stage(&[("WS_HANDSHAKES_PER_ADDRESS", "2/10s")]);
+    let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
+    let before = tasks();
+    assert_eq!(stage.connecting("%0A").address(ADDRESS).await.unwrap_err().status(), 400);
+    assert!(tasks() > before, "the heartbeat, which sweeps");
+}
+
+#[tokio::test(start_paused = true)]
 async fn too_many_requests_of_a_user_are_429() {
     let limit = LimitName::HandshakesPerUser;
     let stage = stage(&[("WS_HANDSHAKES_PER_USER", "2/10s")]);

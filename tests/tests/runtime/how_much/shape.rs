@@ -89,5 +89,25 @@ async fn a_message_has_so_many_bytes() {
     }
     assert_eq!(counted(&observing, limit), (0, 1));
     drop(ada);
+    // Memory is the server's all the same.
+    let mut raw = Raw::open(server.address, "/ws/ada").await;
+    raw.write(&Frame::text(message(&"x".repeat(4096))).bytes()).await;
+    assert_eq!(socket::soon("the close", raw.closed()).await, Some(1009));
+    assert_eq!(counted(&observing, limit), (1, 1));
+    drop(raw);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn to_observe_all_takes_away_nothing_that_protects_by_default() {
+    let vars = [("WS_OBSERVE_ONLY", "all"), ("WS_MAX_MESSAGE_SIZE", "1KiB"), ("WS_MAX_PAYLOAD_DEPTH", "3")];
+    let stage = stage(&vars);
+    let server = socket::serve(&stage).await;
+    let mut ada = server.connect("ada").await;
+    assert_eq!(ada.request("quiet", json!([[[[1]]]])).await["data"]["error_code"], "VALIDATION_FAILED");
+    let mut raw = Raw::open(server.address, "/ws/ada").await;
+    raw.write(&Frame::text("x".repeat(1025)).bytes()).await;
+    assert_eq!(socket::soon("the close", raw.closed()).await, Some(1009));
+    drop((ada, raw));
     server.stop().await;
 }
