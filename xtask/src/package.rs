@@ -1,6 +1,8 @@
 //! The packages that are published: whether they can be built from what is in them.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::{env, fs, io};
 
 use crate::Failure;
 use crate::command::{cargo, run, warnings};
@@ -14,7 +16,27 @@ const UNPACKABLE: [&str; 3] = ["channels-chaos", "channels-soak", "two-servers"]
 ///
 /// If cargo fails.
 pub(crate) fn build() -> Result<(), Failure> {
+    forget_unpacked()?;
     run(&mut cargo(&["package", "-p", "axum-channels-macros", "-p", "axum-channels", "--allow-dirty"]))
+}
+
+/// Removes what cargo unpacked of our packages the last time. It takes what it has once unpacked for what it packs now,
+/// as long as the version is the same, and would build one library against macros of the day before.
+fn forget_unpacked() -> Result<(), Failure> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| Some(env::home_dir()?.join(".cargo")));
+    let registries = match fs::read_dir(home.ok_or("no home directory")?.join("registry/src")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    for registry in registries {
+        for package in fs::read_dir(registry?.path())? {
+            let package = package?;
+            if package.file_name().to_string_lossy().starts_with("axum-channels") {
+                fs::remove_dir_all(package.path())?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The locked dependencies that their authors have withdrawn from the registry, in cargo's words.
