@@ -40,7 +40,9 @@ impl Window {
     pub async fn is_clean_after_an_outage(&self) {
         let of_the_outage = |complaint: &String| {
             let attempt = complaint.contains("/ws/") || complaint.contains("/readyz");
-            attempt && (complaint.contains("net::ERR_CONNECTION") || complaint.contains("503"))
+            // Where the server goes between the connection and the request, Chromium says that there is no connection.
+            let away = ["net::ERR_CONNECTION", "net::ERR_SOCKET_NOT_CONNECTED", "net::ERR_EMPTY_RESPONSE", "503"];
+            attempt && away.iter().any(|words| complaint.contains(words))
         };
         let complaints: Vec<_> = self.complaints().await.into_iter().filter(|c| !of_the_outage(c)).collect();
         assert_eq!(complaints, [""; 0]);
