@@ -409,8 +409,8 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// then on and not the rest of its own time-out, together with all that the client sent before. What takes longer answers first, by
 /// `Answer`, or hands its work to a task.
 ///
-/// Where the server dies half-way, nobody knows how far the handler got: its claim ends with the handler's time-out and ten seconds
-/// more, and then an attempt runs it again. So it does where Redis loses what it had, or cannot be written to for that long after the
+/// Where the server dies half-way, nobody knows how far the handler got: its claim ends ten seconds after the handler's time-out
+/// and that of `#[error]`, where there is one, and then an attempt runs it again. So it does where Redis loses what it had, or cannot be written to for that long after the
 /// handler has ended. What must not be done twice even then is written in one transaction with the `id`, in the application's own
 /// database.
 #[proc_macro_attribute]
