@@ -98,13 +98,17 @@ fn only_who_asked_makes_a_member() {
     };
     assert_eq!(
         places("registry.join("),
-        ["manager.rs"; 2],
+        ["membership.rs"; 2],
         "in `enter_group`, and there again where a limit is only observed"
     );
-    assert_eq!(places("fn enter_group("), ["manager.rs"]);
-    assert_eq!(places("self.enter_group("), ["manager.rs"; 2], "in `join_group`, where there is no hook and after it");
+    assert_eq!(places("fn enter_group("), ["membership.rs"]);
+    assert_eq!(
+        places("self.enter_group("),
+        ["membership.rs"; 2],
+        "in `join_group`, where there is no hook and after it"
+    );
     assert_eq!(places("own.insert("), ["registry.rs"], "in `join`");
-    assert_eq!(places("self.join_group("), ["manager.rs"], "for `Connection::join`");
+    assert_eq!(places("self.join_group("), ["membership.rs"], "for `Connection::join`");
 }
 
 #[tokio::test(start_paused = true)]
