@@ -190,7 +190,8 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// allowed anything.
 ///
 /// What was allowed once stays until the connection leaves, or is asked again: by `conn.recheck()`,
-/// `layer.recheck_user(…)` or `layer.recheck_group(…)`, which take out whoever is no longer allowed.
+/// `layer.recheck_user(…)` or `layer.recheck_group(…)`, which take out whoever is no longer allowed. A join that was under
+/// way meanwhile is asked about once more, so twice at most.
 ///
 /// `State` is that of the router's first request: a value that is replaced later belongs behind a shared pointer. One
 /// route that is mounted twice, with two states, is two calls of `serve`: a clone of one is asked with the state of

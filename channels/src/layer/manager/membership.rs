@@ -32,17 +32,19 @@ impl ConnectionManager {
         Ok(registered)
     }
 
-    /// The one way into a group.
+    /// The one way into a group. The hook is asked before the connection is a member, so that it gets nothing that is not
+    /// for it, and a second time where a recheck has begun since, which may have looked before there was a member to see.
+    /// A recheck that begins later finds the member and asks by itself. So two questions are enough, however often
+    /// rights change meanwhile.
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
         let Some(gate) = &connection.link().gate else { return self.enter_group(connection, group).await };
-        let mut asked = self.rechecks.load(Ordering::Acquire);
+        let rechecks = self.rechecks.load(Ordering::Acquire);
         self.ask(&**gate, connection, group).await?;
         let is_new = self.enter_group(connection, group).await?;
         let undo = Leave { manager: self, connection, group, armed: is_new };
-        // A recheck that began after the hook was asked may have come before the connection was a member.
-        while is_new && asked != self.rechecks.load(Ordering::Acquire) {
-            asked = self.rechecks.load(Ordering::Acquire);
+        // Behind the locks under which it became a member, and a recheck looks: one that did not see it has counted.
+        if is_new && rechecks != self.rechecks.load(Ordering::Acquire) {
             self.ask(&**gate, connection, group).await?;
         }
         undo.disarm();
@@ -62,8 +64,8 @@ impl ConnectionManager {
         })
     }
 
-    /// From here on, a join that was allowed before is asked about again. Once for all members that a command is about:
-    /// each time, every join under way on this server is asked again.
+    /// Comes before the look at who is a member: whoever was allowed before, and becomes one after that look, is asked
+    /// about again.
     pub(in crate::layer) fn begin_recheck(&self) {
         self.rechecks.fetch_add(1, Ordering::AcqRel);
     }
