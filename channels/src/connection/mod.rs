@@ -245,7 +245,8 @@ impl Connection {
     /// Asks the consumer's `#[authorize]` again for each group that the connection is in, and leaves those that it does
     /// not allow now, also where it fails; which these are. Without an `#[authorize]` there is nothing to ask.
     ///
-    /// A join that is under way meanwhile is asked again, too. The client is told by whoever calls this.
+    /// A join that is under way meanwhile is asked about once more, too. The client is told by whoever calls this. It is
+    /// not for the hook itself, which would be asked by its own question, without end.
     ///
     /// # Cancel safety
     ///

@@ -9,7 +9,7 @@ use crate::id::UserId;
 impl ChannelLayer {
     /// Asks `#[authorize]` again for each group that a user's connections are in, on all servers, and takes them out of
     /// those that it does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
-    /// first, then call this: a join that is under way meanwhile is asked again as well.
+    /// first, then call this: a join that is under way meanwhile is asked about once more as well.
     ///
     /// The receipt tells how many connections of this server are asked about, and how many servers were told. Returns
     /// before the answers are there.
