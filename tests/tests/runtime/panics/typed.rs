@@ -22,7 +22,7 @@ pub(super) enum In {
     Sync,
     Async,
     AfterWaiting,
-    InItsOwnTime,
+    OnTime,
     Extractor,
     TouchyExtractor,
     Part,
@@ -124,8 +124,8 @@ impl Typed {
         panic!("{SECRET}");
     }
 
-    #[on("in_its_own_time", timeout = "5s")]
-    async fn in_its_own_time(&mut self) {
+    #[on("on_time", timeout = "5s")]
+    async fn on_time(&mut self) {
         a_while().await;
         panic!("{SECRET}");
     }
@@ -295,7 +295,7 @@ const ROWS: [(&str, &str, Told); 46] = [
     ("", r#"{"type":"sync","id":1}"#, Told::Error),
     ("", r#"{"type":"async","id":1}"#, Told::Error),
     ("", r#"{"type":"after_waiting","id":1}"#, Told::Error),
-    ("", r#"{"type":"in_its_own_time","id":1}"#, Told::Error),
+    ("", r#"{"type":"on_time","id":1}"#, Told::Error),
     ("", r#"{"type":"beside","id":1}"#, Told::Error),
     ("", r#"{"type":"beside_after_waiting","id":1}"#, Told::Error),
     ("", r#"{"type":"once","id":1}"#, Told::Error),
