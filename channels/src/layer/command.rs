@@ -57,7 +57,7 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
         }
     };
     if matches!(command, Command::Recheck) {
-        // Before the look at the members: who is none yet is asked again at the end of the join.
+        // Before the look at the members: who is none yet is asked about once more at the end of the join.
         manager.begin_recheck();
     }
     let mut members = members(manager, topic);

@@ -2,7 +2,8 @@
 //!
 //! `connection/lane.rs` is compiled here a second time, with loom's locks in the place of the standard library's: what
 //! is checked is what runs. Around it stand models: a socket that knows when two write to it, the members of a
-//! group, a transport that takes, and somebody who waits for what was written.
+//! group, a transport that takes, and somebody who waits for what was written. Beside it stands a model of a join and
+//! a recheck.
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
 mod sync {
@@ -14,6 +15,7 @@ mod lane;
 
 mod ending;
 mod group;
+mod joining;
 mod member;
 mod taken;
 mod waiting;

@@ -1,8 +1,10 @@
 //! `#[authorize]`: asked for every join, on every way there is.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,6 +14,7 @@ use channels_tests::cluster;
 use channels_tests::guarded::{Guarded, Joins, Rights, enter, is_refused};
 use channels_tests::logs::Logs;
 use channels_tests::probe::{Group, Text};
+use tokio::sync::oneshot;
 
 fn group(name: &str) -> Group {
     Group { group: name.to_owned() }
@@ -98,13 +101,17 @@ fn only_who_asked_makes_a_member() {
     };
     assert_eq!(
         places("registry.join("),
-        ["manager.rs"; 2],
+        ["membership.rs"; 2],
         "in `enter_group`, and there again where a limit is only observed"
     );
-    assert_eq!(places("fn enter_group("), ["manager.rs"]);
-    assert_eq!(places("self.enter_group("), ["manager.rs"; 2], "in `join_group`, where there is no hook and after it");
+    assert_eq!(places("fn enter_group("), ["membership.rs"]);
+    assert_eq!(
+        places("self.enter_group("),
+        ["membership.rs"; 2],
+        "in `join_group`, where there is no hook and after it"
+    );
     assert_eq!(places("own.insert("), ["registry.rs"], "in `join`");
-    assert_eq!(places("self.join_group("), ["manager.rs"], "for `Connection::join`");
+    assert_eq!(places("self.join_group("), ["membership.rs"], "for `Connection::join`");
 }
 
 #[tokio::test(start_paused = true)]
@@ -291,32 +298,170 @@ async fn a_large_recheck_asks_a_join_under_way_once_more() {
     assert_eq!(asked.len(), MEMBERS + 1);
 }
 
-/// A recheck takes out a member whose join is not through, and then the right comes back.
+/// Each question waits for an answer of its own, so that the test says in which order they come.
+#[derive(Clone, Default)]
+struct Scripted(Arc<Mutex<VecDeque<oneshot::Receiver<bool>>>>);
+
+impl Scripted {
+    /// What the next questions are answered by.
+    fn expect<const QUESTIONS: usize>(&self) -> [oneshot::Sender<bool>; QUESTIONS] {
+        std::array::from_fn(|_| {
+            let (answer, question) = oneshot::channel();
+            self.0.lock().unwrap().push_back(question);
+            answer
+        })
+    }
+
+    fn left(&self) -> usize {
+        self.0.lock().unwrap().len()
+    }
+}
+
+#[derive(Default)]
+struct Asked;
+
+#[consumer(outgoing = channels_tests::probe::ServerMessage, state = Scripted)]
+impl Asked {
+    #[authorize]
+    async fn may_join(_group: &str, State(script): State<Scripted>) -> Result<bool, channels::Error> {
+        let question = script.0.lock().unwrap().pop_front();
+        question.expect("a question that the test does not know of").await.or_internal()
+    }
+
+    #[on_text]
+    fn text(&self, text: ByteString) -> ByteString {
+        text
+    }
+}
+
+/// A recheck that begins while a join asks for the second time sees the member and asks by itself. If its no comes first,
+/// the join has not succeeded, whatever it is told then; otherwise it has, and the membership is ended.
 #[tokio::test(start_paused = true)]
-async fn a_join_that_was_undone_meanwhile_has_not_succeeded() {
-    let layer = ChannelLayer::memory();
-    let rights = Rights::with(&["ada/room"], &[], 0);
-    let ada = enter(&layer, &rights, "ada").await;
-    let conn = ada.connection().clone();
-    let joining = joining(&ada, &rights).await;
-    let settle = || tokio::time::sleep(Duration::from_millis(1));
-    assert!(conn.recheck().await.is_empty());
-    rights.answers.add_permits(1);
-    settle().await;
-    assert!(conn.is_in("room"), "a member, and asked a second time");
-    rights.take("ada/room");
-    let rechecking = tokio::spawn(async move { conn.recheck().await });
-    settle().await;
-    rights.give("ada/room");
-    // Two answers that were found before: the join is asked a third time, and the recheck has its no.
-    rights.answers.add_permits(2);
-    settle().await;
-    assert!(!ada.connection().is_in("room") && !joining.is_finished());
-    rights.answers.add_permits(100);
-    assert_eq!(rechecking.await.unwrap(), ["room"]);
-    assert!(is_refused(&joining.await.unwrap()));
-    assert!(!ada.connection().is_in("room"));
-    assert_eq!((layer.stats().revoked, layer.stats().refused_joins), (1, 1));
+async fn a_recheck_that_begins_later_asks_about_the_member_by_itself() {
+    for is_undone_first in [true, false] {
+        let (layer, script) = (ChannelLayer::memory(), Scripted::default());
+        let mut client = testing::connect::<Asked>(&layer, script.clone()).await.unwrap();
+        client.send_text("x").await;
+        client.next_frame().await;
+        let conn = client.connection().clone();
+        let [before, second, of_recheck] = script.expect();
+        let join = || {
+            let conn = conn.clone();
+            tokio::spawn(async move { conn.join("room").await })
+        };
+        let recheck = || {
+            let conn = conn.clone();
+            tokio::spawn(async move { conn.recheck().await })
+        };
+        let joining = join();
+        until(|| script.left() == 2).await;
+        assert!(recheck().await.unwrap().is_empty(), "there is nothing to ask about yet");
+        before.send(true).unwrap();
+        until(|| script.left() == 1).await;
+        assert!(conn.is_in("room"), "a member, and asked about a second time");
+        let rechecking = recheck();
+        until(|| script.left() == 0).await;
+        if is_undone_first {
+            of_recheck.send(false).unwrap();
+            assert_eq!(rechecking.await.unwrap(), ["room"]);
+            second.send(true).unwrap();
+            assert!(is_refused(&joining.await.unwrap()));
+        } else {
+            second.send(true).unwrap();
+            assert!(joining.await.unwrap().unwrap());
+            of_recheck.send(false).unwrap();
+            assert_eq!(rechecking.await.unwrap(), ["room"]);
+        }
+        assert!(!conn.is_in("room"));
+        assert_eq!((layer.stats().revoked, layer.stats().refused_joins), (1, u64::from(is_undone_first)));
+    }
+}
+
+/// Each question is answered after one more recheck has begun.
+#[tokio::test(start_paused = true)]
+async fn rechecks_without_pause_do_not_keep_a_join_asking() {
+    #[derive(Default)]
+    struct Restless;
+
+    #[consumer(outgoing = channels_tests::probe::ServerMessage, state = Arc<AtomicUsize>)]
+    impl Restless {
+        /// Allows ten times, so that a join that goes on asking is refused and does not hang.
+        #[authorize]
+        async fn may_join(
+            _group: &str,
+            layer: ChannelLayer,
+            State(asked): State<Arc<AtomicUsize>>,
+        ) -> Result<bool, channels::Error> {
+            layer.recheck_user("bob").await?;
+            Ok(asked.fetch_add(1, Ordering::Relaxed) < 10)
+        }
+
+        #[on_text]
+        fn text(&self, text: ByteString) -> ByteString {
+            text
+        }
+    }
+
+    let (layer, asked) = (ChannelLayer::memory(), Arc::default());
+    let mut client = testing::connect::<Restless>(&layer, Arc::clone(&asked)).await.unwrap();
+    client.send_text("x").await;
+    client.next_frame().await;
+    assert!(client.connection().join("room").await.unwrap());
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+}
+
+/// Whatever the threads do in which order: after a right was taken and asked about, and the join is through, nobody is in.
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn no_join_slips_past_a_recheck_on_another_thread() {
+    #[derive(Default)]
+    struct Hesitant;
+
+    #[consumer(outgoing = channels_tests::probe::ServerMessage, state = Arc<AtomicBool>)]
+    impl Hesitant {
+        /// Looks, and answers later.
+        #[authorize]
+        async fn may_join(_group: &str, State(right): State<Arc<AtomicBool>>) -> bool {
+            let is_allowed = right.load(Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            is_allowed
+        }
+
+        #[on_text]
+        fn text(&self, text: ByteString) -> ByteString {
+            text
+        }
+    }
+
+    let (layer, right) = (ChannelLayer::memory(), Arc::new(AtomicBool::new(false)));
+    let mut client = testing::connect::<Hesitant>(&layer, Arc::clone(&right)).await.unwrap();
+    client.send_text("x").await;
+    client.next_frame().await;
+    let (mut refused, mut revoked) = (0, 0);
+    for round in 0..4000_u32 {
+        let conn = client.connection().clone();
+        right.store(true, Ordering::Relaxed);
+        let joining = tokio::spawn({
+            let conn = conn.clone();
+            async move { conn.join("room").await }
+        });
+        let rechecking = tokio::spawn({
+            let (conn, right) = (conn.clone(), Arc::clone(&right));
+            async move {
+                // So that it meets every moment of the join.
+                for _ in 0..round % 64 * 16 {
+                    std::hint::spin_loop();
+                }
+                right.store(false, Ordering::Relaxed);
+                conn.recheck().await
+            }
+        });
+        let (joined, left) = (joining.await.unwrap(), rechecking.await.unwrap());
+        assert!(!conn.is_in("room"), "round {round}: {joined:?}, {left:?}");
+        refused += u32::from(joined.is_err());
+        revoked += u32::from(!left.is_empty());
+    }
+    assert!(refused > 0 && revoked > 0, "the threads never met: {refused} refused, {revoked} revoked");
+    assert_eq!(layer.registry().group_count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

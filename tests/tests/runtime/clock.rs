@@ -51,7 +51,7 @@ const WALL_CLOCK: [(&str, &str); 11] = [
     ("consumer/reading.rs", "`timestamp` of `pong`"),
     ("error/mod.rs", "`timestamp` and `error_id` of an error"),
     ("inspector/sample.rs", "when a sample was taken, for whoever looks at it"),
-    ("layer/manager.rs", "the random half of an incarnation"),
+    ("layer/manager/mod.rs", "the random half of an incarnation"),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
