@@ -29,7 +29,7 @@ use bytestring::ByteString;
 pub(crate) use gate::Asks;
 #[doc(hidden)]
 pub use guard::Timeout;
-pub(crate) use guard::panicked;
+pub(crate) use guard::{caught_now, dismiss, panicked};
 #[doc(hidden)]
 pub use hooks::{
     AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,

@@ -17,7 +17,7 @@ use super::guard::{caught, panicked};
 use super::handle::{Left, Waiting};
 use super::handling::{Waits, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
-use super::{Consumer, closing_frame};
+use super::{Consumer, closing_frame, dismiss};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
 use crate::connection::{Connection, ConnectionState};
 use crate::error::Error;
@@ -56,6 +56,13 @@ impl<C: Consumer> Session<C> {
             let reason = outcome.unwrap_or_else(|panic| self.panicked(&*panic));
             self.end(registered, reason).await;
         }
+    }
+
+    /// Drops it, when all is over.
+    pub(crate) fn dismiss(self) {
+        let Self { consumer, connection, layer, .. } = self;
+        let _inside = connection.span().entered();
+        dismiss(consumer, Some(&connection), layer.manager());
     }
 
     /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.

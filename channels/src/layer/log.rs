@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::{Error, Severity};
 
@@ -9,11 +10,17 @@ use crate::error::{Error, Severity};
 fn causes(error: &Error) -> Option<String> {
     let mut text = String::new();
     let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        let separator = if text.is_empty() { "" } else { ": " };
-        // Writing to a string does not fail.
-        let _ = write!(text, "{separator}{cause}");
-        next = cause.source();
+    // The words of somebody else's errors are their code. What it panics over must not cost the connection whose error it is.
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        while let Some(cause) = next {
+            let separator = if text.is_empty() { "" } else { ": " };
+            // Writing to a string does not fail.
+            let _ = write!(text, "{separator}{cause}");
+            next = cause.source();
+        }
+    }));
+    if told.is_err() {
+        text.push_str("(to tell it panicked)");
     }
     (!text.is_empty()).then_some(text)
 }

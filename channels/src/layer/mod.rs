@@ -11,6 +11,7 @@ mod global;
 mod heartbeat;
 mod log;
 mod manager;
+mod naming;
 #[cfg(feature = "inspector")]
 mod recent;
 mod rechecking;
@@ -18,6 +19,7 @@ mod retry;
 mod sending;
 mod settling;
 mod signal;
+mod tracked;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,16 +30,15 @@ pub use drain::Drained;
 #[cfg(feature = "redis")]
 pub use emitter::Emitter;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
-#[cfg(feature = "redis")]
-use manager::check_group;
-pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
+pub use manager::{Admission, ConnectionManager, LIVE_WITHIN};
 pub(crate) use manager::{HandshakeBy, Place, Registered};
+pub use naming::MAX_GROUP_NAME_BYTES;
 #[cfg(feature = "inspector")]
 pub(crate) use recent::{Recent, SeenError};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 pub use sending::Receipt;
-pub use settling::{SETTLED_WITHIN, Sent, Settled, Tracked};
 pub use signal::shutdown_signal;
+pub use tracked::{SETTLED_WITHIN, Sent, Settled, Tracked};
 
 use crate::backend::{Backend, Counts, Events, Health};
 use crate::close::CloseReason;
