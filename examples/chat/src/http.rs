@@ -247,7 +247,7 @@ mod tests {
     async fn what_is_given_up_while_the_database_is_locked_is_not_in_the_history() {
         let folder = Folder::new();
         let app = AppState { store: folder.open(), layer: ChannelLayer::memory(), logins: Logins::default() };
-        post(&app, "kept").await.unwrap();
+        app.store.save_message("rust", "ada", "kept", 1.0).await.unwrap();
         let other = Connection::open(folder.file()).unwrap();
         other.execute_batch("BEGIN IMMEDIATE").unwrap();
         // One is answered in time, the other is dropped with its request.
