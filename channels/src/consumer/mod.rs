@@ -35,7 +35,7 @@ pub use hooks::{
     AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
     IntoUser,
 };
-pub(crate) use inbox::{Received, Source};
+pub(crate) use inbox::{Progress, Received, Source};
 #[doc(hidden)]
 pub use once::Idempotent;
 #[doc(hidden)]

@@ -93,7 +93,7 @@ impl<C: Consumer> Session<C> {
             if let Err(reason) = self.until_the_deadline(Waiting::Connect, &mut inbox).await {
                 return reason;
             }
-            self.connection.set_state(ConnectionState::Connected);
+            self.connection.set_connected();
             // What groups and others sent meanwhile follows what the hook said.
             self.connection.open();
             loop {
@@ -125,7 +125,7 @@ impl<C: Consumer> Session<C> {
         let left = match arrival.received {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
-            Received::Alive => Left::Nothing,
+            Received::Alive(_) | Received::Part => Left::Nothing,
             Received::Refused(error) => Left::failed(*error),
             Received::Closed(frame) => return Work::ends(CloseReason::client(frame)),
             Received::Broken(reason) => return Work::ends(reason),

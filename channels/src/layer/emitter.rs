@@ -5,7 +5,7 @@ use std::fmt;
 use super::Receipt;
 use super::command::Command;
 use super::naming::{check_group, user_named};
-use crate::backend::{Counts, Envelope, Health, Publisher, Topic};
+use crate::backend::{Counts, Envelope, Health, Publisher, Server, Topic};
 use crate::close::CloseReason;
 use crate::config::Config;
 use crate::error::Error;
@@ -151,6 +151,26 @@ impl Emitter {
     /// `BACKEND_ERROR` where nobody can tell.
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.publisher.counts().await
+    }
+
+    /// The servers that live, those with the most connections first; as
+    /// [`ChannelLayer::servers`](crate::ChannelLayer::servers).
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # async fn example(emitter: channels::Emitter) -> Result<(), channels::Error> {
+    /// for server in emitter.servers().await? {
+    ///     println!("{}: {} connections", server.name, server.connections);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn servers(&self) -> Result<Vec<Server>, Error> {
+        let mut servers = self.publisher.servers().await?;
+        Server::sort(&mut servers);
+        Ok(servers)
     }
 
     /// How the connection is.

@@ -9,6 +9,7 @@ mod harness;
 mod once;
 mod outage;
 mod rights;
+mod seeing;
 mod servers;
 mod several;
 mod slow;

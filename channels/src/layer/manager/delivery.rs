@@ -65,4 +65,12 @@ impl Sink for ConnectionManager {
             connection.close_with(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "too many connections"));
         }
     }
+
+    fn server_name(&self) -> String {
+        self.config.server_instance_id().to_owned()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
+    }
 }
