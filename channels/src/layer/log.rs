@@ -1,21 +1,37 @@
 //! How an error gets into the log: its words, its place, its causes.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt;
 
-use crate::error::{Error, Severity};
+use crate::error::{Error, Severity, shown};
 
-/// Every cause of an error in one line, where there is one.
-fn causes(error: &Error) -> Option<String> {
-    let mut text = String::new();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        let separator = if text.is_empty() { "" } else { ": " };
-        // Writing to a string does not fail.
-        let _ = write!(text, "{separator}{cause}");
-        next = cause.source();
+/// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
+/// a client sent.
+const MAX_LOGGED_BYTES: usize = 2000;
+
+/// Every cause of an error in one line.
+struct Causes<'a>(&'a Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let mut next = std::error::Error::source(self.0);
+        while let Some(cause) = next {
+            write!(f, "{separator}{cause}")?;
+            separator = ": ";
+            next = cause.source();
+        }
+        Ok(())
     }
-    (!text.is_empty()).then_some(text)
+}
+
+fn causes(error: &Error) -> Option<String> {
+    std::error::Error::source(error).map(|_| shown(&Causes(error), MAX_LOGGED_BYTES))
+}
+
+fn metadata(error: &Error) -> Option<String> {
+    let metadata = &error.context().metadata;
+    (!metadata.is_empty()).then(|| shown(&format_args!("{metadata:?}"), MAX_LOGGED_BYTES))
 }
 
 /// Words that may repeat a client's: a line break in them would forge a line of the log.
@@ -38,7 +54,7 @@ pub(super) fn error(error: &Error) {
                 user = context.user_id.as_ref().map(tracing::field::display),
                 message_type = context.message_type.as_deref(),
                 component = context.component.as_deref(),
-                metadata = (!context.metadata.is_empty()).then(|| tracing::field::debug(&context.metadata)),
+                metadata = metadata(error).map(tracing::field::display),
                 cause = causes(error),
                 "{}",
                 printable(error.message())

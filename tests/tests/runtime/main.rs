@@ -28,6 +28,7 @@ mod overlap;
 mod panics;
 mod policies;
 mod promises;
+mod repeated;
 mod replies;
 mod sending;
 mod session;
