@@ -7,7 +7,7 @@ use crate::error::{Error, Severity, shown};
 
 /// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
 /// a client sent.
-const MAX_LOGGED_BYTES: usize = 2000;
+const MAX_LOGGED_BYTES: usize = 1000;
 
 /// Every cause of an error in one line.
 struct Causes<'a>(&'a Error);

@@ -300,9 +300,9 @@ mod tests {
 
     #[test]
     fn an_error_has_a_bound_whatever_it_is_about() {
-        let megabytes = |words: &str| words.repeat((4 << 20) / words.len());
+        let megabyte = |words: &str| words.repeat((1 << 20) / words.len());
         for words in ["\u{7f}", "\\\"", "\\\\", "🦀", "\\u0001"] {
-            let words = megabytes(words);
+            let words = megabyte(words);
             let errors = [
                 refused::<Inner>(&format!(r#"{{"n":"{words}"}}"#)),
                 refused::<Inner>(&format!(r#"{{"{words}":1}}"#)),

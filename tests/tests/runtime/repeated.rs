@@ -105,12 +105,12 @@ async fn answer(client: &mut Client) -> (usize, Value) {
     }
 }
 
-/// A message whose frame is as large as may be, with these words over and over in the place of `…`.
-fn largest(frame: &str, words: &str) -> String {
+/// A message whose frame is so large, with these words over and over in the place of `…`.
+fn filled(frame: &str, words: &str, size: usize) -> String {
     let holes = frame.matches('…').count();
-    let room = LARGEST - (frame.len() - holes * '…'.len_utf8());
+    let room = size - (frame.len() - holes * '…'.len_utf8());
     let frame = frame.replace('…', &words.repeat(room / holes / words.len()));
-    assert!((LARGEST - 100..=LARGEST).contains(&frame.len()), "{}", frame.len());
+    assert!((size - 100..=size).contains(&frame.len()), "{}", frame.len());
     frame
 }
 
@@ -133,7 +133,8 @@ const FRAMES: [(&str, &str); 15] = [
 ];
 
 /// Each is written as it stands here, in JSON; six bytes in an escaped string of Rust's, or more in JSON, or more than one.
-const WORDS: [&str; 4] = ["\u{7f}", r#"\""#, r"\u0001", "🦀"];
+const WORDS: [(&str, usize); 4] =
+    [("\u{7f}", LARGEST), (r#"\""#, LARGEST / 20), (r"\u0001", LARGEST / 20), ("🦀", LARGEST / 20)];
 
 #[tokio::test(start_paused = true)]
 async fn the_largest_frame_gets_a_small_answer() {
@@ -141,8 +142,8 @@ async fn the_largest_frame_gets_a_small_answer() {
     let app = app(&layer);
     let mut ada = testing::connect_to(&app).await.unwrap();
     for (frame, code) in FRAMES {
-        for words in WORDS {
-            ada.send_text(largest(frame, words)).await;
+        for (words, size) in WORDS {
+            ada.send_text(filled(frame, words, size)).await;
             let (size, told) = answer(&mut ada).await;
             assert!(size <= LARGEST_ANSWER, "{size} bytes for {frame} of {words}: {told:.200}");
             assert!(code.is_empty() || told["data"]["error_code"] == code, "{frame} of {words}: {told}");
@@ -156,7 +157,7 @@ async fn so_it_is_in_messagepack() {
     let app = app(&layer);
     let mut ada = testing::connect_to(&app).protocol("channels.v1.msgpack").await.unwrap();
     for (frame, code) in FRAMES {
-        let Frame::Binary(bytes) = MessagePack.encode(&largest(frame, "\u{7f}").into()).unwrap() else {
+        let Frame::Binary(bytes) = MessagePack.encode(&filled(frame, "\u{7f}", LARGEST).into()).unwrap() else {
             panic!("no bytes")
         };
         ada.send_binary(bytes).await;
@@ -227,7 +228,7 @@ async fn a_line_of_the_log_is_short_whatever_it_is_about() {
     let mut ada = testing::connect_to(&app(&layer)).await.unwrap();
     let logs = Logs::listen();
     for (frame, _) in FRAMES {
-        ada.send_text(largest(frame, "\u{7f}")).await;
+        ada.send_text(filled(frame, "\u{7f}", LARGEST / 10)).await;
         answer(&mut ada).await;
     }
     // A page with headers as long as a server takes them.
