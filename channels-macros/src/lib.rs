@@ -391,6 +391,7 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | an error that is retryable, such as `TIMEOUT_ERROR` or `BACKEND_ERROR` | nothing: the next attempt runs the handler again |
 /// | the handler is dropped at the drain's deadline | nothing |
+/// | whatever it is, after its claim has ended, since the server stood still | nothing: who asked gets `TIMEOUT_ERROR`, and whoever asks again the answer of the attempt that overtook it, or a new one |
 /// | another error | that error |
 /// | a panic | the `SYSTEM_ERROR` that it is answered by |
 /// | a `CONNECTION_ERROR`, as `conn.send(…)?` to a client that has gone fails with | that error: it is not run again, and nobody knows how far it got |

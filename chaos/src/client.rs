@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -30,6 +31,8 @@ struct Envelope<'a> {
     kind: &'a str,
     #[serde(borrow)]
     data: Option<&'a RawValue>,
+    #[serde(borrow)]
+    re: Option<&'a RawValue>,
 }
 
 /// What every frame of a client looks like.
@@ -38,6 +41,8 @@ struct Request<'a, T> {
     #[serde(rename = "type")]
     kind: &'a str,
     data: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<&'a str>,
 }
 
 /// Why there is no connection.
@@ -54,6 +59,8 @@ enum Answer {
     Joined(Joined),
     Left,
     Published(Published),
+    /// To a request with an id, whatever it is.
+    To(Value),
     /// An `error` frame, which nothing here should cause.
     #[expect(dead_code, reason = "shown where it is not expected")]
     Error(String),
@@ -103,9 +110,31 @@ impl Client {
     }
 
     async fn ask(&mut self, kind: &str, data: impl Serialize) -> Option<Answer> {
-        let request = serde_json::to_string(&Request { kind, data }).unwrap();
-        self.sink.send(Message::text(request)).await.ok()?;
+        self.say(kind, data, None).await?;
+        self.answer().await
+    }
+
+    async fn say(&mut self, kind: &str, data: impl Serialize, id: Option<&str>) -> Option<()> {
+        let request = serde_json::to_string(&Request { kind, data, id }).unwrap();
+        self.sink.send(Message::text(request)).await.ok()
+    }
+
+    async fn answer(&mut self) -> Option<Answer> {
         timeout(ANSWERS_WITHIN, self.answers.recv()).await.ok()?
+    }
+
+    /// Sends a request with an id, and does not wait for its answer.
+    pub async fn request(&mut self, id: &str, kind: &str, data: impl Serialize) {
+        // Who has gone gives no answer, and that is looked at.
+        let _ = self.say(kind, data, Some(id)).await;
+    }
+
+    /// The frame that answers a request; nothing comes where the connection has ended, or none in time.
+    pub async fn answered(&mut self) -> Option<Value> {
+        match self.answer().await? {
+            Answer::To(frame) => Some(frame),
+            other => panic!("a request was answered with {other:?}"),
+        }
     }
 
     /// Becomes a member.
@@ -190,6 +219,9 @@ fn take(books: &Books, number: usize, frame: &str) -> Option<Answer> {
         stamp: Stamp,
     }
     let envelope: Envelope<'_> = serde_json::from_str(frame).unwrap_or_else(|error| panic!("{error}: {frame}"));
+    if envelope.re.is_some() {
+        return Some(Answer::To(serde_json::from_str(frame).unwrap()));
+    }
     let data = envelope.data.map_or("null", RawValue::get);
     match envelope.kind {
         "stamped" => {

@@ -15,6 +15,9 @@ use tokio::task::block_in_place;
 use crate::http;
 use crate::server::{DRAINED, LISTENS};
 
+/// The variable that names the file in which servers note each run of a handler that is to run once.
+pub const RUNS: &str = "CHAOS_RUNS";
+
 /// How long a look at `/readyz` may take.
 const LOOKS_WITHIN: Duration = Duration::from_secs(1);
 

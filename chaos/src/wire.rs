@@ -35,6 +35,8 @@ pub enum FromClient {
     Leave(Group),
     /// It publishes.
     Publish(Publish),
+    /// It wants something that is done once.
+    Order(Order),
 }
 
 /// A group.
@@ -55,6 +57,22 @@ pub struct Publish {
     pub padding: usize,
 }
 
+/// What is to be done once.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Order {
+    /// How long it takes, in milliseconds.
+    pub millis: u64,
+}
+
+/// An order that was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ordered {
+    /// The process that did it.
+    pub server: u32,
+    /// When it began to, in milliseconds since 1970.
+    pub began: u64,
+}
+
 /// What a server sends.
 #[derive(Debug, Serialize, Outgoing)]
 pub enum FromServer {
@@ -68,6 +86,8 @@ pub enum FromServer {
     Stamped(Stamped),
     /// What became of a publish.
     Published(Published),
+    /// The answer to an order.
+    Ordered(Ordered),
 }
 
 /// Who the client is.

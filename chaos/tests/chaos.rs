@@ -58,6 +58,8 @@ tests! {
     server_stalled
     server_paused
     servers_come_and_go
+    request_killed
+    request_paused
     limits_hold
     limits_forgotten
 }

@@ -15,7 +15,7 @@ usage: channels <command>
               --all           to every connection
               --type TYPE     the name of the message
               --data JSON     its payload; none without it; `-` reads standard input
-  status    counts servers, connections and users
+  status    counts servers, connections and users, and names the servers with their connections
               --json          as one JSON object
   listen    prints what is sent, a JSON object a line, until Ctrl-C; interruptions are told on standard error
               --group NAME, --user ID, --all    each as often as you like

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use channels::backend::{
-    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Settlement,
-    Sink, Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Server,
+    Settlement, Sink, Topic,
 };
 use channels::{Error, Rate, UserId};
 
@@ -21,6 +21,7 @@ struct Hub {
 struct Member {
     sink: Weak<dyn Sink>,
     topics: HashSet<String>,
+    connections: usize,
 }
 
 /// One server's backend.
@@ -52,7 +53,7 @@ pub fn nodes(count: usize) -> Vec<Node> {
     let hub = Arc::<Hub>::default();
     let nowhere: Arc<dyn Sink> = Arc::new(Nowhere);
     for _ in 0..count {
-        hub.lock().push(Member { sink: Arc::downgrade(&nowhere), topics: HashSet::new() });
+        hub.lock().push(Member { sink: Arc::downgrade(&nowhere), topics: HashSet::new(), connections: 0 });
     }
     (0..count).map(|number| Node { hub: Arc::clone(&hub), number }).collect()
 }
@@ -110,10 +111,14 @@ impl Backend for Node {
 
     async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
         tokio::task::yield_now().await;
-        self.hub.shared.admit(user, limits).await
+        let answer = self.hub.shared.admit(user, limits).await?;
+        self.hub.lock()[self.number].connections += usize::from(answer.is_ok());
+        Ok(answer)
     }
 
     fn release(&self, user: Option<&UserId>) {
+        let member = &mut self.hub.lock()[self.number];
+        member.connections = member.connections.saturating_sub(1);
         self.hub.shared.release(user);
     }
 
@@ -135,6 +140,19 @@ impl Backend for Node {
     async fn counts(&self) -> Result<Counts, Error> {
         let counts = self.hub.shared.counts().await?;
         Ok(Counts { servers: self.hub.lock().len(), ..counts })
+    }
+
+    async fn servers(&self) -> Result<Vec<Server>, Error> {
+        let told = |(number, member): (usize, &Member)| {
+            let mut server = Server::new(format!("node-{number}"), member.connections);
+            server.is_self = number == self.number;
+            if let Some(sink) = member.sink.upgrade() {
+                server.name = sink.server_name();
+                server.is_draining = sink.is_draining();
+            }
+            server
+        };
+        Ok(self.hub.lock().iter().enumerate().map(told).collect())
     }
 
     async fn members(&self, group: &str) -> Result<usize, Error> {

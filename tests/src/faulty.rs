@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use channels::backend::{
-    Backend, Claim, Claimed, Content, Counts, Envelope, Events, Health, Limits, Published, Refusal, Settlement, Sink,
-    Topic,
+    Backend, Claim, Claimed, Content, Counts, Envelope, Events, Health, Limits, Published, Refusal, Server, Settlement,
+    Sink, Topic,
 };
 use channels::{ConnectionId, Error, Rate, UserId};
 
@@ -58,6 +58,12 @@ pub enum Fault {
     KeepsDropped,
     /// Only what this server has is counted.
     CountsItself,
+    /// Of several servers only this one is told of.
+    KnowsItself,
+    /// Servers of one name are one.
+    MixesNames,
+    /// Nobody hears that a server is being drained.
+    HidesDrains,
     /// A rate has no limit.
     NoRates,
     /// A rate that was used up stays so.
@@ -145,6 +151,14 @@ impl Sink for Spoiler {
 
     fn local_members(&self, topic: Topic<'_>) -> usize {
         self.to().map_or(0, |to| to.local_members(topic))
+    }
+
+    fn server_name(&self) -> String {
+        self.to().map(|to| to.server_name()).unwrap_or_default()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.to().is_some_and(|to| to.is_draining())
     }
 
     fn evict(&self, user: Option<&UserId>, connections: usize) {
@@ -330,6 +344,20 @@ impl<B: Backend> Backend for Faulty<B> {
             Fault::CountsItself => Ok(Counts { connections: self.admitted.load(Ordering::Relaxed), ..counts }),
             _ => Ok(counts),
         }
+    }
+
+    async fn servers(&self) -> Result<Vec<Server>, Error> {
+        let mut servers = self.inner.servers().await?;
+        match self.fault {
+            Fault::KnowsItself => servers.retain(|server| server.is_self),
+            Fault::MixesNames => {
+                servers.sort_by(|one, other| one.name.cmp(&other.name));
+                servers.dedup_by(|one, other| one.name == other.name);
+            }
+            Fault::HidesDrains => servers.iter_mut().for_each(|server| server.is_draining = false),
+            _ => {}
+        }
+        Ok(servers)
     }
 
     async fn members(&self, group: &str) -> Result<usize, Error> {

@@ -23,6 +23,7 @@ mod steps;
 mod test;
 mod tools;
 mod versions;
+mod windows;
 
 use std::process::ExitCode;
 
@@ -36,6 +37,7 @@ usage: cargo xtask <command>
   ci               what .ci/run does: format, clippy, docs, each feature alone, audit, packages, tests, a short load,
                    a short benchmark
   audit            licences, sources, banned, yanked and doubled dependencies; advisories where cargo-deny is installed
+  windows          whether the library compiles for Windows; installs the target by rustup where it is missing
   load [options]   the seed's load on the chat example, in release; `cargo xtask load --help` tells the options
   chaos [options]  every fault of several servers and their Redis, under load; `cargo xtask chaos --help` tells the options
   deploy [options] a server is replaced under 10,000 clients, in release; `--quick`, `--clients N`, `--rate N`
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         (Some("test"), true) => test::run(),
         (Some("ci"), true) => ci::run(),
         (Some("audit"), true) => audit::run(),
+        (Some("windows"), true) => windows::check(),
         (Some("load"), _) => load::run(&rest),
         (Some("chaos"), _) => chaos::run(&rest),
         (Some("deploy"), _) => deploy::run(&rest),

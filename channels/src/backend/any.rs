@@ -9,8 +9,8 @@ use futures_util::future::BoxFuture;
 #[cfg(feature = "redis")]
 use super::RedisBackend;
 use super::{
-    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Settlement,
-    Sink, Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, MemoryBackend, Published, Refusal, Server,
+    Settlement, Sink, Topic,
 };
 use crate::config::Rate;
 use crate::error::Error;
@@ -48,6 +48,7 @@ pub(crate) trait DynBackend: Send + Sync {
     fn claim<'a>(&'a self, claim: &'a Claim, lease: Duration) -> BoxFuture<'a, Result<Claimed, Error>>;
     fn settle<'a>(&'a self, claim: &'a Claim, settlement: Settlement) -> BoxFuture<'a, Result<bool, Error>>;
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>>;
+    fn servers(&self) -> BoxFuture<'_, Result<Vec<Server>, Error>>;
     fn members_changed(&self, group: &str);
     fn members<'a>(&'a self, group: &'a str) -> BoxFuture<'a, Result<usize, Error>>;
     fn connections_of<'a>(&'a self, user: &'a UserId) -> BoxFuture<'a, Result<usize, Error>>;
@@ -107,6 +108,10 @@ impl<B: Backend> DynBackend for B {
 
     fn counts(&self) -> BoxFuture<'_, Result<Counts, Error>> {
         Backend::counts(self).boxed()
+    }
+
+    fn servers(&self) -> BoxFuture<'_, Result<Vec<Server>, Error>> {
+        Backend::servers(self).boxed()
     }
 
     fn members_changed(&self, group: &str) {
@@ -193,6 +198,10 @@ impl Backend for AnyBackend {
 
     async fn counts(&self) -> Result<Counts, Error> {
         each!(self, counts().await)
+    }
+
+    async fn servers(&self) -> Result<Vec<Server>, Error> {
+        each!(self, servers().await)
     }
 
     fn members_changed(&self, group: &str) {

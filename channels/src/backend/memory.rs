@@ -2,15 +2,15 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 
 use super::claims::Claims;
 use super::{
-    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Reports, Settlement, Sink,
-    Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Reports, Server, Settlement,
+    Sink, Topic,
 };
 use crate::config::Rate;
 use crate::error::Error;
@@ -31,6 +31,7 @@ use crate::rate_limit::KeyedLimiters;
 #[derive(Default)]
 pub struct MemoryBackend {
     sink: OnceLock<Weak<dyn Sink>>,
+    since: OnceLock<SystemTime>,
     total: AtomicUsize,
     /// Connections of each user that has one. An entry's lock makes check and count one step.
     users: DashMap<UserId, usize>,
@@ -69,7 +70,9 @@ impl Backend for MemoryBackend {
     }
 
     async fn start(&self, sink: Weak<dyn Sink>) -> Result<(), Error> {
-        self.sink.set(sink).map_err(|_| Error::backend("This backend already belongs to a layer."))
+        self.sink.set(sink).map_err(|_| Error::backend("This backend already belongs to a layer."))?;
+        self.since.get_or_init(SystemTime::now);
+        Ok(())
     }
 
     async fn stop(&self) {}
@@ -116,6 +119,21 @@ impl Backend for MemoryBackend {
 
     async fn counts(&self) -> Result<Counts, Error> {
         Ok(Counts { servers: 1, connections: self.total.load(Ordering::Acquire), users: self.users.len() })
+    }
+
+    async fn servers(&self) -> Result<Vec<Server>, Error> {
+        // Without its layer there is no server either.
+        let Some(sink) = self.sink.get().and_then(Weak::upgrade) else { return Ok(Vec::new()) };
+        let mut itself = Server::new(format!("{:016x}", sink.incarnation()), self.total.load(Ordering::Acquire));
+        let name = sink.server_name();
+        if !name.is_empty() {
+            itself.name = name;
+        }
+        itself.is_self = true;
+        itself.since = self.since.get().copied();
+        itself.silent_for = Some(Duration::ZERO);
+        itself.is_draining = sink.is_draining();
+        Ok(vec![itself])
     }
 
     async fn members(&self, group: &str) -> Result<usize, Error> {

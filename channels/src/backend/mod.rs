@@ -13,6 +13,7 @@ mod health;
 mod memory;
 #[cfg(feature = "redis")]
 mod redis;
+mod server;
 mod shares;
 mod topic;
 
@@ -26,6 +27,7 @@ pub(crate) use any::AnyBackend;
 pub use claim::{Claim, Claimed, Settlement};
 pub use health::{Event, Events, Health, Interruption, Reports};
 pub use memory::MemoryBackend;
+pub use server::Server;
 pub(crate) use shares::{Owner, Shares};
 pub use topic::{Asked, Content, Delivery, Destination, Envelope, Topic};
 
@@ -55,6 +57,17 @@ pub trait Sink: Send + Sync {
     /// There are more connections here than the servers may have together: this many, of this user or of anybody,
     /// must go. It happens where a server was taken for dead, and others took its places.
     fn evict(&self, user: Option<&UserId>, connections: usize);
+
+    /// What this server is called for those who look on: `SERVER_INSTANCE_ID`. Empty where it has no name; others may
+    /// have the same.
+    fn server_name(&self) -> String {
+        String::new()
+    }
+
+    /// Whether this server is being drained: it takes no more connections, and goes soon.
+    fn is_draining(&self) -> bool {
+        false
+    }
 }
 
 /// What a publish achieved.
@@ -209,6 +222,16 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// `BACKEND_ERROR` where nobody can tell.
     fn counts(&self) -> impl Future<Output = Result<Counts, Error>> + Send;
+
+    /// The servers that live, the one that is asked among them, in any order; two of one name are two. Only for those who
+    /// look on. A backend that cannot tell them apart leaves it out: then there are none.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell now.
+    fn servers(&self) -> impl Future<Output = Result<Vec<Server>, Error>> + Send {
+        async { Ok(Vec::new()) }
+    }
 
     /// The number of members that a group has here is another now. Never blocks, as `unsubscribe`; who wants to
     /// know asks [`Sink::local_members`].

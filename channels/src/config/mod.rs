@@ -50,6 +50,8 @@ pub use origins::Origins;
 pub use rate::Rate;
 #[cfg(feature = "redis")]
 pub(crate) use redis_servers::{Address, Login, RedisServers, Servers};
+#[cfg(feature = "redis")]
+pub(crate) use text::is_server_name;
 
 use self::settings::{Settings, VARIABLES};
 

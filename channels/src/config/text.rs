@@ -39,9 +39,14 @@ pub(super) const REDIS_CHANNEL_PREFIX: Text = Text {
 pub(super) const SERVER_INSTANCE_ID: Text = Text {
     unit: "text",
     allowed: "1 to 128 bytes without control characters and outer spaces",
-    allows: is_plain,
+    allows: is_server_name,
     quote: str::to_owned,
 };
+
+/// Whether it may be a `SERVER_INSTANCE_ID`.
+pub(crate) fn is_server_name(text: &str) -> bool {
+    is_plain(text)
+}
 
 fn is_plain(text: &str) -> bool {
     (1..=MAX_TEXT_BYTES).contains(&text.len()) && !text.contains(char::is_control) && text.trim() == text

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Connection;
+use super::{Connection, ConnectionState};
 
 impl Connection {
     /// Whatever was read is life.
@@ -35,10 +35,20 @@ impl Connection {
         self.0.link.counters.received(bytes);
     }
 
-    /// The client has taken too long to send its first data frame, of the time that this process was awake.
+    /// `#[connect]` has ended, and the client is waited for. What the server took until then is nobody's silence.
+    pub(crate) fn set_connected(&self) {
+        let now = Instant::now();
+        self.heard(now);
+        let after = self.0.link.millis(now).saturating_sub(self.0.connected_at);
+        self.0.opened_after.store(u32::try_from(after).unwrap_or(u32::MAX), Ordering::Relaxed);
+        self.set_state(ConnectionState::Connected);
+    }
+
+    /// The client has taken too long to send its first data frame, of the time that it was waited for and this process was awake.
     pub(crate) fn is_mute(&self, awake: Duration) -> bool {
-        let link = &self.0.link;
-        link.first_frame.is_some_and(|within| self.0.received.so_far().0 == 0 && self.age().min(awake) >= within)
+        let Some(within) = self.0.link.first_frame.filter(|_| self.0.received.so_far().0 == 0) else { return false };
+        let opened_at = self.0.connected_at.saturating_add(self.0.opened_after.load(Ordering::Relaxed).into());
+        self.since(opened_at).min(awake) >= within
     }
 
     pub(crate) fn set_handling(&self, handling: bool) {

@@ -27,7 +27,7 @@ mod wire;
 use std::fmt;
 use std::future::poll_fn;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -98,6 +98,8 @@ struct Inner {
     closing: OnceLock<Box<CloseReason>>,
     /// Milliseconds from the link's beginning, as the two below.
     connected_at: u64,
+    /// How many milliseconds later `#[connect]` had ended, so that the client was waited for.
+    opened_after: AtomicU32,
     /// When something was read last.
     last_inbound: AtomicU64,
     /// When the first byte of a message came that is not complete, and 1; 0 where there is none.
@@ -126,6 +128,7 @@ impl Connection {
             rare: OnceLock::new(),
             closing: OnceLock::new(),
             connected_at: now,
+            opened_after: AtomicU32::new(0),
             last_inbound: AtomicU64::new(now),
             unfinished_since: AtomicU64::new(0),
             handling: AtomicBool::new(false),

@@ -2,6 +2,7 @@
 
 use bytestring::ByteString;
 
+use super::guard::caught_now;
 use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
 use crate::message::{
@@ -57,11 +58,12 @@ impl<'a, M: Outgoing> Answers<'a, M> {
 
     /// The hook succeeded: the last reply, or `$ok` where a request got none.
     pub(super) fn succeeded(&mut self) -> Result<(), Error> {
+        self.answered.check()?;
         if let Some(message) = self.held.take() {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
             return match self.claim() {
-                Some(_) => self.last(&answer, true),
+                Some(_) => self.answer(&answer),
                 None => {
                     let told = self.tell(&message);
                     self.answered.end(true);
@@ -70,7 +72,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             };
         }
         match self.claim() {
-            Some(re) => self.last(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?, true),
+            Some(re) => self.answer(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
             None => {
                 self.answered.end(true);
                 Ok(())
@@ -79,16 +81,22 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     }
 
     /// The hook failed: what it replied before, then the error. Where that is not the one answer, another was, for good.
+    /// Where it comes too late to be the answer, the client is told that, under the same `error_id`.
     pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
+        if let Err(too_late) = self.answered.check() {
+            self.held = None;
+            let re = self.claim();
+            return self.last(&error_frame(self.layout, &too_late.instead_of(error), re.as_ref())?, false);
+        }
         self.release()?;
         let re = self.claim();
         self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable() || re.is_none())
     }
 
-    /// Sends what is held back, without `re`.
+    /// Sends what is held back, without `re`; nothing where it is too late. Nobody catches what its `Serialize` may do but this.
     pub(super) fn release(&mut self) -> Result<(), Error> {
-        match self.held.take() {
-            Some(message) => self.tell(&message),
+        match self.held.take().filter(|_| self.answered.check().is_ok()) {
+            Some(message) => caught_now(|| self.tell(&message)),
             None => Ok(()),
         }
     }
@@ -99,6 +107,11 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             self.answered.told(Told::Envelope(&message.to_json(None)?));
         }
         self.reached(self.connection.send_message(message))
+    }
+
+    /// The one answer, which was claimed.
+    fn answer(&self, json: &ByteString) -> Result<(), Error> {
+        self.last(json, true).inspect_err(|_| self.answered.unclaim())
     }
 
     /// What is remembered is so before it is sent, which may fail.
@@ -119,6 +132,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
 
 impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
     fn message(&mut self, message: M) -> Result<(), Error> {
+        self.answered.check()?;
         self.release()?;
         if self.answered.is_owed() {
             self.held = Some(message);
@@ -128,6 +142,7 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {
+        self.answered.check()?;
         self.release()?;
         self.answered.told(Told::Frame(&frame));
         self.reached(self.connection.send_frame(frame))

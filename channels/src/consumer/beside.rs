@@ -109,7 +109,10 @@ impl<'a, C: Consumer> Beside<'a, C> {
         let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let id = error.context().error_id;
-            let hook = caught(consumer.failed(error, &cx, &mut answers));
+            let hook = caught(async {
+                consumer.failed(error, &cx, &mut answers).await?;
+                answers.succeeded()
+            });
             let outcome = timed(hook, Deadlines::of(layer).handler(), leaving).await;
             told(outcome, id, answers, connection, layer)
         } else {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
 use crate::error::Error;
-use crate::layer::ChannelLayer;
+use crate::layer::{ChannelLayer, ConnectionManager};
 
 /// How long a hook may take.
 #[derive(Clone, Copy, Debug)]
@@ -85,9 +85,23 @@ pub(super) fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> impl Fu
 }
 
 /// As [`caught`], for what does not wait.
-pub(super) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+pub(crate) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
     outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
+}
+
+/// Drops a consumer, whose connection this was or was to be. A panic of its `Drop` is counted and logged; nobody is left to be told.
+pub(crate) fn dismiss<C>(consumer: C, connection: Option<&Connection>, manager: &ConnectionManager) {
+    let dropped = caught_now(|| {
+        drop(consumer);
+        Ok(())
+    });
+    if let Err(error) = dropped {
+        manager.failed(&match connection {
+            Some(connection) => error.located(connection.id(), connection.user(), None),
+            None => error,
+        });
+    }
 }
 
 /// Runs a hook, [`caught`], to its end or its deadline, and reads on meanwhile; `None` where its time is up.

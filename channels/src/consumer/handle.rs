@@ -267,7 +267,11 @@ impl<C: Consumer> Session<C> {
         let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let id = error.context().error_id;
-            let mut hook = Box::pin(caught(consumer.failed(error, &cx, &mut answers)));
+            let mut hook = Box::pin(caught(async {
+                consumer.failed(error, &cx, &mut answers).await?;
+                // Here, as what it replied is written by its `Serialize`, which may fail or panic.
+                answers.succeeded()
+            }));
             let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await.unwrap_or_else(late);
             drop(hook);
             told(outcome, id, answers, connection, layer)

@@ -24,8 +24,10 @@ const READ_AHEAD_BYTES: usize = 64 * 1024;
 pub(crate) enum Received {
     Text(ByteString),
     Binary(Bytes),
-    /// A ping or pong: life, and nothing to do; the transport answers pings.
-    Alive,
+    /// A ping or pong with so many bytes: life, and nothing to do; the transport answers pings.
+    Alive(usize),
+    /// More of a message that is not complete, where that is counted.
+    Part,
     /// The client's close frame.
     Closed(Option<(u16, String)>),
     /// The client broke the protocol; this server closes.
@@ -40,15 +42,19 @@ pub(crate) trait Source: Send {
     /// it waits.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received>>;
 
-    /// How many frames only continued a message since this was last asked.
-    fn fragments(&mut self) -> u32 {
-        0
+    /// What has come of a message that is not complete.
+    fn progress(&mut self) -> Progress {
+        Progress::default()
     }
+}
 
-    /// How many bytes have come of a message that is not complete, or that turned out to be none.
-    fn unfinished(&self) -> usize {
-        0
-    }
+/// How far a message has come that is not complete.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Progress {
+    /// How many frames only continued a message since this was last asked, of those before it, too.
+    pub(crate) fragments: u32,
+    /// All its bytes, as they came; also of one that turned out to be none.
+    pub(crate) bytes: usize,
 }
 
 impl<S: Source + ?Sized> Source for Box<S> {
@@ -56,12 +62,8 @@ impl<S: Source + ?Sized> Source for Box<S> {
         (**self).poll_next(cx)
     }
 
-    fn fragments(&mut self) -> u32 {
-        (**self).fragments()
-    }
-
-    fn unfinished(&self) -> usize {
-        (**self).unfinished()
+    fn progress(&mut self) -> Progress {
+        (**self).progress()
     }
 }
 
@@ -150,7 +152,7 @@ impl<'a, R: Source> Inbox<'a, R> {
         // Frames that were read together come without the runtime's having a say.
         tokio::task::coop::consume_budget().await;
         if let Some(arrival) = poll_fn(|cx| self.poll_read(cx)).await
-            && !matches!(arrival.received, Received::Alive)
+            && !matches!(arrival.received, Received::Alive(_) | Received::Part)
         {
             self.ahead.get_or_insert_default().push(Arrival { received: arrival.received.detached(), ..arrival });
         }
@@ -188,7 +190,7 @@ impl<'a, R: Source> Inbox<'a, R> {
         self.note(received.as_ref(), at);
         let received = match (received, &self.connection.link().metering) {
             (Some(received), Some(metering)) => {
-                let left = metered(&self.connection, metering, received, self.from.fragments(), at);
+                let left = metered(&self.connection, metering, received, self.from.progress(), at);
                 if matches!(left, Received::Broken(_)) {
                     self.over(at);
                 }
@@ -208,7 +210,7 @@ impl<'a, R: Source> Inbox<'a, R> {
                     self.connection.link().counters.exceeded(LimitName::MessageSize, false);
                 }
             }
-            Some(Received::Alive | Received::Refused(_)) => self.connection.heard(at),
+            Some(Received::Alive(_) | Received::Part | Received::Refused(_)) => self.connection.heard(at),
             Some(data) => {
                 self.connection.heard(at);
                 self.connection.received(size(data));
@@ -221,7 +223,7 @@ impl<'a, R: Source> Inbox<'a, R> {
 impl<R: Source> Drop for Inbox<'_, R> {
     fn drop(&mut self) {
         if let Some(metering) = &self.connection.link().metering {
-            charge(&self.connection, metering, self.from.fragments(), self.from.unfinished());
+            charge(&self.connection, metering, self.from.progress());
         }
     }
 }
@@ -230,6 +232,6 @@ pub(super) fn size(received: &Received) -> usize {
     match received {
         Received::Text(text) => text.len(),
         Received::Binary(data) => data.len(),
-        Received::Alive | Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => 0,
+        Received::Alive(_) | Received::Part | Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => 0,
     }
 }

@@ -2,21 +2,25 @@
 
 use tokio::time::Instant;
 
-use super::inbox::{Received, size};
+use super::inbox::{Progress, Received, size};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::Connection;
 use crate::error::{Error, ErrorCode};
-use crate::limits::{Arrived, Metering, Verdict, Whose};
+use crate::limits::{Arrived, Metering, Verdict, What, Whose};
 
 fn whose(connection: &Connection) -> Whose<'_> {
     Whose { connection: connection.id(), user: connection.user(), address: connection.address() }
 }
 
-/// Counts what has come of a message that will not be complete any more.
-pub(super) fn charge(connection: &Connection, metering: &Metering, fragments: u32, bytes: usize) {
-    let frames = fragments.saturating_add((bytes > 0).into());
+/// Counts what has come of a message that will not be complete any more, and was not counted.
+pub(super) fn charge(connection: &Connection, metering: &Metering, progress: Progress) {
+    let Progress { fragments, bytes } = progress;
+    let meter = connection.meter();
+    // Its first frame has not counted yet.
+    let has_begun = meter.is_inside() || bytes > 0;
+    let frames = fragments.saturating_add(has_begun.into());
     if frames > 0 {
-        metering.charge(whose(connection), connection.meter(), Arrived { frames, bytes, at: Instant::now() });
+        metering.charge(whose(connection), meter, Arrived { what: What::Part, frames, bytes, at: Instant::now() });
     }
 }
 
@@ -25,26 +29,31 @@ pub(super) fn metered(
     connection: &Connection,
     metering: &Metering,
     received: Received,
-    fragments: u32,
+    progress: Progress,
     at: Instant,
 ) -> Received {
-    // The end is taken from everybody.
-    if matches!(received, Received::Closed(_) | Received::Broken(_)) {
-        return received;
-    }
-    let arrived = Arrived { frames: fragments.saturating_add(1), bytes: size(&received), at };
-    let is_message = matches!(received, Received::Text(_) | Received::Binary(_));
-    let meter = connection.meter();
-    let verdict = metering.take(whose(connection), meter, arrived);
-    if !is_message && fragments > 0 && !matches!(verdict, Verdict::Taken) {
-        meter.refuse_message();
-    }
-    // The client was told then.
-    let is_refused = is_message && meter.ends_refused_message();
+    let take =
+        |what, frames, bytes| metering.take(whose(connection), connection.meter(), Arrived { what, frames, bytes, at });
+    let Progress { fragments, bytes } = progress;
+    let verdict = match &received {
+        Received::Text(_) | Received::Binary(_) => take(What::Message, fragments.saturating_add(1), size(&received)),
+        Received::Part => take(What::Part, fragments, bytes),
+        Received::Alive(own) if fragments == 0 && bytes == 0 => take(What::Control, 1, *own),
+        // It stands between two fragments, of which some came with it.
+        Received::Alive(own) => match take(What::Part, fragments, bytes) {
+            Verdict::Flooded => Verdict::Flooded,
+            part => match (take(What::Control, 1, *own), part) {
+                // Nobody is told twice at a time.
+                (Verdict::Taken | Verdict::Untold, part) => part,
+                (own, _) => own,
+            },
+        },
+        // The end is taken from everybody, and what was refused comes from here.
+        Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => return received,
+    };
     match verdict {
-        Verdict::Taken if is_refused => Received::Alive,
         Verdict::Taken => received,
-        Verdict::Untold => Received::Alive,
+        Verdict::Untold => Received::Alive(0),
         Verdict::Told(excess) => {
             let error = Error::new(ErrorCode::RateLimitExceeded, "Too much at once. Please wait a moment.")
                 .with_retry_after(excess.wait)

@@ -29,13 +29,13 @@ use bytestring::ByteString;
 pub(crate) use gate::Asks;
 #[doc(hidden)]
 pub use guard::Timeout;
-pub(crate) use guard::panicked;
+pub(crate) use guard::{caught_now, dismiss, panicked};
 #[doc(hidden)]
 pub use hooks::{
     AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
     IntoUser,
 };
-pub(crate) use inbox::{Received, Source};
+pub(crate) use inbox::{Progress, Received, Source};
 #[doc(hidden)]
 pub use once::Idempotent;
 #[doc(hidden)]

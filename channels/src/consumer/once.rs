@@ -226,6 +226,13 @@ impl Keeper for Remembers {
             }
         });
     }
+
+    /// By the monotonic clock, which begins before the backend's. The handler's own time is up long before: only a process
+    /// that stood still gets here.
+    fn is_lost(&self) -> bool {
+        let has_ended = self.kept.lock().unwrap_or_else(PoisonError::into_inner).is_none();
+        !has_ended && Instant::now() >= self.unsettled.until
+    }
 }
 
 /// Whoever does not say how it ended has given no answer.

@@ -265,7 +265,7 @@ impl<'a, C: Consumer> Stretch<'a, C> {
         let read = match arrival.received {
             Received::Text(text) => reading.text(text, arrival.at),
             Received::Binary(data) => reading.binary(data, arrival.at),
-            Received::Alive => return,
+            Received::Alive(_) | Received::Part => return,
             Received::Refused(error) => Read::failed(*error),
             Received::Closed(frame) => return self.close(CloseReason::client(frame), true),
             Received::Broken(reason) => return self.close(reason, true),

@@ -65,7 +65,8 @@ impl<C: Consumer> Reading<'_, C> {
         }
         let serializer = self.layer.serializers().get(usize::from(self.connection.link().variant.serializer));
         match serializer.filter(|serializer| serializer.is_binary() && !C::TAKES_TEXT) {
-            Some(serializer) => match undecodable(&**serializer, data) {
+            // It may be somebody else's code.
+            Some(serializer) => match caught_now(|| undecodable(&**serializer, data)) {
                 Ok(json) => self.envelope(json, at),
                 Err(error) => Read::failed(error),
             },

@@ -17,7 +17,7 @@ use super::guard::{caught, panicked};
 use super::handle::{Left, Waiting};
 use super::handling::{Waits, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
-use super::{Consumer, closing_frame};
+use super::{Consumer, closing_frame, dismiss};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
 use crate::connection::{Connection, ConnectionState};
 use crate::error::Error;
@@ -58,6 +58,13 @@ impl<C: Consumer> Session<C> {
         }
     }
 
+    /// Drops it, when all is over.
+    pub(crate) fn dismiss(self) {
+        let Self { consumer, connection, layer, .. } = self;
+        let _inside = connection.span().entered();
+        dismiss(consumer, Some(&connection), layer.manager());
+    }
+
     /// A panic outside of hooks, such as an encoder's, ends this connection only, and in good order.
     fn panicked(&self, panic: &(dyn Any + Send)) -> CloseReason {
         let _inside = self.connection.span().entered();
@@ -86,7 +93,7 @@ impl<C: Consumer> Session<C> {
             if let Err(reason) = self.until_the_deadline(Waiting::Connect, &mut inbox).await {
                 return reason;
             }
-            self.connection.set_state(ConnectionState::Connected);
+            self.connection.set_connected();
             // What groups and others sent meanwhile follows what the hook said.
             self.connection.open();
             loop {
@@ -118,7 +125,7 @@ impl<C: Consumer> Session<C> {
         let left = match arrival.received {
             Received::Text(text) => self.text(text, arrival.at),
             Received::Binary(data) => self.binary(data, arrival.at),
-            Received::Alive => Left::Nothing,
+            Received::Alive(_) | Received::Part => Left::Nothing,
             Received::Refused(error) => Left::failed(*error),
             Received::Closed(frame) => return Work::ends(CloseReason::client(frame)),
             Received::Broken(reason) => return Work::ends(reason),

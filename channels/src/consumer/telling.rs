@@ -41,7 +41,7 @@ pub(super) fn is_told(error: &Error, request: &Request) -> bool {
     true
 }
 
-/// Tells what the consumer's hook for errors came to, which was asked about the error with this id.
+/// Tells what the consumer's hook for errors failed with, which was asked about the error with this id.
 pub(super) fn told<M: Outgoing>(
     outcome: Result<(), Error>,
     asked: Uuid,
@@ -49,10 +49,11 @@ pub(super) fn told<M: Outgoing>(
     connection: &Connection,
     layer: &ChannelLayer,
 ) -> Result<(), Error> {
-    let Err(error) = outcome else { return answers.succeeded() };
+    let Err(error) = outcome else { return Ok(()) };
     let error = error.located(connection.id(), connection.user(), None);
+    let nobody_is_left = connection.is_closing() && error.code() == ErrorCode::ConnectionError;
     // Its own fault, and not what it was asked about, which has been counted and logged.
-    if error.context().error_id != asked {
+    if error.context().error_id != asked && !nobody_is_left {
         layer.manager().failed(&error);
     }
     answers.failed(&error)

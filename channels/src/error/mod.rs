@@ -285,6 +285,12 @@ impl Error {
         self.0.only_for_requests
     }
 
+    /// Stands for another error, under whose id it is found in the log.
+    pub(crate) fn instead_of(mut self, other: &Self) -> Self {
+        self.0.context = other.0.context.clone();
+        self
+    }
+
     /// Fills in whose error it is, where nobody has said so yet.
     pub(crate) fn located(
         mut self,

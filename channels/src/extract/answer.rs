@@ -43,14 +43,16 @@ impl Answer {
     ///
     /// # Errors
     ///
-    /// As [`Connection::send`]; where the handler is `#[idempotent]`, that the client has gone is none.
+    /// As [`Connection::send`]. Where the handler is `#[idempotent]`, that the client has gone is none, and `TIMEOUT_ERROR` says
+    /// that it comes so late that another attempt may have been handled.
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
+        self.answered.check()?;
         // Encoded before the answer is claimed: where that fails, the error is the answer.
         let answer = message.to_json(self.id.as_ref())?;
         let sent = match self.id.is_some() && self.answered.claim() {
             true => {
                 self.answered.told(Told::Envelope(&answer));
-                self.connection.send_json(&answer)
+                self.connection.send_json(&answer).inspect_err(|_| self.answered.unclaim())
             }
             false => {
                 if self.answered.is_kept() {

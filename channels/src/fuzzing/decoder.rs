@@ -22,7 +22,7 @@ pub fn decoder(input: &[u8]) {
             Event::Text(text) => text.len(),
             Event::Binary(data) => data.len(),
             Event::Ping(payload) => payload.len() * rules.max_message_size / 125,
-            Event::Pong | Event::Close(_) => 0,
+            Event::Pong(_) | Event::Close(_) => 0,
         };
         assert!(size <= rules.max_message_size, "{size} bytes came through");
     }

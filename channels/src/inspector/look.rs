@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sample::Sample;
+use super::servers::{Listed, Sums};
 use super::watch::Watch;
 use crate::connection::Connection;
 use crate::error::unix_seconds;
@@ -35,7 +36,8 @@ pub(super) struct Look {
     server: Server,
     counts: Counts,
     /// Of all servers together.
-    cluster: Option<Cluster>,
+    cluster: Option<Sums>,
+    servers: Option<Listed>,
     backend: Backend,
     samples: Vec<Sample>,
     connections: Vec<Seen>,
@@ -66,13 +68,6 @@ struct Counts {
     dropped: u64,
     refused: u64,
     errors: u64,
-}
-
-#[derive(Debug, Serialize)]
-struct Cluster {
-    servers: usize,
-    connections: usize,
-    users: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -147,12 +142,17 @@ impl Seen {
 impl Watch {
     pub(super) fn look(&self, asked: &Asked) -> Look {
         let (layer, stats, health) = (&self.layer, self.layer.stats(), self.layer.health());
+        let is_draining = layer.manager().is_draining();
+        let (cluster, servers) = {
+            let cluster = self.cluster();
+            (cluster.sums(), cluster.listed(is_draining))
+        };
         Look {
             server: Server {
                 id: layer.config().server_instance_id().to_owned(),
                 version: env!("CARGO_PKG_VERSION"),
                 uptime: layer.uptime().as_secs_f64(),
-                draining: layer.manager().is_draining(),
+                draining: is_draining,
             },
             counts: Counts {
                 connections: stats.connections,
@@ -167,11 +167,8 @@ impl Watch {
                 refused: stats.refused,
                 errors: stats.errors_total(),
             },
-            cluster: self.cluster().map(|counts| Cluster {
-                servers: counts.servers,
-                connections: counts.connections,
-                users: counts.users,
-            }),
+            cluster,
+            servers,
             backend: Backend {
                 name: layer.backend_name(),
                 connected: health.connected,

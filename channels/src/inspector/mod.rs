@@ -2,6 +2,7 @@
 
 mod look;
 mod sample;
+mod servers;
 mod watch;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const HERE: &str = "{here}";
 
 /// The inspector of a layer: live counts, rates and durations drawn over the last five minutes, connections, groups and
-/// their members, the backend, the last errors. Mounted under a path, with [`nest`](Router::nest) or
+/// their members, the servers, the backend, the last errors. Mounted under a path, with [`nest`](Router::nest) or
 /// [`nest_service`](Router::nest_service).
 ///
 /// It shows names of users and groups, addresses, and what errors told their clients. **It guards nothing**: put a layer
@@ -52,9 +53,11 @@ const HERE: &str = "{here}";
 /// It reads only, loads nothing from elsewhere, and runs no script but its own. A task samples the layer once a second,
 /// from this call on where it is made in a runtime, otherwise from the first request on; it ends with the router.
 /// Durations are measured from then on, two looks at the clock a message. What is kept and what is shown is bounded:
-/// 300 samples, 100 errors; at most 100 connections and 50 groups at a time, out of the first 20,000 of each.
+/// 300 samples, 100 errors; at most 100 connections and 50 groups at a time, out of the first 20,000 of each; 100 servers.
 ///
-/// All of it is of one server, which is the one that answers: only the numbers of all servers together are the backend's.
+/// What it shows is of one server, which is the one that answers, but for two things that the backend is asked for every
+/// five seconds: the [servers](ChannelLayer::servers) with their connections, and what all have
+/// [together](ChannelLayer::counts).
 pub fn inspector(layer: &ChannelLayer) -> Router {
     Router::new()
         .route("/", get(page))

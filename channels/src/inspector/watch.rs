@@ -4,14 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 
 use super::sample::History;
-use crate::backend::Counts;
+use super::servers::Cluster;
 use crate::layer::{ChannelLayer, Recent};
 
 const EVERY: Duration = Duration::from_secs(1);
-/// How often the backend is asked what all servers have together, in samples.
+/// How often the backend is asked for all servers, in samples.
 const COUNTED_EVERY: u64 = 5;
 /// How long it may take.
 const COUNTED_WITHIN: Duration = Duration::from_secs(1);
@@ -20,8 +20,7 @@ pub(super) struct Watch {
     pub(super) layer: ChannelLayer,
     pub(super) recent: Arc<Recent>,
     history: Mutex<History>,
-    /// What all servers have together; nothing, where the backend cannot tell.
-    cluster: Mutex<Option<Counts>>,
+    cluster: Mutex<Cluster>,
     sampling: OnceLock<()>,
 }
 
@@ -50,14 +49,16 @@ impl Watch {
         self.history.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn cluster(&self) -> Option<Counts> {
-        *self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(super) fn cluster(&self) -> MutexGuard<'_, Cluster> {
+        self.cluster.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Who cannot tell the one may still tell the other.
     async fn count(&self) {
-        let counted = tokio::time::timeout(COUNTED_WITHIN, self.layer.counts()).await;
-        let counted = counted.ok().and_then(Result::ok);
-        *self.cluster.lock().unwrap_or_else(PoisonError::into_inner) = counted;
+        let (counts, servers) =
+            tokio::join!(timeout(COUNTED_WITHIN, self.layer.counts()), timeout(COUNTED_WITHIN, self.layer.servers()),);
+        let told = Cluster { counts: counts.ok().and_then(Result::ok), servers: servers.ok().and_then(Result::ok) };
+        *self.cluster() = told;
     }
 }
 

@@ -1,11 +1,12 @@
 //! Ending connections, wherever they are.
 
 use super::command::Command;
+use super::naming::user_named;
 use super::{ChannelLayer, Receipt};
 use crate::backend::{Envelope, Published, Topic};
 use crate::close::CloseReason;
 use crate::error::Error;
-use crate::id::{ConnectionId, UserId};
+use crate::id::ConnectionId;
 
 impl ChannelLayer {
     /// Closes all connections of a user, on all servers, with 4501 and these words, or by a [`CloseReason`] with another
@@ -57,7 +58,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// `BACKEND_ERROR` where the backend did not take it; `VALIDATION_FAILED` for a name that is no [`UserId`]. A user
+    /// `BACKEND_ERROR` where the backend did not take it; `VALIDATION_FAILED` for a name that is no [`UserId`](crate::UserId). A user
     /// without a connection is no error. Over Redis it goes where messages go: a server whose connection to Redis is
     /// interrupted at that moment does not hear it, as [`ChannelLayer::events`] tells there.
     ///
@@ -73,7 +74,7 @@ impl ChannelLayer {
     /// # Ok(()) }
     /// ```
     pub async fn close_user(&self, user: impl AsRef<str>, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.command(Topic::User(&user), None, Command::close(why.into())).await
     }
 
@@ -95,7 +96,7 @@ impl ChannelLayer {
         except: ConnectionId,
         why: impl Into<CloseReason>,
     ) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.command(Topic::User(&user), Some(except), Command::close(why.into())).await
     }
 

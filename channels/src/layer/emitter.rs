@@ -2,17 +2,19 @@
 
 use std::fmt;
 
+use super::Receipt;
 use super::command::Command;
-use super::{Receipt, check_group};
-use crate::backend::{Counts, Envelope, Health, Publisher, Topic};
+use super::naming::{check_group, user_named};
+use crate::backend::{Counts, Envelope, Health, Publisher, Server, Topic};
 use crate::close::CloseReason;
 use crate::config::Config;
 use crate::error::Error;
-use crate::id::{ConnectionId, UserId};
+use crate::id::ConnectionId;
 use crate::message::Outgoing;
 
 /// Sends to the members on all servers, from a process that is none. It needs only the Redis: it is not counted,
-/// holds no place, hears nothing and has no tasks but those of its connection.
+/// holds no place, hears nothing and has no tasks but those of its connection. So it has no
+/// [`tracked`](crate::ChannelLayer::tracked): what became of a message is answered to a server, which hears it.
 ///
 /// ```no_run
 /// use channels::prelude::*;
@@ -60,7 +62,7 @@ impl Emitter {
     ///
     /// As [`Emitter::send_to_group`].
     pub async fn send_to_user(&self, user: impl AsRef<str>, message: impl Outgoing) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.send(Topic::User(&user), &message).await
     }
 
@@ -98,7 +100,7 @@ impl Emitter {
     /// # Ok(()) }
     /// ```
     pub async fn close_user(&self, user: impl AsRef<str>, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.publish(Topic::User(&user), &Command::close(why.into()).into_envelope()?).await
     }
 
@@ -118,7 +120,7 @@ impl Emitter {
     ///
     /// As [`Emitter::close_user`].
     pub async fn recheck_user(&self, user: impl AsRef<str>) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.publish(Topic::User(&user), &Command::Recheck.into_envelope()?).await
     }
 
@@ -149,6 +151,26 @@ impl Emitter {
     /// `BACKEND_ERROR` where nobody can tell.
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.publisher.counts().await
+    }
+
+    /// The servers that live, those with the most connections first; as
+    /// [`ChannelLayer::servers`](crate::ChannelLayer::servers).
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # async fn example(emitter: channels::Emitter) -> Result<(), channels::Error> {
+    /// for server in emitter.servers().await? {
+    ///     println!("{}: {} connections", server.name, server.connections);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn servers(&self) -> Result<Vec<Server>, Error> {
+        let mut servers = self.publisher.servers().await?;
+        Server::sort(&mut servers);
+        Ok(servers)
     }
 
     /// How the connection is.

@@ -10,7 +10,7 @@ use super::awake::{Awake, Since};
 use super::manager::{ConnectionManager, WeakManager};
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
-use crate::connection::Connection;
+use crate::connection::{Connection, ConnectionState};
 
 /// How many sweeps fit into `WS_HEARTBEAT_INTERVAL`, `WS_MESSAGE_TIMEOUT` and the time for a first frame: a client is found
 /// dead at most a quarter of the interval after `WS_HEARTBEAT_TIMEOUT`.
@@ -127,8 +127,9 @@ fn beat(
     message_timeout: Duration,
     awake: &Since<Duration>,
 ) {
-    // A handler that waits is bounded by its own time-out; meanwhile frames may stay unread.
-    if connection.is_handling() {
+    // Until the backend knows of it and `#[connect]` has ended, the client waits for the server; and a handler that waits
+    // is bounded by its own time-out. Meanwhile frames may stay unread.
+    if connection.state() == ConnectionState::Connecting || connection.is_handling() {
         return;
     }
     if connection.unfinished_for().is_some_and(|since| since.min(awake.message) >= message_timeout) {

@@ -1,9 +1,10 @@
 //! How an error gets into the log: its words, its place, its causes.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::{Error, Severity, shown};
+use crate::error::{Error, Severity, Shown, shown};
 
 /// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
 /// a client sent.
@@ -26,7 +27,18 @@ impl fmt::Display for Causes<'_> {
 }
 
 fn causes(error: &Error) -> Option<String> {
-    std::error::Error::source(error).map(|_| shown(&Causes(error), MAX_LOGGED_BYTES))
+    std::error::Error::source(error)?;
+    let mut words = Shown::new(MAX_LOGGED_BYTES);
+    // The words of somebody else's errors are their code. What it panics over must not cost the connection whose error it is.
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        // Fails where it was cut.
+        let _ = write!(words, "{}", Causes(error));
+    }));
+    let mut words = words.finish();
+    if told.is_err() {
+        words.push_str("(to tell it panicked)");
+    }
+    Some(words)
 }
 
 fn metadata(error: &Error) -> Option<String> {

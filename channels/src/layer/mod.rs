@@ -11,6 +11,7 @@ mod global;
 mod heartbeat;
 mod log;
 mod manager;
+mod naming;
 #[cfg(feature = "inspector")]
 mod recent;
 mod rechecking;
@@ -18,6 +19,7 @@ mod retry;
 mod sending;
 mod settling;
 mod signal;
+mod tracked;
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,18 +30,17 @@ pub use drain::Drained;
 #[cfg(feature = "redis")]
 pub use emitter::Emitter;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
-#[cfg(feature = "redis")]
-use manager::check_group;
-pub use manager::{Admission, ConnectionManager, LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
+pub use manager::{Admission, ConnectionManager, LIVE_WITHIN};
 pub(crate) use manager::{HandshakeBy, Place, Registered};
+pub use naming::MAX_GROUP_NAME_BYTES;
 #[cfg(feature = "inspector")]
 pub(crate) use recent::{Recent, SeenError};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 pub use sending::Receipt;
-pub use settling::{SETTLED_WITHIN, Sent, Settled, Tracked};
 pub use signal::shutdown_signal;
+pub use tracked::{SETTLED_WITHIN, Sent, Settled, Tracked};
 
-use crate::backend::{Backend, Counts, Events, Health};
+use crate::backend::{Backend, Counts, Events, Health, Server};
 use crate::close::CloseReason;
 use crate::config::Config;
 use crate::connection::{ConnectionRegistry, Serializers};
@@ -144,6 +145,31 @@ impl ChannelLayer {
     /// ```
     pub async fn counts(&self) -> Result<Counts, Error> {
         self.manager.backend.counts().await
+    }
+
+    /// The servers that live, by name: this one first, then those with the most connections. Two of one
+    /// `SERVER_INSTANCE_ID` are two. One that has crashed is among them until its heartbeat has stood still for 20
+    /// seconds and a few more. None, where a backend of one's own cannot tell them apart.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> Result<(), channels::Error> {
+    /// let layer = ChannelLayer::memory_with(Config::builder().server_instance_id("berlin-1").build().unwrap());
+    /// for server in layer.servers().await? {
+    ///     let here = if server.is_self { ", which is this one" } else { "" };
+    ///     println!("{}: {} connections{here}", server.name, server.connections);
+    /// #   assert_eq!((&*server.name, server.is_self), ("berlin-1", true));
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn servers(&self) -> Result<Vec<Server>, Error> {
+        let mut servers = self.manager.backend.servers().await?;
+        Server::sort(&mut servers);
+        Ok(servers)
     }
 
     /// How many members a group has on all servers.

@@ -1,10 +1,10 @@
 //! Asking again who may be where.
 
 use super::command::Command;
+use super::naming::user_named;
 use super::{ChannelLayer, Receipt};
 use crate::backend::Topic;
 use crate::error::Error;
-use crate::id::UserId;
 
 impl ChannelLayer {
     /// Asks `#[authorize]` again for each group that a user's connections are in, on all servers, and takes them out of
@@ -27,7 +27,7 @@ impl ChannelLayer {
     /// # Ok(()) }
     /// ```
     pub async fn recheck_user(&self, user: impl AsRef<str>) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.command(Topic::User(&user), None, Command::Recheck).await
     }
 

@@ -3,9 +3,10 @@
 use futures_util::TryFutureExt;
 
 use super::ChannelLayer;
+use super::naming::user_named;
 use crate::backend::{Asked, Envelope, Published, Topic};
 use crate::error::Error;
-use crate::id::{ConnectionId, UserId};
+use crate::id::ConnectionId;
 use crate::message::Outgoing;
 use crate::spans::Traced;
 
@@ -71,7 +72,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// As [`ChannelLayer::send_to_group`]; `VALIDATION_FAILED` for a name that is no [`UserId`]. A user
+    /// As [`ChannelLayer::send_to_group`]; `VALIDATION_FAILED` for a name that is no [`UserId`](crate::UserId). A user
     /// without a connection is no error.
     ///
     /// ```
@@ -82,7 +83,7 @@ impl ChannelLayer {
     /// # Ok(()) }
     /// ```
     pub async fn send_to_user(&self, user: impl AsRef<str>, message: impl Outgoing) -> Result<Receipt, Error> {
-        let user = UserId::new(user.as_ref()).map_err(|error| Error::validation("user", error.to_string()))?;
+        let user = user_named(user)?;
         self.send(Topic::User(&user), None, &message).await
     }
 

@@ -5,23 +5,16 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use tokio::time::Instant;
 
-use super::{Address, Verdicts};
+use super::meter::Came;
+use super::{Address, Meter, Verdicts};
 use crate::config::{Config, LimitName, Rate};
 use crate::id::{ConnectionId, UserId};
-use crate::rate_limit::{Bucket, Clock};
-
-/// How often a connection is told that frames were refused.
-const TELL_EVERY: Duration = Duration::from_secs(1);
-/// A connection whose refused frames, without a pause of a whole period, come to more than so many bursts is closed.
-const BURSTS_TO_CLOSE: u64 = 10;
-/// Parts of a burst are counted in thousandths.
-const THOUSAND: u64 = 1000;
+use crate::rate_limit::{Bucket, Clock, Piece};
 
 /// The rates of one scope, with the names of their limits.
 #[derive(Clone, Copy, Debug)]
@@ -33,32 +26,9 @@ struct Rates {
 
 /// What was taken of them.
 #[derive(Debug, Default)]
-struct Taken {
+pub(super) struct Taken {
     frames: Bucket,
     bytes: Bucket,
-}
-
-/// What one connection has sent, and what it was told.
-#[derive(Debug, Default)]
-pub(crate) struct Meter {
-    own: Taken,
-    /// Where it has no user.
-    as_user: Taken,
-    refused: Refused,
-    /// Some fragments were refused of the message that arrives.
-    is_message_refused: AtomicBool,
-}
-
-/// What was refused of one connection; touched by its session's task only.
-#[derive(Debug, Default)]
-struct Refused {
-    /// When the last one was, and 1; 0 before the first.
-    last_at: AtomicU64,
-    /// In thousandths of a burst, without a pause.
-    bursts: AtomicU64,
-    /// From when on the client may be told again.
-    tell_at: AtomicU64,
-    untold: AtomicU64,
 }
 
 /// The limits of all connections of a layer.
@@ -83,12 +53,26 @@ pub(crate) struct Whose<'a> {
     pub(crate) address: Option<Address>,
 }
 
-/// What has come: one message or control frame, and the fragments it came in.
+/// What has come since the last time.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrived {
+    pub(crate) what: What,
+    /// Fragments, and the frame that ends them.
     pub(crate) frames: u32,
+    /// All that have come of a message so far, whether or not they were counted already.
     pub(crate) bytes: usize,
     pub(crate) at: Instant,
+}
+
+/// What it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A whole message, or what was missing of it.
+    Message,
+    /// More of one that is not complete.
+    Part,
+    /// A ping or pong.
+    Control,
 }
 
 /// What becomes of it.
@@ -112,18 +96,6 @@ pub(crate) struct Excess {
     pub(crate) refused: u64,
 }
 
-impl Meter {
-    /// A message whose fragments are refused is refused as a whole.
-    pub(crate) fn refuse_message(&self) {
-        self.is_message_refused.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether that happened to the message that ends now.
-    pub(crate) fn ends_refused_message(&self) -> bool {
-        self.is_message_refused.load(Ordering::Relaxed) && self.is_message_refused.swap(false, Ordering::Relaxed)
-    }
-}
-
 impl Metering {
     /// `None` where nothing of it is on: then a frame costs no more than to see that.
     pub(crate) fn new(config: &Config, verdicts: &Arc<Verdicts>) -> Option<Arc<Self>> {
@@ -145,76 +117,90 @@ impl Metering {
         })
     }
 
-    /// Counts what has come.
+    /// Counts what has come. A message of which something is refused is refused as a whole, when it ends.
     pub(crate) fn take(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived) -> Verdict {
-        if self.max_message_size.is_some_and(|max| arrived.bytes > max) {
+        let is_message = arrived.what == What::Message;
+        if is_message && self.max_message_size.is_some_and(|max| arrived.bytes > max) {
             self.verdicts.refuses(LimitName::MessageSize, whose.connection);
         }
-        let now = self.clock.nanos(arrived.at);
-        match self.first_exceeded(whose, meter, arrived, now) {
+        let came = meter.comes(arrived);
+        let verdict = match self.first_exceeded(whose, meter, came, arrived.at) {
             None => Verdict::Taken,
-            Some(exceeded) => self.refused(&meter.refused, exceeded, now),
+            Some(exceeded) => meter.refused(came, &exceeded, self.clock.nanos(arrived.at)),
+        };
+        if matches!(verdict, Verdict::Flooded) {
+            self.verdicts.flooded();
         }
+        // The client was told when the first of it was refused.
+        let was_refused = is_message && meter.end_message();
+        if was_refused && matches!(verdict, Verdict::Taken) { Verdict::Untold } else { verdict }
     }
 
     /// Counts what has come and cannot be refused any more, as its connection is over; what exceeds a limit is counted as such.
     pub(crate) fn charge(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived) {
-        let now = self.clock.nanos(arrived.at);
-        self.first_exceeded(whose, meter, arrived, now);
+        self.first_exceeded(whose, meter, meter.comes(arrived), arrived.at);
     }
 
-    fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived, now: u64) -> Option<Exceeded> {
-        let take = |rates: Rates, taken: &Taken| {
-            let frames = u64::from(arrived.frames);
-            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, frames, frames));
-            let bytes = arrived.bytes as u64;
-            let bytes = rates.bytes.map(|rate| {
-                // However large it is, one message is told of before anybody is closed.
-                (rates.names[1], rate, &taken.bytes, bytes, bytes.min(rate.count().get().into()))
-            });
-            frames.into_iter().chain(bytes).find_map(|(limit, rate, bucket, taken, amount)| {
-                let wait = bucket.take(rate, taken, now).err()?;
-                self.verdicts.refuses(limit, whose.connection).then_some(Exceeded { limit, rate, amount, wait })
+    fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, at: Instant) -> Option<Exceeded> {
+        let now = self.clock.nanos(at);
+        let exceeded = self.each(whose, meter, |rates, taken| {
+            let frames = Piece { amount: came.frames.into(), before: 0, is_last: true };
+            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, frames));
+            let is_last = came.what != What::Part;
+            let bytes = Piece { amount: came.bytes, before: came.before, is_last };
+            let bytes = rates.bytes.map(|rate| (rates.names[1], rate, &taken.bytes, bytes));
+            // What has no bytes, or no frame, exceeds none, whatever is still to be paid for.
+            let all = frames.into_iter().chain(bytes).filter(|(.., piece)| piece.amount > 0);
+            all.into_iter().find_map(|(limit, rate, bucket, piece)| {
+                let is_of_bytes = limit == rates.names[1];
+                let exceeded = |amount, wait| Some(Exceeded { limit, rate, amount, is_of_bytes, wait });
+                match meter.refused_for_bytes().filter(|_| is_of_bytes && came.what != What::Control) {
+                    // What else comes of a message that is refused is neither paid for nor asked about again.
+                    Some(by) if by == limit => return exceeded(piece.amount, Duration::ZERO),
+                    Some(_) => return None,
+                    None => {}
+                }
+                let wait = bucket.take(rate, piece, now).err()?;
+                let is_refused = if meter.is_first_excess(limit, came.what) {
+                    self.verdicts.refuses(limit, whose.connection)
+                } else {
+                    !self.verdicts.observes(limit)
+                };
+                if is_refused { exceeded(piece.before + piece.amount, wait) } else { None }
             })
-        };
+        })?;
+        if exceeded.is_of_bytes && came.before > 0 && meter.refused_for_bytes().is_none() {
+            self.give_back(whose, meter, came.before);
+        }
+        Some(exceeded)
+    }
+
+    /// A refusal costs nothing: else a client that sends more than it may would never get anything through.
+    fn give_back(&self, whose: Whose<'_>, meter: &Meter, bytes: u64) {
+        self.each(whose, meter, |rates, taken| {
+            rates.bytes.into_iter().for_each(|rate| taken.bytes.give_back(rate, bytes));
+            None::<()>
+        });
+    }
+
+    /// Does something for each scope that has a limit, until there is something to say of one.
+    fn each<T>(&self, whose: Whose<'_>, meter: &Meter, mut act: impl FnMut(Rates, &Taken) -> Option<T>) -> Option<T> {
         if self.connection.is_on()
-            && let Some(exceeded) = take(self.connection, &meter.own)
+            && let Some(found) = act(self.connection, &meter.own)
         {
-            return Some(exceeded);
+            return Some(found);
         }
         if self.user.is_on() {
-            let exceeded = match whose.user {
-                Some(user) => with(&self.users, user, |taken| take(self.user, taken)),
-                None => take(self.user, &meter.as_user),
+            let found = match whose.user {
+                Some(user) => with(&self.users, user, |taken| act(self.user, taken)),
+                None => act(self.user, &meter.as_user),
             };
-            if exceeded.is_some() {
-                return exceeded;
+            if found.is_some() {
+                return found;
             }
         }
         let address = whose.address.filter(|_| self.address.is_on())?;
-        with(&self.addresses, &address, |taken| take(self.address, taken))
-    }
-
-    fn refused(&self, refused: &Refused, exceeded: Exceeded, now: u64) -> Verdict {
-        let Exceeded { limit, rate, amount, wait } = exceeded;
-        let pause = rate.per().as_nanos();
-        let last_at = refused.last_at.swap(now + 1, Ordering::Relaxed);
-        let is_after_a_pause = last_at == 0 || u128::from((now + 1).saturating_sub(last_at)) >= pause;
-        let before = if is_after_a_pause { 0 } else { refused.bursts.load(Ordering::Relaxed) };
-        let bursts = before + (amount.saturating_mul(THOUSAND) / u64::from(rate.count().get())).max(1);
-        refused.bursts.store(bursts, Ordering::Relaxed);
-        if bursts > BURSTS_TO_CLOSE * THOUSAND {
-            self.verdicts.flooded();
-            return Verdict::Flooded;
-        }
-        let untold = refused.untold.load(Ordering::Relaxed) + 1;
-        let is_due = refused.tell_at.load(Ordering::Relaxed) <= now;
-        refused.untold.store(if is_due { 0 } else { untold }, Ordering::Relaxed);
-        if !is_due {
-            return Verdict::Untold;
-        }
-        refused.tell_at.store(now + TELL_EVERY.as_nanos() as u64, Ordering::Relaxed);
-        Verdict::Told(Excess { limit, wait, refused: untold })
+        with(&self.addresses, &address, |taken| act(self.address, taken))
     }
 
     /// Forgets whoever has their whole allowance again; called by the layer's sweep.
@@ -231,12 +217,14 @@ impl Metering {
     }
 }
 
-struct Exceeded {
-    limit: LimitName,
-    rate: Rate,
-    /// What counts as refused.
-    amount: u64,
-    wait: Duration,
+/// A limit that was exceeded.
+pub(super) struct Exceeded {
+    pub(super) limit: LimitName,
+    pub(super) rate: Rate,
+    /// What was refused now.
+    pub(super) amount: u64,
+    pub(super) is_of_bytes: bool,
+    pub(super) wait: Duration,
 }
 
 impl Rates {
@@ -274,8 +262,16 @@ mod tests {
         Whose { connection: ConnectionId::new(1, 1), user, address }
     }
 
+    fn message(frames: u32, bytes: usize) -> Arrived {
+        Arrived { what: What::Message, frames, bytes, at: Instant::now() }
+    }
+
+    fn part(bytes: usize) -> Arrived {
+        Arrived { what: What::Part, frames: 0, bytes, at: Instant::now() }
+    }
+
     fn one() -> Arrived {
-        Arrived { frames: 1, bytes: 10, at: Instant::now() }
+        message(1, 10)
     }
 
     #[tokio::test(start_paused = true)]
@@ -304,8 +300,7 @@ mod tests {
     async fn fragments_count_each_and_bytes_are_paid_for() {
         let metering = metering(&[("WS_FRAMES_PER_CONNECTION", "10/1s"), ("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
         let (meter, whose) = (Meter::default(), whose(None, ""));
-        let at = Instant::now();
-        let take = |frames, bytes| metering.take(whose, &meter, Arrived { frames, bytes, at });
+        let take = |frames, bytes| metering.take(whose, &meter, message(frames, bytes));
         assert!(matches!(take(9, 4096), Verdict::Taken));
         let Verdict::Told(excess) = take(1, 1) else { panic!("four seconds' bytes were not paid for") };
         assert_eq!(excess.limit, LimitName::BytesPerConnection);
@@ -336,10 +331,81 @@ mod tests {
     async fn one_large_message_is_told_of_before_anybody_is_closed() {
         let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
         let (meter, whose) = (Meter::default(), whose(None, ""));
-        let take = |bytes| metering.take(whose, &meter, Arrived { frames: 1, bytes, at: Instant::now() });
+        let take = |bytes| metering.take(whose, &meter, message(1, bytes));
         assert!(matches!(take(1), Verdict::Taken));
         assert!(matches!(take(1 << 20), Verdict::Told(Excess { refused: 1, .. })));
         assert_eq!((0..20).take_while(|_| matches!(take(1 << 20), Verdict::Untold)).count(), 9);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_in_parts_is_judged_as_if_it_had_come_at_once() {
+        let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
+        let (meter, whose) = (Meter::default(), whose(None, ""));
+        let take = |arrived| metering.take(whose, &meter, arrived);
+        for bytes in [500, 1000, 5000] {
+            assert!(matches!(take(part(bytes)), Verdict::Taken), "larger than a burst, but the first");
+        }
+        assert!(matches!(take(message(1, 6144)), Verdict::Taken));
+        let Verdict::Told(excess) = take(part(1)) else { panic!("six seconds' bytes were not paid for") };
+        assert_eq!((excess.limit, excess.refused), (LimitName::BytesPerConnection, 1));
+        assert!(excess.wait > Duration::from_secs(5), "{:?}: who knows how large it becomes", excess.wait);
+        tokio::time::advance(Duration::from_secs(20)).await;
+        // What is refused is so as a whole, whatever could be taken by now, and costs nothing.
+        assert!(matches!(take(part(2000)), Verdict::Untold));
+        assert!(matches!(take(message(1, 2001)), Verdict::Untold));
+        assert!(matches!(take(message(1, 1024)), Verdict::Taken));
+        assert!(matches!(take(message(1, 1)), Verdict::Told(Excess { refused: 1, .. })));
+        tokio::time::advance(Duration::from_secs(20)).await;
+        // Half of a burst is another's; compressed, a message may be smaller in the end than what came of it.
+        assert!(matches!(take(message(1, 512)), Verdict::Taken));
+        assert!(matches!(take(part(512)), Verdict::Taken));
+        assert!(matches!(take(message(1, 300)), Verdict::Taken));
+        assert!(matches!(take(part(1)), Verdict::Told(_)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_more_than_it_may_in_parts_gets_through_what_it_may() {
+        let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1s")]);
+        let (meter, whose) = (Meter::default(), whose(None, ""));
+        let mut passed = 0;
+        // Twice as much as it may, but not so long that it is closed.
+        for _ in 0..28 {
+            for bytes in (64..640).step_by(64) {
+                tokio::time::advance(Duration::from_micros(31_250)).await;
+                assert!(!matches!(metering.take(whose, &meter, part(bytes)), Verdict::Flooded));
+            }
+            tokio::time::advance(Duration::from_micros(31_250)).await;
+            passed += u32::from(matches!(metering.take(whose, &meter, message(1, 640)), Verdict::Taken));
+        }
+        assert!((13..=15).contains(&passed), "{passed} of the 14 that fit");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn parts_of_one_message_are_a_burst_at_most() {
+        let metering = metering(&[("WS_BYTES_PER_CONNECTION", "1KiB/1h")]);
+        let (meter, whose) = (Meter::default(), whose(None, ""));
+        let take = |arrived| metering.take(whose, &meter, arrived);
+        assert!(matches!(take(message(1, 1024)), Verdict::Taken));
+        for number in 0..10 {
+            for bytes in (1..100_000).step_by(7) {
+                let verdict = take(part(bytes));
+                assert!(!matches!(verdict, Verdict::Flooded | Verdict::Taken), "{number}: {verdict:?} at {bytes}");
+            }
+            assert!(matches!(take(message(1, 100_000)), Verdict::Untold));
+        }
+        assert!(matches!(take(part(1024)), Verdict::Flooded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_never_becomes_a_message_leaves_nothing_of_it_to_the_next() {
+        let metering = metering(&[("WS_BYTES_PER_USER", "1KiB/1s")]);
+        let (ada, meter) = (UserId::new("ada").unwrap(), Meter::default());
+        let whose = whose(Some(&ada), "");
+        assert!(matches!(metering.take(whose, &meter, part(1000)), Verdict::Taken));
+        metering.charge(whose, &meter, Arrived { frames: 1, ..part(1000) });
+        let another = Meter::default();
+        assert!(matches!(metering.take(whose, &another, part(24)), Verdict::Taken), "no byte counts twice");
+        assert!(matches!(metering.take(whose, &another, part(25)), Verdict::Told(_)));
     }
 
     #[test]

@@ -1,16 +1,18 @@
 //! How much is too much, beside what handlers limit themselves: by address, by user, by connection.
 //!
 //! `client` finds a client's address behind proxies, `address` is what counts as one, `places` counts connections,
-//! `metering` frames and bytes, and `verdicts` knows which limits refuse and which only look on.
+//! `metering` frames and bytes, of which `meter` knows what one connection did, and `verdicts` knows which limits refuse and which only look on.
 
 mod address;
 mod client;
+mod meter;
 mod metering;
 mod places;
 mod verdicts;
 
 pub(crate) use address::Address;
 pub(crate) use client::client;
-pub(crate) use metering::{Arrived, Meter, Metering, Verdict, Whose};
+pub(crate) use meter::Meter;
+pub(crate) use metering::{Arrived, Metering, Verdict, What, Whose};
 pub(crate) use places::{AddressPlace, Places};
 pub(crate) use verdicts::Verdicts;

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::frame::Frame;
 use super::request_id::RequestId;
+use crate::error::Error;
 
 /// Whether a request has had its one answer; every copy of the message shares it.
 #[derive(Clone, Debug, Default)]
@@ -33,6 +34,8 @@ pub(crate) trait Keeper: Send + Sync + fmt::Debug {
     fn told(&self, told: Told<'_>);
     /// That was all; where it is no answer for good, it is forgotten. What comes later is nothing to it.
     fn end(&self, is_for_good: bool);
+    /// Whether somebody else may be doing it by now: then what is told here would be a second answer.
+    fn is_lost(&self) -> bool;
 }
 
 /// A handler that was dropped where it was, as at the drain's deadline, may have given its answer before.
@@ -54,6 +57,13 @@ impl Answered {
         self.0.as_ref().is_some_and(|state| !state.given.swap(true, Ordering::AcqRel))
     }
 
+    /// What was claimed could not be put into the client's encoding: the error that is told of it is the answer.
+    pub(crate) fn unclaim(&self) {
+        if let Some(state) = &self.0 {
+            state.given.store(false, Ordering::Release);
+        }
+    }
+
     /// Whether an answer is still owed.
     pub(crate) fn is_owed(&self) -> bool {
         self.0.as_ref().is_some_and(|state| !state.given.load(Ordering::Acquire))
@@ -68,6 +78,15 @@ impl Answered {
 
     fn keeper(&self) -> Option<&dyn Keeper> {
         Some(&**self.0.as_ref()?.keeper.get()?)
+    }
+
+    /// Whether the answer may still be given.
+    ///
+    /// # Errors
+    ///
+    /// A `TIMEOUT_ERROR` where it is too late: whoever asks again has the answer that is remembered, or a new one.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_owed() && self.keeper().is_some_and(Keeper::is_lost) { Err(too_late()) } else { Ok(()) }
     }
 
     /// Whether somebody remembers.
@@ -86,4 +105,8 @@ impl Answered {
             keeper.end(is_for_good);
         }
     }
+}
+
+fn too_late() -> Error {
+    Error::timeout("This took too long, and may be done elsewhere by now: ask again.").with_component("idempotent")
 }

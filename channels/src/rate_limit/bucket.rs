@@ -38,24 +38,46 @@ fn cost(rate: Rate, amount: u64) -> u64 {
 #[derive(Debug, Default)]
 pub(crate) struct Bucket(AtomicU64);
 
+/// What is taken: all of something, or some of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece {
+    pub(crate) amount: u64,
+    /// How much was taken of the same before.
+    pub(crate) before: u64,
+    /// Nothing more of it will be taken.
+    pub(crate) is_last: bool,
+}
+
 impl Bucket {
-    /// Takes an amount; `Err` tells how long to wait for it. What is larger than the burst needs a whole one.
-    pub(crate) fn take(&self, rate: Rate, amount: u64, now: u64) -> Result<(), Duration> {
+    /// Takes a piece where all that has come of the same would be taken at once; `Err` tells how long to wait for the whole.
+    /// What is larger than the burst needs a whole one, and so may what is to be continued.
+    pub(crate) fn take(&self, rate: Rate, piece: Piece, now: u64) -> Result<(), Duration> {
+        let Piece { amount, before, is_last } = piece;
         let burst = nanos(rate.per());
-        let (whole, needed) = (cost(rate, amount), cost(rate, amount.min(rate.count().get().into())));
+        let (new, old) = (cost(rate, amount), cost(rate, before));
+        let needed = cost(rate, before.saturating_add(amount).min(rate.count().get().into()));
         let mut paid_at = self.0.load(Ordering::Relaxed);
         loop {
             let from = paid_at.max(now);
-            let wait = (from - now).saturating_add(needed).saturating_sub(burst);
-            if wait > 0 {
+            // What others took is paid first.
+            let others = (from - now).saturating_sub(old);
+            if others.saturating_add(needed) > burst {
+                let wait = others.saturating_add(if is_last { needed } else { burst }).saturating_sub(burst);
                 return Err(Duration::from_nanos(wait));
             }
-            let then = from.saturating_add(whole);
+            let then = from.saturating_add(new);
             match self.0.compare_exchange_weak(paid_at, then, Ordering::Relaxed, Ordering::Relaxed) {
                 Ok(_) => return Ok(()),
                 Err(other) => paid_at = other,
             }
         }
+    }
+
+    /// Gives back what was taken for nothing.
+    pub(crate) fn give_back(&self, rate: Rate, amount: u64) {
+        let cost = cost(rate, amount);
+        // It cannot fail, as there is always a number.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |paid_at| Some(paid_at.saturating_sub(cost)));
     }
 
     /// Whether it is as if nothing had ever been taken.
@@ -72,17 +94,21 @@ mod tests {
         Rate::new(count, Duration::from_secs(seconds)).unwrap()
     }
 
+    fn all(amount: u64) -> Piece {
+        Piece { amount, before: 0, is_last: true }
+    }
+
     const SECOND: u64 = 1_000_000_000;
 
     #[test]
     fn a_burst_passes_and_refills_evenly() {
         let (bucket, rate) = (Bucket::default(), rate(20, 10));
         for number in 0..20 {
-            assert_eq!(bucket.take(rate, 1, SECOND), Ok(()), "{number}");
+            assert_eq!(bucket.take(rate, all(1), SECOND), Ok(()), "{number}");
         }
-        assert_eq!(bucket.take(rate, 1, SECOND), Err(Duration::from_millis(500)));
-        assert_eq!(bucket.take(rate, 3, SECOND), Err(Duration::from_millis(1500)));
-        assert_eq!(bucket.take(rate, 1, SECOND + SECOND / 2), Ok(()), "a refusal takes nothing");
+        assert_eq!(bucket.take(rate, all(1), SECOND), Err(Duration::from_millis(500)));
+        assert_eq!(bucket.take(rate, all(3), SECOND), Err(Duration::from_millis(1500)));
+        assert_eq!(bucket.take(rate, all(1), SECOND + SECOND / 2), Ok(()), "a refusal takes nothing");
         assert!(!bucket.is_full(SECOND * 11));
         assert!(bucket.is_full(SECOND * 12));
     }
@@ -90,26 +116,51 @@ mod tests {
     #[test]
     fn what_is_larger_than_the_burst_passes_once_and_is_paid_for() {
         let (bucket, rate) = (Bucket::default(), rate(1 << 20, 1));
-        assert_eq!(bucket.take(rate, 10 << 20, 0), Ok(()));
-        assert_eq!(bucket.take(rate, 10 << 20, 0), Err(Duration::from_secs(10)));
-        assert_eq!(bucket.take(rate, 1 << 20, SECOND * 9), Err(Duration::from_secs(1)));
-        assert_eq!(bucket.take(rate, 1 << 20, SECOND * 10), Ok(()));
+        assert_eq!(bucket.take(rate, all(10 << 20), 0), Ok(()));
+        assert_eq!(bucket.take(rate, all(10 << 20), 0), Err(Duration::from_secs(10)));
+        assert_eq!(bucket.take(rate, all(1 << 20), SECOND * 9), Err(Duration::from_secs(1)));
+        assert_eq!(bucket.take(rate, all(1 << 20), SECOND * 10), Ok(()));
     }
 
     #[test]
     fn a_rate_of_gigabytes_loses_nothing_to_rounding() {
         let (bucket, rate) = (Bucket::default(), rate(4_000_000_000, 1));
         for step in 0..1000 {
-            assert_eq!(bucket.take(rate, 4_000_000, step * 1_000_000), Ok(()), "{step}");
+            assert_eq!(bucket.take(rate, all(4_000_000), step * 1_000_000), Ok(()), "{step}");
         }
-        assert_eq!(bucket.take(rate, 4_000_000_000, SECOND), Ok(()));
-        assert_eq!(bucket.take(rate, 4_000_000, SECOND), Err(Duration::from_millis(1)));
+        assert_eq!(bucket.take(rate, all(4_000_000_000), SECOND), Ok(()));
+        assert_eq!(bucket.take(rate, all(4_000_000), SECOND), Err(Duration::from_millis(1)));
     }
 
     #[test]
     fn the_largest_amount_at_the_slowest_rate_does_not_overflow() {
         let (bucket, rate) = (Bucket::default(), rate(1, 365 * 24 * 3600));
-        assert_eq!(bucket.take(rate, 1 << 30, 5), Ok(()));
-        assert!(bucket.take(rate, 1 << 30, u64::MAX - 1).is_err());
+        assert_eq!(bucket.take(rate, all(1 << 30), 5), Ok(()));
+        assert!(bucket.take(rate, all(1 << 30), u64::MAX - 1).is_err());
+    }
+
+    #[test]
+    fn pieces_pass_where_the_whole_would() {
+        let rate = rate(1 << 20, 1);
+        let kib = |amount: u64, before: u64, is_last| Piece { amount: amount << 10, before: before << 10, is_last };
+        // Larger than the burst, and nobody else took anything.
+        let bucket = Bucket::default();
+        for number in 0..100 {
+            assert_eq!(bucket.take(rate, kib(100, 100 * number, number == 99), 0), Ok(()), "{number}");
+        }
+        assert!(bucket.take(rate, all(1), SECOND * 8).is_err(), "it is paid for");
+        // Half of it is somebody else's.
+        let bucket = Bucket::default();
+        assert_eq!(bucket.take(rate, all(1 << 19), 0), Ok(()));
+        assert_eq!(bucket.take(rate, kib(512, 0, false), 0), Ok(()));
+        assert_eq!(bucket.take(rate, kib(1, 512, true), 0), Err(Duration::from_nanos(SECOND / 1024)));
+        assert_eq!(
+            bucket.take(rate, kib(1, 512, false), 0),
+            Err(Duration::from_millis(500)),
+            "who knows how much it is"
+        );
+        bucket.give_back(rate, 1 << 19);
+        assert_eq!(bucket.take(rate, all(1 << 19), 0), Ok(()));
+        assert!(bucket.take(rate, all(1), 0).is_err());
     }
 }

@@ -9,7 +9,7 @@ mod limiter;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-pub(crate) use bucket::{Bucket, Clock};
+pub(crate) use bucket::{Bucket, Clock, Piece};
 pub(crate) use limiter::{ConnectionLimiters, KeyedLimiters};
 
 use crate::config::Rate;

@@ -328,11 +328,11 @@ impl Reader {
         let frame = match event {
             Event::Text(text) => Frame::Text(text),
             Event::Binary(data) => Frame::Binary(data),
-            Event::Pong => return ControlFlow::Continue(()),
+            Event::Pong(_) => return ControlFlow::Continue(()),
             Event::Ping(_) => {
                 self.switches.pings.fetch_add(1, Ordering::Relaxed);
                 if !self.switches.silent.load(Ordering::Relaxed) {
-                    self.answer(Inbound::Alive).await;
+                    self.answer(Inbound::Alive(0)).await;
                 }
                 return ControlFlow::Continue(());
             }

@@ -10,12 +10,12 @@ use tokio::time::Instant;
 
 use crate::close::CloseReason;
 use crate::connection::{Connection, cork};
-use crate::consumer::{Received, Source};
+use crate::consumer::{Progress, Received, Source};
 use crate::websocket::{Decoder, Event, Rules};
 
 /// How much is read at once, into a buffer that all connections of a thread share.
 const READ_BYTES: usize = 64 * 1024;
-/// So many frames that only continue a message are told of before it ends, where frames are counted.
+/// So many frames that only continue a message, and bring nothing, are told of before it ends, where frames are counted.
 const TELL_FRAGMENTS: u16 = 64;
 /// Reads up to this size are kept in memory that connections share, until their messages are handled. It is
 /// also what one message that somebody keeps may hold back.
@@ -69,8 +69,8 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
             if std::future::poll_fn(|cx| self.poll_next(cx)).await.is_none() {
                 return;
             }
-            // Nobody counts them any more; what is not asked for would be told again and again.
-            self.fragments();
+            // Nobody counts it any more; what is not asked for would be told again and again.
+            self.progress();
         }
     }
 
@@ -115,8 +115,9 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
     }
 
     /// A message that never ends must not come for nothing.
-    fn has_many_fragments(&mut self) -> bool {
-        *self.decoder.fragments() >= TELL_FRAGMENTS && self.connection.link().metering.is_some()
+    fn has_progressed(&mut self) -> bool {
+        (self.decoder.has_more() || *self.decoder.fragments() >= TELL_FRAGMENTS)
+            && self.connection.link().metering.is_some()
     }
 
     /// Notes a message that is half-way, for the sweep that ends what takes too long.
@@ -132,10 +133,11 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
             Event::Text(text) => Received::Text(text),
             Event::Binary(data) => Received::Binary(data),
             Event::Ping(payload) => {
+                let bytes = payload.len();
                 self.connection.pong(payload);
-                Received::Alive
+                Received::Alive(bytes)
             }
-            Event::Pong => Received::Alive,
+            Event::Pong(bytes) => Received::Alive(bytes),
             Event::Close(frame) => {
                 self.state = State::Closed;
                 Received::Closed(frame)
@@ -165,7 +167,7 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                     }
                     return Poll::Ready(Some(self.received(event)));
                 }
-                Ok(None) if self.has_many_fragments() => return Poll::Ready(Some(Received::Alive)),
+                Ok(None) if self.has_progressed() => return Poll::Ready(Some(Received::Part)),
                 Ok(None) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
             }
@@ -186,12 +188,9 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
         }
     }
 
-    fn fragments(&mut self) -> u32 {
-        std::mem::take(self.decoder.fragments()).into()
-    }
-
-    fn unfinished(&self) -> usize {
-        self.decoder.unfinished()
+    fn progress(&mut self) -> Progress {
+        let fragments = std::mem::take(self.decoder.fragments()).into();
+        Progress { fragments, bytes: self.decoder.unfinished() }
     }
 }
 

@@ -1,6 +1,7 @@
 //! A consumer as a route of axum.
 
 use std::marker::PhantomData;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -17,8 +18,9 @@ use super::negotiate::{Negotiated, negotiate};
 use super::{address, origin, run, secrets};
 use crate::config::Origins;
 use crate::connection::{Connection, Gate, Link, OutboxLimits};
-use crate::consumer::{Asks, Consumer, Session, Source};
+use crate::consumer::{Asks, Consumer, Session, Source, caught_now, dismiss};
 use crate::error::{Error, ErrorCode};
+use crate::id::UserId;
 use crate::layer::{Admission, ChannelLayer, HandshakeBy, Place};
 use crate::message::OutboxPolicy;
 use crate::middleware::{DynMiddleware, Middleware};
@@ -170,13 +172,11 @@ impl<C: Consumer> Serve<C> {
             consumer: PhantomData::<fn() -> C>,
         });
         any(move |State(state): State<S>, request: Request| {
-            if C::AUTHORIZES {
-                let asks =
-                    || Arc::new(Asks::<C>::new(route.layer.clone(), C::State::from_ref(&state))) as Arc<dyn Gate>;
-                route.gate.get_or_init(asks);
+            let state = route.state_of(&state);
+            async move {
+                let upgraded = async { route.upgrade(request, state?).await };
+                upgraded.await.unwrap_or_else(|refusal| refusal)
             }
-            let state = C::State::from_ref(&state);
-            async move { route.upgrade(request, state).await.unwrap_or_else(|refusal| refusal) }
         })
     }
 }
@@ -196,6 +196,25 @@ struct Route<C> {
 }
 
 impl<C: Consumer> Route<C> {
+    /// What the consumer needs of the router's state. `FromRef` is the application's, and may panic as `#[accept]` may.
+    #[allow(clippy::result_large_err, reason = "a response is what axum makes of it")]
+    fn state_of<S>(&self, state: &S) -> Result<C::State, Response>
+    where
+        C::State: FromRef<S>,
+    {
+        let taken = caught_now(|| {
+            if C::AUTHORIZES {
+                let asks = || Arc::new(Asks::<C>::new(self.layer.clone(), C::State::from_ref(state))) as Arc<dyn Gate>;
+                self.gate.get_or_init(asks);
+            }
+            Ok(C::State::from_ref(state))
+        });
+        taken.map_err(|error| {
+            self.layer.manager().failed(&error);
+            error.into_response()
+        })
+    }
+
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
@@ -213,13 +232,32 @@ impl<C: Consumer> Route<C> {
         let (consumer, user) = accept::<C>(&mut parts, &state, self.layer.manager()).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
+        match self.admit(user, ip, &negotiated).await {
+            Ok((connection, place)) => {
+                let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
+                let session = Session { consumer, connection, layer, state, middleware };
+                Ok(socket.run(session, place, negotiated))
+            }
+            Err(refusal) => {
+                dismiss(consumer, None, self.layer.manager());
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn admit(
+        &self,
+        user: Option<UserId>,
+        ip: Option<IpAddr>,
+        negotiated: &Negotiated,
+    ) -> Result<(Connection, Place), Response> {
         self.check_handshake(user.as_ref().map(HandshakeBy::User)).await?;
         let id = self.layer.manager().next_id();
-        let connection = Connection::new(id, user, ip, self.link(&negotiated));
-        let place = self.layer.manager().admit(&connection).await.map_err(|why| self.refusal(why))?;
-        let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
-        let session = Session { consumer, connection, layer, state, middleware };
-        Ok(socket.run(session, place, negotiated))
+        let connection = Connection::new(id, user, ip, self.link(negotiated));
+        match self.layer.manager().admit(&connection).await {
+            Ok(place) => Ok((connection, place)),
+            Err(why) => Err(self.refusal(why)),
+        }
     }
 
     async fn check_handshake(&self, by: Option<HandshakeBy<'_>>) -> Result<(), Response> {
@@ -342,10 +380,12 @@ impl<C: Consumer> RunOver for Pending<C> {
         &self.session.connection
     }
 
-    fn run(mut self: Box<Self>, mut from: Box<dyn Source>) {
+    fn run(self: Box<Self>, mut from: Box<dyn Source>) {
         tokio::spawn(async move {
-            run::Corked::new(self.session.run(&mut from)).await;
-            drop(self.place);
+            let Self { mut session, place } = *self;
+            run::Corked::new(session.run(&mut from)).await;
+            session.dismiss();
+            drop(place);
         });
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn upgraded<C: Consumer>(on_upgrade: OnUpgrade, session: Sessio
         Ok(upgraded) => Socket::of(upgraded),
         Err(error) => {
             tracing::debug!(%error, "the client has gone before the upgrade was done");
-            return;
+            return session.dismiss();
         }
     };
     let rules = Rules {
@@ -63,6 +63,7 @@ where
         session.run(&mut reader).await;
         // Boxed, so that no idle connection holds the memory for its end.
         ending::end(reader, &session.connection, session.layer.manager()).boxed().await;
+        session.dismiss();
         drop(place);
     })
 }

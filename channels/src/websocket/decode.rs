@@ -26,7 +26,8 @@ pub(crate) enum Event {
     Text(ByteString),
     Binary(Bytes),
     Ping(Bytes),
-    Pong,
+    /// With so many bytes.
+    Pong(usize),
     /// The other side's close frame, with its code and reason.
     Close(Option<(u16, String)>),
 }
@@ -55,6 +56,8 @@ struct Unfinished {
     open: Option<Open>,
     /// Bytes of a message that was whole and turned out to be none.
     lost: usize,
+    /// How many bytes somebody was told of who asked.
+    told: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +92,16 @@ impl Decoder {
     }
 
     /// How many bytes have come of a message that is not complete, or that turned out to be none; as they came.
-    pub(crate) fn unfinished(&self) -> usize {
-        self.unfinished.as_ref().map_or(0, |message| message.payload.len() + message.lost)
+    pub(crate) fn unfinished(&mut self) -> usize {
+        self.unfinished.as_mut().map_or(0, |message| {
+            message.told = message.payload.len() + message.lost;
+            message.told
+        })
+    }
+
+    /// Whether there are more of them since somebody asked.
+    pub(crate) fn has_more(&self) -> bool {
+        self.unfinished.as_ref().is_some_and(|message| message.payload.len() > message.told)
     }
 
     /// Whether a message has begun and not ended.
@@ -202,7 +213,7 @@ impl Decoder {
     fn control(&mut self, header: Header, payload: BytesMut) -> Result<Event, CloseReason> {
         Ok(match header.opcode {
             OpCode::Ping => Event::Ping(payload.freeze()),
-            OpCode::Pong => Event::Pong,
+            OpCode::Pong => Event::Pong(payload.len()),
             _ => Event::Close(close::read(&payload)?),
         })
     }

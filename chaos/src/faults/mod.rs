@@ -2,6 +2,7 @@
 
 mod network;
 mod redis;
+mod requests;
 mod servers;
 mod topologies;
 
@@ -65,6 +66,8 @@ pub const ALL: &[Fault] = &[
     fault!("server_stalled", servers::stalled),
     fault!("server_paused", servers::paused),
     fault!("servers_come_and_go", servers::come_and_go),
+    fault!("request_killed", requests::killed),
+    fault!("request_paused", requests::paused),
     fault!("limits_hold", servers::limits),
     fault!("limits_forgotten", servers::limits_forgotten),
 ];

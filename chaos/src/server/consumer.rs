@@ -1,10 +1,14 @@
 //! What a server does for its clients.
 
+use std::time::Duration;
+
 use channels::prelude::*;
 use channels::{Delivery, Error, Receipt};
 
 use super::http::App;
-use crate::wire::{FromClient, FromServer, Group, Joined, Outcome, Publish, Published, Stamped, Target, Welcome};
+use crate::wire::{
+    FromClient, FromServer, Group, Joined, Order, Ordered, Outcome, Publish, Published, Stamped, Target, Welcome,
+};
 
 /// One client.
 pub(super) struct Member {
@@ -48,6 +52,15 @@ impl Member {
             Err(error) => (outcome(&error), Some(error.to_string())),
         };
         Published { stamp, outcome, problem }
+    }
+
+    /// Its claim lasts twelve seconds: its own time, and ten.
+    #[on("order", timeout = "2s")]
+    #[idempotent(window = "5m")]
+    async fn order(&self, order: Order, State(app): State<App>) -> Result<Ordered, Error> {
+        let ordered = app.carries_out().or_internal()?;
+        tokio::time::sleep(Duration::from_millis(order.millis)).await;
+        Ok(ordered)
     }
 }
 

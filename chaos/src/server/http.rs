@@ -1,6 +1,8 @@
 //! What a server tells of itself.
 
 use std::collections::BTreeMap;
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -11,7 +13,10 @@ use channels::backend::Event;
 use channels::{Category, ChannelLayer, Stats, UserId};
 use serde_json::{Value, json};
 
+use crate::clock::now;
+use crate::servers::RUNS;
 use crate::told::{Happened, Reported};
+use crate::wire::Ordered;
 
 /// What the endpoints share.
 #[derive(Clone)]
@@ -31,6 +36,16 @@ impl App {
             }
         });
         app
+    }
+
+    /// Notes that an order is carried out here, where a server that is killed right afterwards leaves it.
+    pub(super) fn carries_out(&self) -> io::Result<Ordered> {
+        let ordered = Ordered { server: std::process::id(), began: now() };
+        let runs = std::env::var_os(RUNS).ok_or_else(|| io::Error::other("nobody counts runs"))?;
+        let mut runs = OpenOptions::new().create(true).append(true).open(runs)?;
+        // One write, as another process may note its own.
+        runs.write_all(format!("{}\n", json!(ordered)).as_bytes())?;
+        Ok(ordered)
     }
 }
 

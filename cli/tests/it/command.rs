@@ -40,7 +40,12 @@ pub fn run_with_input(url: &str, arguments: &[&str], input: &str) -> (i32, Strin
 
 /// A server of the application.
 pub async fn server(redis: &RedisServer) -> Stage {
-    let config = Config::builder().backend_type(BackendType::Redis).redis_url(redis.url()).build().unwrap();
+    named_server(redis, "server").await
+}
+
+pub async fn named_server(redis: &RedisServer, name: &str) -> Stage {
+    let config = Config::builder().backend_type(BackendType::Redis).redis_url(redis.url()).server_instance_id(name);
+    let config = config.build().unwrap();
     Stage::over(World::default(), ChannelLayer::connect(config).await.unwrap())
 }
 

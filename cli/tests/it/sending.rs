@@ -3,7 +3,7 @@
 use channels_tests::redis::{RedisServer, eventually};
 use serde_json::{Value, json};
 
-use crate::command::{member, received, run, run_with_input, server};
+use crate::command::{member, named_server, received, run, run_with_input, server};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_message_reaches_the_members_on_all_servers_and_nobody_else() {
@@ -34,21 +34,30 @@ async fn a_message_reaches_the_members_on_all_servers_and_nobody_else() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_status_counts_all_servers_and_is_none() {
     let redis = RedisServer::start();
-    let (one, other) = (server(&redis).await, server(&redis).await);
+    let (one, other) = (named_server(&redis, "berlin").await, named_server(&redis, "\"oslo\"").await);
     let _clients =
         (member(&one, "ada", "rust").await, member(&other, "ada", "rust").await, member(&other, "bob", "rust").await);
     let wanted = json!({
         "servers": 2, "connections": 3, "users": 2, "redis": { "connected": true, "reason": null },
+        "each": [
+            { "name": "\"oslo\"", "connections": 2, "draining": false },
+            { "name": "berlin", "connections": 1, "draining": false },
+        ],
     });
     eventually("the numbers", || {
         let (code, status, said) = run(&redis.url(), &["status", "--json"]);
         assert_eq!((code, said.as_str()), (0, ""), "{said}");
-        (serde_json::from_str::<Value>(&status).unwrap() == wanted).then_some(())
+        let mut status: Value = serde_json::from_str(&status).unwrap();
+        for server in status["each"].as_array_mut().unwrap() {
+            assert!(server.as_object_mut().unwrap().remove("id").is_some_and(|id| id.is_string()));
+        }
+        (status == wanted).then_some(())
     })
     .await;
     let (code, status, _) = run(&redis.url(), &["status"]);
     assert_eq!(code, 0);
-    assert_eq!(status, "servers      2\nconnections  3\nusers        2\nredis        connected\n");
+    let each = "server       \\\"oslo\\\": 2 connections\nserver       berlin: 1 connection\n";
+    assert_eq!(status, format!("servers      2\nconnections  3\nusers        2\nredis        connected\n{each}"));
     // Another prefix is another application.
     let output = crate::command::channels(&redis.url()).env("REDIS_CHANNEL_PREFIX", "x:").args(["status"]).output();
     let (code, status, _) = crate::command::read(&output.unwrap());

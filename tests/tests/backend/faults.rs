@@ -76,6 +76,9 @@ each_fault! { found_in_a_cluster:
     a_subscription_that_ends_with_another_is_found = UnsubscribesAll by unsubscribing_disturbs_nobody;
     a_limit_that_servers_check_then_act_on_is_found = ChecksThenActs by user_limit;
     a_server_that_counts_itself_only_is_found = CountsItself by user_limit;
+    a_server_that_knows_only_itself_is_found = KnowsItself by servers_are_told_apart;
+    servers_of_one_name_that_are_told_as_one_are_found = MixesNames by servers_are_told_apart;
+    a_drain_that_nobody_hears_of_is_found = HidesDrains by servers_are_told_apart;
     rates_of_each_server_are_found = RatesOfItsOwn by rates_allow_a_burst;
     claims_of_each_server_are_found = ClaimsOfItsOwn by claims_are_exclusive;
 }

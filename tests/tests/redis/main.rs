@@ -8,6 +8,7 @@ mod harness;
 mod once;
 mod outage;
 mod rights;
+mod seeing;
 mod servers;
 mod several;
 mod slow;

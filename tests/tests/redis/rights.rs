@@ -44,6 +44,7 @@ async fn a_server_needs_no_more_than_the_guide_lists() {
         }
     }
     assert_eq!(one.layer.counts().await.unwrap().servers, 2);
+    assert_eq!(one.layer.servers().await.unwrap().len(), 2);
     redis.command(&["CLIENT", "KILL", "TYPE", "normal"]);
     redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
     eventually("all is well", || one.layer.ready().ok().and(other.layer.ready().ok())).await;
@@ -78,6 +79,7 @@ async fn an_emitter_needs_less() {
     let emitter = Emitter::connect(&config).await.unwrap();
     assert_eq!(emitter.send_to_group("rust", message()).await.unwrap().servers, Some(0));
     assert_eq!(emitter.counts().await.unwrap().servers, 0);
+    assert_eq!(emitter.servers().await.unwrap(), []);
     emitter.close().await;
     redis.command(&["ACL", "DELUSER", "worker"]);
     redis.command(&command("worker", config.redis_channel_prefix(), 1));

@@ -6,8 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
-use channels::Config;
+use channels::{ChannelLayer, Config};
+use channels_tests::cluster;
 use channels_tests::probe::{SECRET, Stage, Text, World};
+use channels_tests::watched::Watched;
 use serde_json::{Value, json};
 use tower_service::Service;
 
@@ -46,6 +48,11 @@ async fn it_tells_who_is_here_what_goes_on_and_what_went_wrong() {
     let seen = state(&inspector, "").await;
     assert_eq!((&seen["server"]["id"], &seen["backend"]["name"]), (&json!("one"), &json!("memory")));
     assert_eq!(seen["cluster"], json!({"servers": 1, "connections": 2, "users": 2}));
+    let listed = seen["servers"]["shown"].as_array().unwrap();
+    assert_eq!((&seen["servers"]["count"], listed.len()), (&json!(1), 1));
+    let itself = ["name", "own", "connections", "silent", "draining"].map(|of| listed[0][of].clone());
+    assert_eq!(itself, [json!("one"), json!(true), json!(2), json!(0.0), json!(false)]);
+    assert!(listed[0]["age"].as_f64().is_some_and(|age| (0.0..60.0).contains(&age)), "{listed:?}");
     assert_eq!((&seen["counts"]["connections"], &seen["counts"]["messages_in"]), (&json!(2), &json!(13)));
     // What came in the first second, by the second; the last bucket's bound stands for 300 ms.
     let samples = seen["samples"].as_array().unwrap();
@@ -99,6 +106,51 @@ async fn what_it_tells_is_bounded_and_can_be_searched() {
     assert_eq!(state(&inspector, "find=nobody").await["connections"], json!([]));
     let (head, _) = get(&inspector, "/state.json?after=x").await;
     assert_eq!(head.status(), 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_are_told_by_name_this_one_first_and_no_more_than_fit() {
+    let mut nodes = cluster::nodes(130).into_iter();
+    let (mut stages, mut clients) = (Vec::new(), Vec::new());
+    for (name, connections) in [("one", 1), ("two", 2), ("two", 3)] {
+        let config = Config::builder().server_instance_id(name).build().unwrap();
+        let layer = ChannelLayer::builder(config).backend(nodes.next().unwrap()).connect().await.unwrap();
+        let stage = Stage::over(World::default(), layer);
+        for number in 0..connections {
+            clients.push(stage.connect(&format!("{name}-{number}")).await);
+        }
+        stages.push(stage);
+    }
+    let inspector = channels::inspector(&stages[0].layer);
+    let next = async || {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        state(&inspector, "").await["servers"].clone()
+    };
+    let seen = next().await;
+    let shown = seen["shown"].as_array().unwrap();
+    assert_eq!((&seen["count"], shown.len()), (&json!(130), 100));
+    let first: Vec<_> = shown[..4].iter().map(|it| ["name", "own", "connections"].map(|of| it[of].clone())).collect();
+    let wanted = [("one", true, 1), ("two", false, 3), ("two", false, 2), ("node-10", false, 0)];
+    assert_eq!(first, wanted.map(|(name, own, connections)| [json!(name), json!(own), json!(connections)]));
+    assert_ne!(shown[1]["id"], shown[2]["id"]);
+    assert_eq!(next().await, seen, "in the same order");
+    // Of itself this server knows at once, of others with their next heartbeat.
+    stages[0].layer.drain();
+    assert_eq!(state(&inspector, "").await["servers"]["shown"][0]["draining"], json!(true));
+    stages[2].layer.drain();
+    let all = stages[0].layer.servers().await.unwrap();
+    let draining = all.iter().filter(|server| server.is_draining);
+    assert_eq!(draining.map(|server| &*server.id).collect::<Vec<_>>(), ["node-0", "node-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_does_not_tell_servers_apart_still_counts_them() {
+    let layer = Watched::default().layer().await;
+    assert_eq!(layer.servers().await.unwrap(), []);
+    let inspector = channels::inspector(&layer);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let seen = state(&inspector, "").await;
+    assert_eq!((&seen["servers"], &seen["cluster"]["servers"]), (&json!({"count": 0, "shown": []}), &json!(1)));
 }
 
 #[tokio::test]

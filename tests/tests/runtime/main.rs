@@ -25,6 +25,7 @@ mod middleware;
 mod negotiation;
 mod neighbours;
 mod overlap;
+mod overtaken;
 mod panics;
 mod policies;
 mod promises;

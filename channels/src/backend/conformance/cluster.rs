@@ -10,7 +10,7 @@ use crate::backend::{Backend, Counts, Destination, Envelope, Limits, Published, 
 use crate::id::UserId;
 
 /// How long a check waits before it looks again at what a backend settles later.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
 pub(super) struct Node<B> {
     check: &'static str,

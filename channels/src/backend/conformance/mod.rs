@@ -22,6 +22,7 @@ mod delivery;
 mod limits;
 mod rates;
 mod recorder;
+mod servers;
 mod subscription;
 
 pub use claims::{
@@ -34,6 +35,7 @@ pub use delivery::{
 };
 pub use limits::{anonymous_limit, counts_add_up, dropped_admission, places_are_given_back, total_limit, user_limit};
 pub use rates::{rates_allow_a_burst, rates_are_kept_by_key, rates_are_shared, rates_refill};
+pub use servers::servers_are_told_apart;
 pub use subscription::{always_live_topics, live_when_subscribed, subscribing_again, unsubscribing_disturbs_nobody};
 
 use super::Backend;
@@ -62,6 +64,7 @@ pub async fn check<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     places_are_given_back(&make).await;
     dropped_admission(&make).await;
     counts_add_up(&make).await;
+    servers_are_told_apart(&make).await;
 
     rates_allow_a_burst(&make).await;
     rates_refill(&make).await;

@@ -1,5 +1,6 @@
 //! A sink that writes down what it is handed.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use crate::id::UserId;
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a check waits for what must not come.
 pub(super) const SILENCE: Duration = Duration::from_millis(100);
+/// What servers are called, two by two.
+const NAMES: [&str; 2] = ["one \"\u{1f980}\"", "another"];
 /// What the recorder says of how many took a message.
 const TAKERS: usize = 3;
 
@@ -43,6 +46,8 @@ struct Arrival {
 #[derive(Debug)]
 pub(super) struct Recorder {
     incarnation: u64,
+    name: &'static str,
+    draining: AtomicBool,
     /// The order of this list is the order that members of this server would see.
     arrivals: Mutex<Vec<Arrival>>,
     changed: watch::Sender<()>,
@@ -50,7 +55,18 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(incarnation: u64) -> Self {
-        Self { incarnation, arrivals: Mutex::default(), changed: watch::Sender::new(()) }
+        Self {
+            incarnation,
+            name: NAMES[usize::try_from(incarnation.saturating_sub(1) / 2).unwrap_or(0) % NAMES.len()],
+            draining: AtomicBool::new(false),
+            arrivals: Mutex::default(),
+            changed: watch::Sender::new(()),
+        }
+    }
+
+    /// Its server is being drained from now on.
+    pub(super) fn drain(&self) {
+        self.draining.store(true, Ordering::Release);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arrival>> {
@@ -101,6 +117,14 @@ impl Sink for Recorder {
 
     fn local_members(&self, _topic: Topic<'_>) -> usize {
         TAKERS
+    }
+
+    fn server_name(&self) -> String {
+        self.name.to_owned()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
     }
 
     fn evict(&self, user: Option<&UserId>, connections: usize) {

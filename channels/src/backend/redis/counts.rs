@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use redis::FromRedisValue;
+use redis::{FromRedisValue, Value};
 
 use super::fault::Fault;
 use super::names::{Kind, Partition};
@@ -24,18 +24,15 @@ pub(super) struct All {
 ///
 /// [`Fault`] where nobody can tell.
 pub(super) async fn read(net: &Net) -> Result<All, Fault> {
-    let common = |command: &str, name: &str| {
-        net.call_owned(Partition::COMMON, redis::cmd(command).arg(net.names.common(name)).to_owned())
-    };
     let known = |partition| {
         let key = net.names.known(Kind::User, partition);
         net.call_owned(partition, redis::cmd("SCARD").arg(key).to_owned())
     };
     let known = futures_util::future::try_join_all(Partition::all().map(known));
     let (beats, connections, condemned, known) = futures_util::try_join!(
-        common("HGETALL", "servers"),
-        common("HGETALL", "connections"),
-        common("SMEMBERS", "condemned"),
+        common(net, "HGETALL", "servers"),
+        common(net, "HGETALL", "connections"),
+        common(net, "SMEMBERS", "condemned"),
         known
     )?;
     Ok(All {
@@ -46,12 +43,21 @@ pub(super) async fn read(net: &Net) -> Result<All, Fault> {
     })
 }
 
+/// All of what concerns all servers.
+///
+/// # Errors
+///
+/// [`Fault`] where nobody can tell.
+pub(super) async fn common(net: &Net, command: &str, name: &str) -> Result<Value, Fault> {
+    net.call(Partition::COMMON, redis::cmd(command).arg(net.names.common(name))).await
+}
+
 /// An answer as what it should be.
 ///
 /// # Errors
 ///
 /// [`Fault`] where it is something else: a key of ours that somebody else has written to.
-pub(super) fn value<T: FromRedisValue>(answer: redis::Value) -> Result<T, Fault> {
+pub(super) fn value<T: FromRedisValue>(answer: Value) -> Result<T, Fault> {
     redis::from_redis_value(answer).map_err(|error| Fault::not_sent(error.to_string()))
 }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use bytes::BytesMut;
 use redis::{Cmd, Value};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::TcpStream;
+#[cfg(unix)]
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::resp::{self, Said};
@@ -36,6 +38,12 @@ pub(super) struct DialError {
 impl DialError {
     pub(super) fn new(address: &Address, problem: impl Into<String>) -> Self {
         Self { address: address.to_string(), problem: problem.into(), hopeless: false }
+    }
+
+    /// Why there is not even a socket.
+    fn of(address: &Address, error: &io::Error) -> Self {
+        let hopeless = error.kind() == io::ErrorKind::Unsupported;
+        Self { hopeless, ..Self::new(address, words(error)) }
     }
 
     fn hopeless(mut self) -> Self {
@@ -114,7 +122,7 @@ impl Dialer {
     }
 
     async fn introduce(&self, address: &Address, login: &Login) -> Result<Dialed, DialError> {
-        let (read, write) = self.connect(address).await.map_err(|error| DialError::new(address, words(&error)))?;
+        let (read, write) = self.connect(address).await.map_err(|error| DialError::of(address, &error))?;
         let hello = Hello { id: 0, major_version: 0, is_master: false };
         let buffer = BytesMut::with_capacity(BUFFER_BYTES);
         let mut dialed = Dialed { read, write, is_plain: self.tls.is_none(), buffer, address: address.clone(), hello };
@@ -142,9 +150,14 @@ impl Dialer {
                 let (read, write) = stream.into_split();
                 Ok((Box::new(read), Box::new(write)))
             }
+            #[cfg(unix)]
             Address::Unix(path) => {
                 let (read, write) = UnixStream::connect(path).await?.into_split();
                 Ok((Box::new(read), Box::new(write)))
+            }
+            #[cfg(not(unix))]
+            Address::Unix(_) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "there are no Unix sockets on this system"))
             }
         }
     }

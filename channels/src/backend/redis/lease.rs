@@ -18,6 +18,7 @@ use super::ledger::millis;
 use super::names::Partition;
 use super::net::Net;
 use super::script;
+use super::servers::About;
 
 /// How often a server says that it lives.
 pub(super) const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -136,19 +137,25 @@ impl Lease {
         self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keys(net: &Net) -> [String; 4] {
-        ["servers", "connections", "permits", "condemned"].map(|name| net.names.common(name))
+    fn keys(net: &Net) -> [String; 5] {
+        ["servers", "connections", "permits", "condemned", "about"].map(|name| net.names.common(name))
     }
 
-    /// Says that this server lives, and hears of the others.
+    /// Says that this server lives, and what else there is to say of it, and hears of the others.
     ///
     /// # Errors
     ///
     /// [`Fault`] where nobody heard it.
-    pub(super) async fn beat(&self, net: &Net, connections: usize, registers: bool) -> Result<Beat, Fault> {
+    pub(super) async fn beat(
+        &self,
+        net: &Net,
+        connections: usize,
+        about: &About,
+        registers: bool,
+    ) -> Result<Beat, Fault> {
         let own = self.id();
         let mut cmd = script::BEAT.call(&Self::keys(net));
-        cmd.arg(&*own).arg(connections).arg(millis(self.expiry)).arg(u8::from(registers));
+        cmd.arg(&*own).arg(connections).arg(millis(self.expiry)).arg(u8::from(registers)).arg(about.text());
         let answer = net.call(Partition::COMMON, &cmd).await?;
         let Value::Array(_) = answer else { return Ok(Beat::Lost) };
         let (beats, condemned): (HashMap<String, u64>, Vec<String>) =
@@ -204,11 +211,24 @@ impl Lease {
         net.call(Partition::COMMON, &unlock).await.map(drop)
     }
 
+    /// Tells whose lease is another server's, and not a dead one's.
+    pub(super) fn is_other(&self) -> impl Fn(&str) -> bool + use<> {
+        let (own, dead) = (self.id(), self.dead());
+        move |lease| lease != &*own && !dead.iter().any(|dead| **dead == *lease)
+    }
+
     /// The sum of what the others have, without the dead.
     pub(super) fn of_others(&self, all: &HashMap<String, usize>) -> usize {
-        let (own, dead) = (self.id(), self.dead());
-        let lives = |lease: &str| lease != &*own && !dead.iter().any(|dead| **dead == *lease);
-        all.iter().filter(|(lease, _)| lives(lease)).map(|(_, number)| number).sum()
+        let is_other = self.is_other();
+        all.iter().filter(|(lease, _)| is_other(lease)).map(|(_, number)| number).sum()
+    }
+
+    /// How long the heartbeat of another server has stood still at what was just read.
+    pub(super) fn silent_for(&self, lease: &str, beat: u64) -> Duration {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        // One that is another than at the last look came since then.
+        let seen = peers.seen.get(lease).filter(|(seen, _)| *seen == beat);
+        seen.map_or(Duration::ZERO, |(_, since)| since.elapsed())
     }
 }
 
@@ -229,6 +249,15 @@ mod tests {
         }
         let dead = peers.observe("own", &beats(&[("own", 1), ("lives", 5), ("still", 7)]), BEAT_EVERY);
         assert_eq!(dead, [("still".to_owned(), 7)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_heartbeat_that_stands_still_is_silence() {
+        let lease = Lease::new(Duration::from_secs(3600), Duration::from_secs(3600));
+        lease.peers.lock().unwrap().observe("own", &beats(&[("other", 7)]), BEAT_EVERY);
+        tokio::time::advance(Duration::from_secs(3)).await;
+        let silent = |name, beat| lease.silent_for(name, beat).as_secs();
+        assert_eq!((silent("other", 7), silent("other", 8), silent("new", 1)), (3, 0, 0));
     }
 
     #[test]

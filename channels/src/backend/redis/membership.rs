@@ -1,7 +1,7 @@
 //! This server as one of several: its lease, and what it counts under it.
 
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -13,7 +13,8 @@ use super::ledger::Ledger;
 use super::names::{Kind, PARTITIONS, Partition};
 use super::net::Net;
 use super::permits::Permits;
-use crate::backend::{Counts, Sink, Topic};
+use super::servers::{self, About, Seen};
+use crate::backend::{Counts, Server, Sink, Topic};
 use crate::config::Config;
 use crate::id::UserId;
 
@@ -38,6 +39,8 @@ pub(super) struct Membership {
     sink: Arc<OnceLock<Weak<dyn Sink>>>,
     per_user: usize,
     expiry: Duration,
+    /// When this server came, in unix milliseconds.
+    since: u64,
 }
 
 impl Membership {
@@ -53,6 +56,7 @@ impl Membership {
             sink,
             per_user: config.max_connections_per_client(),
             expiry: registry.min(groups),
+            since: servers::unix_millis(SystemTime::now()),
         }
     }
 
@@ -62,7 +66,18 @@ impl Membership {
     ///
     /// [`Fault`] where that did not happen.
     pub(super) async fn enter(&self) -> Result<(), Fault> {
-        self.lease.beat(&self.net, 0, true).await.map(drop)
+        self.beat(true).await.map(drop)
+    }
+
+    async fn beat(&self, registers: bool) -> Result<Beat, Fault> {
+        self.lease.beat(&self.net, self.permits.used(), &self.about(), registers).await
+    }
+
+    /// What this server says of itself now.
+    fn about(&self) -> About {
+        let sink = self.sink();
+        let name = sink.as_ref().map(|sink| sink.server_name()).unwrap_or_default();
+        About { name, since: self.since, draining: sink.is_some_and(|sink| sink.is_draining()) }
     }
 
     /// The tasks that keep it all; they end with the connections.
@@ -106,7 +121,7 @@ impl Membership {
                 }
             }
             next = Instant::now() + self.lease.every();
-            match self.lease.beat(&self.net, self.permits.used(), false).await {
+            match self.beat(false).await {
                 Ok(Beat::Lives { dead, condemned }) => self.bury(dead, condemned).await,
                 Ok(Beat::Lost) => self.take_another_lease("it was taken for dead").await,
                 Err(fault) => {
@@ -183,7 +198,7 @@ impl Membership {
     }
 
     async fn write_everything(self: &Arc<Self>) -> Result<(), Fault> {
-        self.lease.beat(&self.net, self.permits.used(), true).await?;
+        self.beat(true).await?;
         let evict = |user: Option<&str>, too_many: usize| {
             let user = user.and_then(|user| UserId::new(user).ok());
             self.sink().into_iter().for_each(|sink| sink.evict(user.as_ref(), too_many));
@@ -213,7 +228,7 @@ impl Membership {
         loop {
             self.connections_changed.notified().await;
             // Under a lease that has been taken away it would stand there for ever.
-            match self.lease.beat(&self.net, self.permits.used(), false).await {
+            match self.beat(false).await {
                 Ok(_) => {}
                 Err(_) => {
                     tokio::time::sleep(AGAIN_AFTER).await;
@@ -232,13 +247,31 @@ impl Membership {
     /// [`Fault`] where nobody can tell.
     pub(super) async fn counts(&self) -> Result<Counts, Fault> {
         let all = counts::read(&self.net).await?;
-        let (own, dead) = (self.lease.id(), self.lease.dead());
-        let others = all.sums(|lease| lease == &*own || dead.iter().any(|dead| **dead == *lease));
+        let is_other = self.lease.is_other();
+        let others = all.sums(|lease| !is_other(lease));
         Ok(Counts {
             servers: others.servers + 1,
             connections: others.connections + self.permits.used(),
             users: others.users,
         })
+    }
+
+    /// The servers that live, with this one, which knows best of itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault`] where nobody can tell.
+    pub(super) async fn servers(&self) -> Result<Vec<Server>, Fault> {
+        let seen = servers::read(&self.net).await?;
+        let is_other = self.lease.is_other();
+        let mut itself = self.about().server(&self.lease.id(), self.permits.used());
+        itself.is_self = true;
+        itself.silent_for = Some(Duration::ZERO);
+        let others = seen.into_iter().filter(|seen| is_other(&seen.server.id)).map(|Seen { beat, mut server }| {
+            server.silent_for = Some(self.lease.silent_for(&server.id, beat));
+            server
+        });
+        Ok(std::iter::once(itself).chain(others).collect())
     }
 
     /// Says that this server goes, and takes its numbers along.

@@ -7,7 +7,7 @@
 //! | `fault`, `pipe` | commands and their answers; what is known where there is none |
 //! | `subscriptions`, `link`, `gather`, `deliveries` | what is wanted and what is live; one listening connection; whether more is about to come; the way to the sink |
 //! | `node`, `net`, `route` | a server with both; all of them, and who serves what; a command's way there |
-//! | `script`, `lease`, `ledger`, `permits`, `membership` | atomic steps; who lives; numbers by name; the total; all of it |
+//! | `script`, `lease`, `ledger`, `permits`, `servers`, `membership` | atomic steps; who lives; numbers by name; the total; what each server says of itself; all of it |
 //! | `publish`, `rates`, `claims` | one message, one command; rates, and what is done once, that all servers share |
 
 mod claims;
@@ -33,6 +33,7 @@ mod rates;
 mod resp;
 mod route;
 mod script;
+mod servers;
 mod start;
 mod subscriptions;
 mod tls;
@@ -49,7 +50,8 @@ use self::membership::Membership;
 use self::net::Net;
 use self::rates::Rates;
 use super::{
-    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Settlement, Sink, Topic,
+    Backend, Claim, Claimed, Counts, Envelope, Events, Health, Limits, Published, Refusal, Server, Settlement, Sink,
+    Topic,
 };
 use crate::config::{Config, LimitFallback, Rate};
 use crate::error::Error;
@@ -249,6 +251,10 @@ impl Backend for RedisBackend {
 
     async fn counts(&self) -> Result<Counts, Error> {
         Ok(self.running()?.members.counts().await?)
+    }
+
+    async fn servers(&self) -> Result<Vec<Server>, Error> {
+        Ok(self.running()?.members.servers().await?)
     }
 
     fn members_changed(&self, group: &str) {

@@ -5,8 +5,8 @@ use std::sync::{Arc, OnceLock, Weak};
 use tokio::sync::mpsc;
 
 use super::net::Net;
-use super::{Fault, counts, publish, start, want};
-use crate::backend::{Content, Counts, Delivery, Envelope, Events, Health, Published, Sink, Topic};
+use super::{Fault, counts, publish, servers, start, want};
+use crate::backend::{Content, Counts, Delivery, Envelope, Events, Health, Published, Server, Sink, Topic};
 use crate::config::Config;
 use crate::error::Error;
 use crate::id::UserId;
@@ -46,6 +46,15 @@ impl Publisher {
     /// `BACKEND_ERROR` where nobody can tell.
     pub async fn counts(&self) -> Result<Counts, Error> {
         Ok(counts::read(&self.net).await?.sums(|_| false))
+    }
+
+    /// The servers that live, in any order. Nobody here looks how long a heartbeat stands still.
+    ///
+    /// # Errors
+    ///
+    /// `BACKEND_ERROR` where nobody can tell.
+    pub async fn servers(&self) -> Result<Vec<Server>, Error> {
+        Ok(servers::read(&self.net).await?.into_iter().map(|seen| seen.server).collect())
     }
 
     /// How the connection is.

@@ -190,7 +190,26 @@ function showErrors(errors) {
   });
 }
 
-function showServers({ server, cluster, backend }) {
+function showServers(servers) {
+  const shown = servers === null ? [] : servers.shown;
+  const more = servers === null ? 0 : servers.count - shown.length;
+  let note = `${number(shown.length)}, this one and then the largest first`;
+  if (servers === null) note = 'not known now';
+  else if (servers.count === 0) note = 'this backend does not tell them apart';
+  else if (more > 0) note += `; ${number(more)} more`;
+  $('servers-note').textContent = note;
+  const rows = shown.map((it) => [
+    it.name, number(it.connections), it.age === null ? '–' : duration(it.age),
+    it.silent === null ? '–' : it.silent < 1 ? 'now' : `${duration(it.silent)} ago`,
+    [it.own ? 'this one' : '', it.draining ? 'draining' : ''].filter(Boolean).join(', ') || 'live', it.id,
+  ]);
+  fill($('servers'), rows, (row) => {
+    const line = make('tr', null, { 'data-server': row[5] });
+    return cells(line, row.map((text, at) => [text, at === 5 ? 'id' : at === 0 ? 'words' : '']));
+  });
+}
+
+function showFacts({ server, cluster, backend }) {
   const facts = [
     ['This server', server.id],
     ['Version', server.version],
@@ -202,7 +221,7 @@ function showServers({ server, cluster, backend }) {
     ['Interruptions', number(backend.interruptions)],
   ];
   if (backend.last_interruption !== null) facts.push(['The last one', backend.last_interruption]);
-  fill($('servers'), facts, ([name, value]) => {
+  fill($('facts'), facts, ([name, value]) => {
     const fact = make('div');
     fact.append(make('dt', name), make('dd', value));
     return fact;
@@ -226,7 +245,8 @@ function show(state) {
   if (isAnother) samples.length = 0;
   else samples.push(...state.samples);
   samples.splice(0, Math.max(0, samples.length - KEPT));
-  showServers(state);
+  showFacts(state);
+  showServers(state.servers);
   showTiles(state.counts);
   CHARTS.forEach(draw);
   showConnections(state);

@@ -1,12 +1,12 @@
 //! What is sent, and what arrives for the members here.
 
 use super::ConnectionManager;
-use super::membership::check_group;
 use crate::backend::{Backend, Content, Delivery, Envelope, Published, Sink, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::cork;
 use crate::error::Error;
 use crate::id::UserId;
+use crate::layer::naming::check_group;
 use crate::layer::{command, settling};
 
 /// How many members messages that came together are given to before others get a turn.
@@ -64,5 +64,13 @@ impl Sink for ConnectionManager {
             tracing::warn!(connection = %connection.id(), "closed: others have taken its place");
             connection.close_with(CloseReason::server(CloseCode::TRY_AGAIN_LATER, "too many connections"));
         }
+    }
+
+    fn server_name(&self) -> String {
+        self.config.server_instance_id().to_owned()
+    }
+
+    fn is_draining(&self) -> bool {
+        self.draining.is_cancelled()
     }
 }

@@ -12,10 +12,9 @@ use crate::backend::{Backend, Topic};
 use crate::config::LimitName;
 use crate::connection::{Connection, ConnectionState, Gate, Memberships, NoRoom, Room};
 use crate::error::{Error, ErrorCode};
+use crate::layer::naming::check_group;
 use crate::layer::retry::retry;
 
-/// The longest name of a group, in bytes.
-pub const MAX_GROUP_NAME_BYTES: usize = 512;
 /// How long a join, or a new connection of a user, waits until the backend hears what is sent there.
 pub const LIVE_WITHIN: Duration = Duration::from_secs(5);
 
@@ -171,14 +170,6 @@ impl Drop for Leave<'_> {
 fn too_many_groups(limit: usize) -> Error {
     let problem = format!("a connection is in at most {limit} groups (WS_GROUPS_PER_CONNECTION)");
     Error::validation("group", problem)
-}
-
-pub(in crate::layer) fn check_group(group: &str) -> Result<(), Error> {
-    if group.is_empty() || group.len() > MAX_GROUP_NAME_BYTES {
-        let problem = format!("a group's name has 1 to {MAX_GROUP_NAME_BYTES} bytes");
-        return Err(Error::validation("group", problem));
-    }
-    Ok(())
 }
 
 impl Memberships for ConnectionManager {

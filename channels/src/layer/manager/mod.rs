@@ -16,10 +16,8 @@ use uuid::Uuid;
 
 pub use self::admission::Admission;
 pub(crate) use self::admission::{HandshakeBy, Place};
+pub use self::membership::LIVE_WITHIN;
 pub(crate) use self::membership::Registered;
-#[cfg(feature = "redis")]
-pub(super) use self::membership::check_group;
-pub use self::membership::{LIVE_WITHIN, MAX_GROUP_NAME_BYTES};
 use super::drain::Draining;
 use super::retry::retry;
 use super::settling::Settling;

@@ -1,5 +1,6 @@
 //! The inspector, as its reader sees it.
 
+use channels_tests::redis::RedisServer;
 use serde_json::json;
 
 use crate::browser::{Browser, Screen};
@@ -102,6 +103,37 @@ async fn one_sees_connections_groups_rates_and_errors_as_they_happen() {
     // It has asked more than once by then.
     later.until("performance.getEntriesByType('resource').length > 5", &[]).await;
     later.is_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_sees_all_servers_by_name_and_which_of_them_go() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let named = async |name: &str| {
+        let variables = [
+            ("BACKEND_TYPE", "redis"),
+            ("REDIS_URL", url.as_str()),
+            ("SERVER_INSTANCE_ID", name),
+            ("CHAT_INSPECTOR_TOKEN", TOKEN),
+        ];
+        Chat::with(&variables).await
+    };
+    let (one, mut other, _third) = tokio::join!(named("berlin"), named(HOSTILE), named("berlin"));
+    let _members = (Client::connect(&one.address, "ada").await, Client::connect(&one.address, "bob").await);
+    let browser = Browser::start();
+    let page = open(&browser, &one, Screen::Desktop, "/inspector/").await;
+    const ROWS: &str = "$$('@servers tbody tr').map((row) => [0, 1, 4].map((at) => row.children[at].textContent))";
+    let rows = json!([["berlin", "2", "this one"], [HOSTILE, "0", "live"], ["berlin", "0", "live"]]);
+    // Whichever of two with as many comes first by its name.
+    let mut rows = rows.as_array().unwrap().clone();
+    rows[1..].sort_by(|one, other| one[0].as_str().cmp(&other[0].as_str()));
+    page.until_equal(ROWS, &rows.into()).await;
+    page.reads("@servers", "now").await;
+    page.reads("@servers-note", "3, this one and then the largest first").await;
+    assert_eq!(page.ask("[document.title, $$('main script').length]", &[]).await, json!(["channels inspector", 0]));
+    other.stop().await;
+    page.until_equal(ROWS, &json!([["berlin", "2", "this one"], ["berlin", "0", "live"]])).await;
+    page.is_clean().await;
 }
 
 #[tokio::test]

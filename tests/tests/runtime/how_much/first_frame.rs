@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use channels::prelude::*;
 use channels::{CloseCode, ConnectionState, testing};
+use channels_tests::watched::Watched;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
@@ -26,6 +27,32 @@ struct Patient;
 
 #[consumer(incoming = Ask)]
 impl Patient {
+    #[on("quiet")]
+    fn quiet(&self) {}
+}
+
+/// It is somebody, and takes its time to say hello.
+#[derive(Default)]
+struct Slow;
+
+#[derive(Clone, Debug, Outgoing)]
+enum Hello {
+    Hello,
+}
+
+#[consumer(incoming = Ask, outgoing = Hello, first_frame = "2s", state = Duration)]
+impl Slow {
+    #[user]
+    fn user(&self) -> Option<UserId> {
+        UserId::new("ada").ok()
+    }
+
+    #[connect]
+    async fn connected(&self, conn: Connection, State(takes): State<Duration>) -> Result<(), channels::Error> {
+        sleep(takes).await;
+        conn.send(Hello::Hello)
+    }
+
     #[on("quiet")]
     fn quiet(&self) {}
 }
@@ -89,4 +116,48 @@ async fn a_route_that_is_made_later_is_looked_at_in_time_too() {
     let began = Instant::now();
     mute.closed().await;
     assert!(began.elapsed() <= WITHIN + WITHIN / 4, "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_backend_makes_a_connection_known_nobody_is_mute() {
+    let watched = Watched::default();
+    let layer = watched.layer().await;
+    // The first of a user's connections needs a subscription.
+    let subscriptions = watched.hold_subscriptions();
+    let mut client = testing::connect::<Slow>(&layer, Duration::ZERO).await.unwrap();
+    client.request(1, "quiet", &json!({})).await;
+    sleep(Duration::from_secs(4)).await;
+    assert_eq!(client.connection().state(), ConnectionState::Connecting);
+    subscriptions.add_permits(1);
+    for name in ["hello", "$ok"] {
+        assert_eq!(client.next_message().await.name, name);
+    }
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(client.connection().state(), ConnectionState::Connected, "its first frame was there all the time");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_for_a_slow_welcome_has_its_whole_time_after_it() {
+    let watched = Watched::default();
+    let layer = watched.layer().await;
+    let admissions = watched.hold_admissions();
+    let (permit, mut client) = tokio::join!(
+        async {
+            sleep(Duration::from_secs(4)).await;
+            admissions.add_permits(2);
+        },
+        async { testing::connect::<Slow>(&layer, Duration::from_secs(5)).await.unwrap() },
+    );
+    let () = permit;
+    assert_eq!(client.next_message().await.name, "hello");
+    sleep(Duration::from_millis(1500)).await;
+    client.request(1, "quiet", &json!({})).await;
+    assert_eq!(client.next_message().await.name, "$ok");
+
+    let mut mute = testing::connect::<Slow>(&layer, Duration::from_secs(5)).await.unwrap();
+    assert_eq!(mute.next_message().await.name, "hello");
+    let began = Instant::now();
+    assert_eq!(mute.closed().await.text(), "the first frame took too long to come");
+    let (took, within) = (began.elapsed(), Duration::from_secs(2));
+    assert!(took >= within && took <= within + within / 4, "{took:?}");
 }

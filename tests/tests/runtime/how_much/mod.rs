@@ -1,6 +1,7 @@
 //! How much one address, one user and one connection may: each limit refuses, and looks on where it is told to.
 
 mod address;
+mod arriving;
 mod first_frame;
 mod frames;
 mod handshakes;

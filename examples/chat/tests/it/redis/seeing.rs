@@ -26,6 +26,12 @@ async fn inspected(server: &Server) -> Value {
     request(&server.address, "GET", "/inspector/state.json", &token, "").await.json()
 }
 
+/// Name, whether it is the one that is asked, and connections of each server.
+fn listed(seen: &Value) -> Vec<Value> {
+    let shown = seen["servers"]["shown"].as_array();
+    shown.into_iter().flatten().map(|it| json!([it["name"], it["own"], it["connections"]])).collect()
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_interruption_and_its_end_are_seen_in_metrics_and_inspector() {
     let pair = Pair::with(&[("CHAT_INSPECTOR_TOKEN", TOKEN)]).await;
@@ -46,6 +52,15 @@ async fn an_interruption_and_its_end_are_seen_in_metrics_and_inspector() {
     for server in pair.both() {
         eventually("the cluster", async || inspected(server).await["cluster"].clone(), |is| *is == both).await;
     }
+    // Both by name, whoever is asked, and who is asked knows which of them it is.
+    let one = inspected(&pair.one).await["server"]["id"].clone();
+    let other = inspected(&pair.other).await["server"]["id"].clone();
+    for (server, wanted) in [
+        (&pair.one, [json!([one, true, 1]), json!([other, false, 1])]),
+        (&pair.other, [json!([other, true, 1]), json!([one, false, 1])]),
+    ] {
+        eventually("the servers", async || listed(&inspected(server).await), |is| *is == wanted).await;
+    }
     let seen = inspected(&pair.other).await;
     assert_eq!((&seen["backend"]["connected"], &seen["connections"][0]["user"]), (&json!(true), &json!("bob")));
 
@@ -57,6 +72,7 @@ async fn an_interruption_and_its_end_are_seen_in_metrics_and_inspector() {
     assert!(away["channels_backend_interruptions_total"] >= 1.0);
     eventually("the cluster", async || inspected(&pair.one).await["cluster"].clone(), Value::is_null).await;
     let seen = inspected(&pair.one).await;
+    assert_eq!(seen["servers"], Value::Null, "nobody can tell");
     assert!(seen["backend"]["reason"].is_string() && seen["backend"]["last_interruption"].is_string(), "{seen}");
     // A refused post is an error that whoever looks can find by its id.
     ada.send("chat_message", json!({"room": "rust", "text": "lost"})).await;
