@@ -77,9 +77,7 @@ impl Library {
     }
 
     #[on("kind")]
-    async fn kind(&self, kind: Kind) {
-        drop(kind);
-    }
+    async fn kind(&self, _kind: Kind) {}
 
     /// As an application does that has not thought of it.
     #[on("refuse")]
