@@ -59,7 +59,11 @@ pub struct Calls {
 
 impl Watched {
     pub async fn layer(&self) -> ChannelLayer {
-        ChannelLayer::builder(Config::default()).backend(self.clone()).connect().await.unwrap()
+        self.layer_with(Config::default()).await
+    }
+
+    pub async fn layer_with(&self, config: Config) -> ChannelLayer {
+        ChannelLayer::builder(config).backend(self.clone()).connect().await.unwrap()
     }
 
     pub fn calls(&self) -> Calls {
