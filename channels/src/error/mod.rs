@@ -7,6 +7,7 @@ mod code;
 mod delivery;
 mod http;
 mod internal;
+mod panicked;
 mod response;
 
 use std::borrow::Cow;
@@ -17,6 +18,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub use code::{Category, ErrorCode, Severity};
 pub use delivery::Delivery;
 pub use internal::OrInternal;
+pub(crate) use panicked::{caught, caught_now, panicked};
 pub use response::ErrorResponse;
 use uuid::Uuid;
 
