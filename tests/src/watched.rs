@@ -9,6 +9,7 @@ use channels::backend::{
     Sink, Topic,
 };
 use channels::{ChannelLayer, Config, Error, Rate, UserId};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 /// A copy watches the same backend.
@@ -24,6 +25,8 @@ struct Inner {
     topics: Mutex<Vec<(bool, String)>>,
     admission: Gate,
     subscription: Gate,
+    /// How long the process stands still after the next claim.
+    stop: Mutex<Option<Duration>>,
 }
 
 /// Lets everybody pass until it is closed.
@@ -59,7 +62,11 @@ pub struct Calls {
 
 impl Watched {
     pub async fn layer(&self) -> ChannelLayer {
-        ChannelLayer::builder(Config::default()).backend(self.clone()).connect().await.unwrap()
+        self.layer_with(Config::default()).await
+    }
+
+    pub async fn layer_with(&self, config: Config) -> ChannelLayer {
+        ChannelLayer::builder(config).backend(self.clone()).connect().await.unwrap()
     }
 
     pub fn calls(&self) -> Calls {
@@ -88,6 +95,11 @@ impl Watched {
     /// From now on each subscription waits for a permit.
     pub fn hold_subscriptions(&self) -> Arc<Semaphore> {
         self.0.subscription.close()
+    }
+
+    /// The next claim is made, and then the process stands still before it hears so. With paused time.
+    pub fn stand_still_at_a_claim(&self, time: Duration) {
+        *self.0.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
     }
 
     fn other(&self) -> &MemoryBackend {
@@ -144,7 +156,12 @@ impl Backend for Watched {
     }
 
     async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
-        self.other().claim(claim, lease).await
+        let claimed = self.other().claim(claim, lease).await;
+        if let Some(time) = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Polled once: the clock leaps in the middle of somebody's poll.
+            let _ = tokio::time::advance(time).now_or_never();
+        }
+        claimed
     }
 
     async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {

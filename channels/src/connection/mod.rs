@@ -320,6 +320,11 @@ impl Connection {
         self.send_answer(self.encoded(json)?)
     }
 
+    /// The same for the last that a client is told before it is closed: it fits whatever waits.
+    pub(crate) fn send_last(&self, json: &ByteString) -> Result<(), Error> {
+        self.send_last_chunk(self.encoded(json)?)
+    }
+
     fn encoded(&self, json: &ByteString) -> Result<Chunk, Error> {
         let not_expressed = || Error::internal("the message does not fit the negotiated encoding");
         encoded::frame(&self.0.link, json).ok_or_else(not_expressed)
@@ -490,3 +495,22 @@ impl PartialEq for Connection {
 }
 
 impl Eq for Connection {}
+
+// The numbers are those of 64 bits.
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use super::*;
+
+    /// What all who hold a connection share, with the two counts of its `Arc`, as `docs/performance.md` tells.
+    const SHARED: usize = 424;
+
+    #[test]
+    fn what_each_connection_has_is_no_larger_than_it_was() {
+        let shared = size_of::<Inner>() + 2 * size_of::<usize>();
+        assert!(
+            shared <= SHARED,
+            "each connection takes {shared} B instead of {SHARED}: what most never have belongs into `Rare`. Where it has to be \
+             here, `docs/performance.md` tells the new number.",
+        );
+    }
+}

@@ -62,7 +62,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
             return match self.claim() {
-                Some(_) => self.last(&answer, true),
+                Some(_) => self.answer(&answer),
                 None => {
                     let told = self.tell(&message);
                     self.answered.end(true);
@@ -71,7 +71,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             };
         }
         match self.claim() {
-            Some(re) => self.last(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?, true),
+            Some(re) => self.answer(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
             None => {
                 self.answered.end(true);
                 Ok(())
@@ -106,6 +106,11 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             self.answered.told(Told::Envelope(&message.to_json(None)?));
         }
         self.reached(self.connection.send_message(message))
+    }
+
+    /// The one answer, which was claimed.
+    fn answer(&self, json: &ByteString) -> Result<(), Error> {
+        self.last(json, true).inspect_err(|_| self.answered.unclaim())
     }
 
     /// What is remembered is so before it is sent, which may fail.

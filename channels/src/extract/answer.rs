@@ -52,7 +52,7 @@ impl Answer {
         let sent = match self.id.is_some() && self.answered.claim() {
             true => {
                 self.answered.told(Told::Envelope(&answer));
-                self.connection.send_json(&answer)
+                self.connection.send_json(&answer).inspect_err(|_| self.answered.unclaim())
             }
             false => {
                 if self.answered.is_kept() {

@@ -22,7 +22,10 @@ pub(crate) fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> 
     let forwarded = lines(headers, &header::FORWARDED);
     let by_each = [
         forwarded_for.map(|line| walk(peer, trusted, line.rsplit(',').map(address))),
-        forwarded.map(|line| walk(peer, trusted, elements(&line).into_iter().rev().map(forwarded_address))),
+        forwarded.map(|line| {
+            let elements = split(&line, ',').unwrap_or_default();
+            walk(peer, trusted, elements.into_iter().rev().map(forwarded_address))
+        }),
     ];
     match by_each {
         [Some(one), Some(other)] if one != other => peer,
@@ -65,14 +68,9 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.map(|address: IpAddr| address.to_canonical())
 }
 
-/// The elements of a `Forwarded` header: commas inside of quotes part nothing.
-fn elements(line: &str) -> Vec<&str> {
-    split(line, ',')
-}
-
 /// The address behind `for=`, if the element has exactly one and it is one.
 fn forwarded_address(element: &str) -> Option<IpAddr> {
-    let mut found = split(element, ';').into_iter().filter_map(|pair| {
+    let mut found = split(element, ';')?.into_iter().filter_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then_some(value.trim())
     });
@@ -85,15 +83,18 @@ fn forwarded_address(element: &str) -> Option<IpAddr> {
     address(unquoted.unwrap_or(first))
 }
 
-fn split(text: &str, at: char) -> Vec<&str> {
+/// The parts of a `Forwarded` header, where what is inside of quotes parts nothing. `None` where a quote has no end: a client
+/// that leaves one open would have what the proxy appends to it taken for a part of its own.
+fn split(text: &str, at: char) -> Option<Vec<&str>> {
     let (mut is_quoted, mut is_escaped) = (false, false);
-    let parts = text.split(move |c: char| {
+    let parts = text.split(|c: char| {
         let is_separator = c == at && !is_quoted;
         is_quoted ^= c == '"' && !is_escaped;
         is_escaped = c == '\\' && is_quoted && !is_escaped;
         is_separator
     });
-    parts.collect()
+    let parts = parts.collect();
+    (!is_quoted).then_some(parts)
 }
 
 #[cfg(test)]
@@ -183,6 +184,20 @@ mod tests {
             assert_eq!(found("10.0.0.1", &[("forwarded", header)]), client, "{header}");
         }
         assert_eq!(found("203.0.113.9", &[("forwarded", "for=198.51.100.1")]), "203.0.113.9");
+    }
+
+    #[test]
+    fn a_quote_that_a_client_leaves_open_swallows_no_proxys_word() {
+        // On the left what the client sent, on the right what a proxy appends.
+        let clients =
+            ["for=6.6.6.6;x=\"", "for=6.6.6.6;x=\"\\", "for=6.6.6.6;x=\"a\";y=\"\\\"", "x=\";for=6.6.6.6;y=\"\""];
+        let proxies =
+            ["for=198.51.100.1", "for=\"198.51.100.1:4711\"", "for=\"[2001:db8:1::7]\";by=\"[2001:db8:f::1]\""];
+        for (client, proxy) in clients.iter().flat_map(|client| proxies.map(|proxy| (client, proxy))) {
+            let line = format!("{client}, {proxy}");
+            assert_eq!(found("10.0.0.1", &[("forwarded", &line)]), "10.0.0.1", "{line}");
+            assert_eq!(found("10.0.0.1", &[("forwarded", client), ("forwarded", proxy)]), "10.0.0.1", "{line}");
+        }
     }
 
     #[test]

@@ -57,6 +57,13 @@ impl Answered {
         self.0.as_ref().is_some_and(|state| !state.given.swap(true, Ordering::AcqRel))
     }
 
+    /// What was claimed could not be put into the client's encoding: the error that is told of it is the answer.
+    pub(crate) fn unclaim(&self) {
+        if let Some(state) = &self.0 {
+            state.given.store(false, Ordering::Release);
+        }
+    }
+
     /// Whether an answer is still owed.
     pub(crate) fn is_owed(&self) -> bool {
         self.0.as_ref().is_some_and(|state| !state.given.load(Ordering::Acquire))

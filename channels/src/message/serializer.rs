@@ -108,8 +108,8 @@ impl Serializer for MessagePack {
         let mut json = Vec::with_capacity(bytes.len() + bytes.len() / 2);
         let mut rest: &[u8] = &bytes;
         let mut from = rmp_serde::Deserializer::new(&mut rest);
-        // Deeper than any payload that serde_json would take afterwards.
-        from.set_max_depth(MAX_DEPTH);
+        // It gives up when it has counted so far, at what would have been allowed.
+        from.set_max_depth(MAX_DEPTH + 1);
         serde_transcode::transcode(&mut from, &mut serde_json::Serializer::new(&mut json))?;
         drop(from);
         if !rest.is_empty() {
@@ -119,7 +119,7 @@ impl Serializer for MessagePack {
     }
 }
 
-/// The deepest nesting of a MessagePack message; serde_json's own limit for JSON.
+/// The deepest nesting of a MessagePack message: an envelope with the deepest payload that serde_json would take afterwards.
 #[cfg(feature = "msgpack")]
 const MAX_DEPTH: usize = 128;
 
@@ -150,5 +150,12 @@ mod tests {
             assert!(MessagePack.decode(Bytes::from_static(bytes)).is_err(), "{bytes:x?}");
         }
         assert!(MessagePack.decode(Bytes::from(vec![0x91; 10_000_000])).is_err());
+    }
+
+    #[test]
+    fn messagepack_is_nested_to_the_last_level() {
+        let nested = |levels: usize| MessagePack.decode(Bytes::from([vec![0x91; levels - 1], vec![0x90]].concat()));
+        assert_eq!(nested(MAX_DEPTH).unwrap().len(), 2 * MAX_DEPTH);
+        assert!(nested(MAX_DEPTH + 1).is_err());
     }
 }

@@ -103,3 +103,82 @@ impl<F: Future> Future for Corked<F> {
         cork::corked(|| self.project().work.poll(cx))
     }
 }
+
+// The numbers are those of 64 bits.
+#[cfg(all(test, target_pointer_width = "64"))]
+mod tests {
+    use std::sync::Arc;
+
+    use axum::http::request::Parts;
+    use axum::response::Response;
+    use tokio::net::tcp::OwnedReadHalf;
+    #[cfg(unix)]
+    use tokio::net::unix;
+    use tokio::task::JoinError;
+
+    use super::*;
+    use crate::error::Error;
+    use crate::extract::Context;
+    use crate::id::UserId;
+    use crate::message::{NoMessages, ReplySink};
+
+    /// In steps of so many bytes tokio allocates a task.
+    const STEP: usize = 128;
+    /// What an idle connection's task has, as `docs/performance.md` tells.
+    const TASK: usize = 3 * STEP;
+    /// What tokio keeps of a task beside its future: the header, the scheduler and the id, the trailer.
+    const OF_TOKIO: usize = 32 + 16 + 48;
+
+    /// A future as tokio keeps it.
+    #[expect(dead_code, reason = "only its size matters")]
+    enum Stage<F: Future> {
+        Running(F),
+        Finished(Result<F::Output, JoinError>),
+        Consumed,
+    }
+
+    /// As much as most have: a user and the name of a room, and a state that all share.
+    #[expect(dead_code, reason = "only its size matters")]
+    struct Plain {
+        user: UserId,
+        room: Arc<str>,
+    }
+
+    impl Consumer for Plain {
+        type State = Arc<()>;
+        type Outgoing = NoMessages;
+
+        const NAMES: &'static [&'static str] = &[];
+
+        async fn accept(_: &mut Parts, _: &Self::State) -> Result<Self, Response> {
+            std::future::pending().await
+        }
+
+        async fn message(
+            &mut self,
+            _: &Context<'_, Self::State>,
+            _: &mut dyn ReplySink<NoMessages>,
+        ) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    /// What a task needs that runs what this function gives.
+    fn task_of<R, F: Future>(_: fn(Reader<R>, Session<Plain>, Place) -> F) -> usize {
+        OF_TOKIO + size_of::<Stage<F>>()
+    }
+
+    #[test]
+    fn an_idle_connections_task_is_no_larger_than_it_was() {
+        let task = task_of(direct::<OwnedReadHalf, Plain>);
+        assert!(
+            task <= TASK,
+            "the task of an idle connection needs {task} B, and tokio allocates {STEP} at a time: each connection would take \
+             {} B instead of {TASK}. What is new belongs into what it waits for, which is boxed while it waits, or behind a \
+             pointer that is there already (`connection/rare.rs`).",
+            task.next_multiple_of(STEP),
+        );
+        #[cfg(unix)]
+        assert_eq!(task_of(direct::<unix::OwnedReadHalf, Plain>), task, "over a Unix socket it is the same");
+    }
+}

@@ -4,6 +4,8 @@ mod address;
 mod arriving;
 mod first_frame;
 mod frames;
+mod given_back;
+mod groups;
 mod handshakes;
 mod observing;
 mod places;
@@ -12,10 +14,13 @@ mod shape;
 use channels::{Config, LimitName};
 use channels_tests::probe::{Stage, World};
 
+fn config(vars: &[(&str, &str)]) -> Config {
+    Config::builder().vars(vars.iter().copied()).unwrap().build().unwrap()
+}
+
 /// A stage with these variables.
 fn stage(vars: &[(&str, &str)]) -> Stage {
-    let config = Config::builder().vars(vars.iter().copied()).unwrap().build().unwrap();
-    Stage::with(World::default(), config)
+    Stage::with(World::default(), config(vars))
 }
 
 /// A stage where a limit only looks on.

@@ -92,3 +92,73 @@ async fn the_log_has_a_line_a_second_for_each_limit_that_looks_on() {
     assert_eq!(since, ["1", "100"]);
     assert!(lines().iter().all(|line| line.level == tracing::Level::WARN));
 }
+
+/// Goes past a limit by one, as a client that is let through.
+async fn exceed(limit: LimitName, stage: &Stage) {
+    let connect = || stage.connecting("ada").address([203, 0, 113, 7]);
+    let mut ada = connect().await.unwrap();
+    let (name, data, times) = match limit {
+        LimitName::ConnectionsPerAddress
+        | LimitName::ConnectionsPerUser
+        | LimitName::HandshakesPerAddress
+        | LimitName::HandshakesPerUser => {
+            connect().await.unwrap();
+            return;
+        }
+        LimitName::FramesPerConnection
+        | LimitName::FramesPerUser
+        | LimitName::FramesPerAddress
+        | LimitName::BytesPerConnection
+        | LimitName::BytesPerUser
+        | LimitName::BytesPerAddress => ("quiet", json!({}), 2),
+        LimitName::GroupsPerConnection => {
+            for group in ["a", "b"] {
+                ada.request(1, "join", &json!({"group": group})).await;
+                assert_eq!(ada.next_message().await.name, "$ok");
+            }
+            return;
+        }
+        LimitName::MessageSize => ("echo", json!({"text": "x".repeat(1024)}), 1),
+        LimitName::PayloadDepth => ("quiet", json!([[]]), 1),
+        LimitName::RateLimits => ("limited", json!({}), 4),
+        _ => panic!("{limit} has no test"),
+    };
+    for _ in 0..times {
+        ada.request(1, name, &data).await;
+        assert_ne!(ada.next_message().await.name, "error", "{limit}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_limit_counts_and_logs_what_it_lets_through() {
+    let vars = [
+        (LimitName::ConnectionsPerAddress, "WS_CONNECTIONS_PER_ADDRESS", "1"),
+        (LimitName::ConnectionsPerUser, "MAX_CONNECTIONS_PER_CLIENT", "1"),
+        (LimitName::HandshakesPerAddress, "WS_HANDSHAKES_PER_ADDRESS", "1/1h"),
+        (LimitName::HandshakesPerUser, "WS_HANDSHAKES_PER_USER", "1/1h"),
+        (LimitName::FramesPerConnection, "WS_FRAMES_PER_CONNECTION", "1/1h"),
+        (LimitName::FramesPerUser, "WS_FRAMES_PER_USER", "1/1h"),
+        (LimitName::FramesPerAddress, "WS_FRAMES_PER_ADDRESS", "1/1h"),
+        (LimitName::BytesPerConnection, "WS_BYTES_PER_CONNECTION", "1/1h"),
+        (LimitName::BytesPerUser, "WS_BYTES_PER_USER", "1/1h"),
+        (LimitName::BytesPerAddress, "WS_BYTES_PER_ADDRESS", "1/1h"),
+        (LimitName::GroupsPerConnection, "WS_GROUPS_PER_CONNECTION", "1"),
+        (LimitName::MessageSize, "WS_MAX_MESSAGE_SIZE", "1KiB"),
+        (LimitName::PayloadDepth, "WS_MAX_PAYLOAD_DEPTH", "1"),
+        (LimitName::RateLimits, "WS_RATE_LIMITS", ""),
+    ];
+    assert_eq!(vars.map(|(limit, ..)| limit), LimitName::ALL);
+    for (limit, var, value) in vars {
+        let stage = observing(limit, var, value);
+        let logs = Logs::listen();
+        exceed(limit, &stage).await;
+        for other in LimitName::ALL {
+            assert_eq!(counted(&stage, other), (0, u64::from(other == limit)), "{other} where {limit} looks on");
+        }
+        assert_eq!(stage.layer.stats().refused, 0, "{limit}");
+        let lines = logs.with("limit", limit.as_str());
+        assert_eq!(lines.len(), 1, "{limit}");
+        assert_eq!(lines[0].level, tracing::Level::WARN, "{limit}");
+        assert!(!lines[0].get("who").is_empty(), "{limit} says whom it would have refused");
+    }
+}

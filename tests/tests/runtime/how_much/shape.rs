@@ -1,5 +1,6 @@
 //! Groups of a connection, and the size and depth of its messages.
 
+use channels::message::{Frame as Frames, MessagePack, Serializer};
 use channels_tests::frame::Frame;
 use channels_tests::probe::{Group, Text};
 use channels_tests::raw::Raw;
@@ -64,6 +65,79 @@ async fn a_message_is_nested_so_deep() {
         assert_eq!(ada.next_message().await.name, deep);
         assert_eq!(counted(stage, limit), told);
     }
+}
+
+/// An envelope of MessagePack whose `member` is so many arrays, one in another; no encoder of ours would make it.
+fn packed(name: &str, member: &str, levels: usize) -> Vec<u8> {
+    let text = |text: &str| [&[0xa0 | text.len() as u8], text.as_bytes()].concat();
+    let deep = [vec![0x91; levels - 1], vec![0x90]].concat();
+    [vec![0x82], text("type"), text(name), text(member), deep].concat()
+}
+
+#[tokio::test(start_paused = true)]
+async fn messagepack_is_nested_as_deep_as_json_and_no_deeper() {
+    for (vars, levels) in [(vec![("WS_MAX_PAYLOAD_DEPTH", "3")], 3), (vec![], 127)] {
+        let stage = stage(&vars);
+        let (mut json, mut msgpack) =
+            (stage.connect("ada").await, stage.connecting("bob").protocol("channels.v1.msgpack").await.unwrap());
+        for (name, member) in [("quiet", "data"), ("quiet", "other"), ("nobody_knows", "data")] {
+            for (levels, is_too_deep) in [(levels, false), (levels + 1, true)] {
+                let deep = "[".repeat(levels) + &"]".repeat(levels);
+                json.send_text(format!(r#"{{"type":"{name}","{member}":{deep}}}"#)).await;
+                json.send_json(&json!({"type": "ping", "id": 1})).await;
+                msgpack.send_binary(packed(name, member, levels)).await;
+                msgpack.send_json(&json!({"type": "ping", "id": 1})).await;
+                let mut words = Vec::new();
+                for client in [&mut json, &mut msgpack] {
+                    let mut said = String::new();
+                    loop {
+                        let frame = match client.next_frame().await {
+                            Frames::Text(text) => text.to_string(),
+                            Frames::Binary(bytes) => MessagePack.decode(bytes).unwrap().to_string(),
+                        };
+                        if frame.contains("pong") {
+                            break;
+                        }
+                        said += &frame;
+                    }
+                    words.push(said);
+                }
+                for said in words {
+                    let is_refused = said.contains("deeper than") || said.contains("INVALID_JSON");
+                    assert_eq!(is_refused, is_too_deep, "{levels} of {member} in {name}: {said}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_deep_and_no_message_is_refused_for_what_it_lacks() {
+    let stage = stage(&[("WS_MAX_MESSAGE_SIZE", "4MiB")]);
+    let (mut json, mut msgpack) =
+        (stage.connect("ada").await, stage.connecting("bob").protocol("channels.v1.msgpack").await.unwrap());
+    let deep = "[".repeat(1 << 20) + &"]".repeat(1 << 20);
+    for (text, code) in [
+        (deep.clone(), "INVALID_MESSAGE_FORMAT"),
+        (format!(r#"{{"data":{deep}}}"#), "MISSING_MESSAGE_TYPE"),
+        (format!(r#"{{"type":{deep}}}"#), "INVALID_MESSAGE_FORMAT"),
+        (format!(r#"{{"type":"quiet","id":{deep}}}"#), "INVALID_MESSAGE_FORMAT"),
+        (format!(r#"{{"type":"quiet","ttl_seconds":{deep}}}"#), "INVALID_MESSAGE_FORMAT"),
+        (format!(r#"{{"type":"quiet","priority":{deep}}}"#), "INVALID_MESSAGE_FORMAT"),
+        (format!(r#"{{"type":"quiet","data":{deep}"#), "INVALID_JSON"),
+        ("[".repeat(4 << 20), "INVALID_JSON"),
+        (format!(r#"{{"type":"quiet","data":{deep}}}"#), "VALIDATION_FAILED"),
+    ] {
+        let what = text[..text.len().min(40)].to_owned();
+        json.send_text(text).await;
+        assert_eq!(json.next_message().await.data["error_code"], code, "{what}");
+    }
+    for bytes in [vec![0x91; 4 << 20], packed("quiet", "other", 1 << 20)] {
+        msgpack.send_binary(bytes).await;
+        let Frames::Binary(told) = msgpack.next_frame().await else { panic!("no MessagePack") };
+        assert!(MessagePack.decode(told).unwrap().contains("INVALID_JSON"));
+    }
+    assert_eq!(counted(&stage, LimitName::PayloadDepth), (1, 0));
 }
 
 #[tokio::test]
