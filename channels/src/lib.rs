@@ -51,7 +51,10 @@ pub use config::{
 };
 pub use connection::{Connection, ConnectionRegistry, ConnectionState, ConnectionStats};
 pub use consumer::Consumer;
-pub use error::{BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, OrInternal, Severity};
+pub use error::{
+    BoxError, Category, Delivery, Error, ErrorCode, ErrorContext, ErrorResponse, MAX_ERROR_DETAILS_BYTES,
+    MAX_ERROR_MESSAGE_BYTES, OrInternal, Severity,
+};
 pub use extract::Extract;
 pub use id::{ConnectionId, InvalidConnectionId, InvalidUserId, MAX_USER_ID_CHARS, UserId};
 #[cfg(feature = "inspector")]

@@ -1,6 +1,8 @@
 //! `#[validate]`: garde's rules, and every broken one in the error.
 
-use crate::error::{Error, ErrorCode};
+use std::fmt::Write as _;
+
+use crate::error::{Error, ErrorCode, MAX_ERROR_MESSAGE_BYTES, Shown};
 
 /// A payload whose rules `#[validate]` can check: one with `#[derive(garde::Validate)]`.
 #[doc(hidden)]
@@ -23,12 +25,15 @@ where
 }
 
 fn invalid(report: &garde::Report) -> Error {
-    let mut words = String::new();
+    let mut words = Shown::new(MAX_ERROR_MESSAGE_BYTES);
+    let mut separator = "";
     for (path, problem) in report.iter() {
-        let separator = if words.is_empty() { "" } else { "; " };
-        words.push_str(&format!("{separator}{path}: {problem}"));
+        // As much as there is room for: a list may have a hundred thousand elements, and a rule be broken by each.
+        if write!(words, "{separator}{path}: {problem}").is_err() {
+            break;
+        }
+        separator = "; ";
     }
-    report.iter().fold(Error::new(ErrorCode::ValidationFailed, words), |error, (path, problem)| {
-        error.with_detail(path.to_string(), problem.to_string())
-    })
+    let error = Error::new(ErrorCode::ValidationFailed, words.finish());
+    report.iter().fold(error, |error, (path, problem)| error.with_detail_of(path, problem))
 }

@@ -9,6 +9,7 @@ use channels::backend::{
     Sink, Topic,
 };
 use channels::{ChannelLayer, Config, Error, Rate, UserId};
+use futures_util::FutureExt;
 use tokio::sync::Semaphore;
 
 /// A copy watches the same backend.
@@ -24,6 +25,8 @@ struct Inner {
     topics: Mutex<Vec<(bool, String)>>,
     admission: Gate,
     subscription: Gate,
+    /// How long the process stands still after the next claim.
+    stop: Mutex<Option<Duration>>,
 }
 
 /// Lets everybody pass until it is closed.
@@ -94,6 +97,11 @@ impl Watched {
         self.0.subscription.close()
     }
 
+    /// The next claim is made, and then the process stands still before it hears so. With paused time.
+    pub fn stand_still_at_a_claim(&self, time: Duration) {
+        *self.0.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
+    }
+
     fn other(&self) -> &MemoryBackend {
         self.0.others.fetch_add(1, Ordering::SeqCst);
         &self.0.memory
@@ -148,7 +156,12 @@ impl Backend for Watched {
     }
 
     async fn claim(&self, claim: &Claim, lease: Duration) -> Result<Claimed, Error> {
-        self.other().claim(claim, lease).await
+        let claimed = self.other().claim(claim, lease).await;
+        if let Some(time) = self.0.stop.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Polled once: the clock leaps in the middle of somebody's poll.
+            let _ = tokio::time::advance(time).now_or_never();
+        }
+        claimed
     }
 
     async fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {

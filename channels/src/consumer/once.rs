@@ -89,6 +89,8 @@ pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) 
             }
         })?;
         match claimed {
+            // The process stood still before it heard that: somebody else may have done it meanwhile, so it is asked again.
+            Claimed::Yours if Instant::now() >= until => {}
             Claimed::Yours => {
                 // The claim is given up again where there is no room.
                 let share = Share::of(manager, cx.connection(), &claim, until + idempotent.window)?;

@@ -5,9 +5,11 @@
 
 mod code;
 mod delivery;
+mod details;
 mod http;
 mod internal;
 mod response;
+mod shown;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -16,13 +18,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub use code::{Category, ErrorCode, Severity};
 pub use delivery::Delivery;
+use details::Details;
+pub use details::MAX_ERROR_DETAILS_BYTES;
 pub use internal::OrInternal;
 pub use response::ErrorResponse;
+pub(crate) use shown::{Shown, shown};
 use uuid::Uuid;
 
 use crate::close::CloseCode;
 use crate::id::{ConnectionId, UserId};
 
+/// How much of an error's words its client gets, in bytes of JSON; more is cut, with an ellipsis.
+pub const MAX_ERROR_MESSAGE_BYTES: usize = 768;
+/// How much of a code of one's own, in bytes of JSON.
+const MAX_NAME_BYTES: usize = 64;
 /// How much of a message's name an error repeats.
 pub(crate) const MAX_SHOWN_TYPE_CHARS: usize = 64;
 
@@ -51,7 +60,7 @@ struct Inner {
     /// Only a request, which bears an `id`, is answered; anything else is dropped and counted.
     only_for_requests: bool,
     delivery: Option<Delivery>,
-    details: BTreeMap<String, Vec<String>>,
+    details: Details,
     context: ErrorContext,
     source: Option<BoxError>,
 }
@@ -77,7 +86,8 @@ pub struct ErrorContext {
 }
 
 impl Error {
-    /// An error of this code, with the words that the client gets.
+    /// An error of this code, with the words that the client gets: [`MAX_ERROR_MESSAGE_BYTES`] of them, so that an error that
+    /// repeats what a client sent is never as large as that.
     ///
     /// ```
     /// # use channels::*;
@@ -91,13 +101,13 @@ impl Error {
             code,
             name: None,
             severity: code.severity(),
-            message: message.into(),
+            message: shown::cut(message.into(), MAX_ERROR_MESSAGE_BYTES),
             close: None,
             retryable: code.is_retryable(),
             retry_after: None,
             only_for_requests: false,
             delivery: None,
-            details: BTreeMap::new(),
+            details: Details::default(),
             context: ErrorContext {
                 error_id: Uuid::now_v7(),
                 timestamp: SystemTime::now(),
@@ -131,7 +141,8 @@ impl Error {
     /// ```
     pub fn validation(field: &str, problem: impl Into<String>) -> Self {
         let problem = problem.into();
-        Self::new(ErrorCode::ValidationFailed, format!("{field}: {problem}")).with_detail(field, problem)
+        let words = shown(&format_args!("{field}: {problem}"), MAX_ERROR_MESSAGE_BYTES);
+        Self::new(ErrorCode::ValidationFailed, words).with_detail(field, problem)
     }
 
     /// Too much; `retry_after` says when there is room again.
@@ -174,7 +185,7 @@ impl Error {
     /// # Ok(()) }
     /// ```
     pub fn with_name(mut self, name: impl Into<Cow<'static, str>>) -> Self {
-        self.0.name = Some(name.into());
+        self.0.name = Some(shown::cut(name.into(), MAX_NAME_BYTES));
         self
     }
 
@@ -185,10 +196,18 @@ impl Error {
         self
     }
 
-    /// Adds a problem of one field; goes to the client.
+    /// Adds a problem of one field; goes to the client. All of them have [`MAX_ERROR_DETAILS_BYTES`]; beyond that it is only told,
+    /// under the field `…`, how many more there are.
     #[must_use]
     pub fn with_detail(mut self, field: impl Into<String>, problem: impl Into<String>) -> Self {
-        self.0.details.entry(field.into()).or_default().push(problem.into());
+        self.0.details.add(&field.into(), &problem.into());
+        self
+    }
+
+    /// The same, of words that may be a client's: no more of them is written than is shown.
+    #[cfg(feature = "validation")]
+    pub(crate) fn with_detail_of(mut self, field: &dyn fmt::Display, problem: &dyn fmt::Display) -> Self {
+        self.0.details.add(field, problem);
         self
     }
 
@@ -337,7 +356,7 @@ impl Error {
 
     /// Problems by field.
     pub fn details(&self) -> &BTreeMap<String, Vec<String>> {
-        &self.0.details
+        self.0.details.by_field()
     }
 
     /// Whether the same request may succeed later.
@@ -375,7 +394,7 @@ impl fmt::Debug for Error {
             .field("code", &self.0.code)
             .field("message", &self.0.message)
             .field("severity", &self.0.severity)
-            .field("details", &self.0.details)
+            .field("details", self.details())
             .field("error_id", &self.0.context.error_id)
             .field("source", &self.0.source)
             .finish_non_exhaustive()

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::error::ErrorCode;
-use crate::message::{Layout, Message};
+use crate::message::{Layout, Message, read_carefully};
 
 /// Something of everything.
 #[derive(Debug, PartialEq, Deserialize)]
@@ -50,6 +50,9 @@ pub fn payload(input: &[u8]) {
     if message.data().is_empty() {
         return;
     }
+    // Only what has a long string is read carefully at once; it must not make a difference.
+    let careful = read_carefully::<Payload>(message.data());
+    assert_eq!(careful.ok(), serde_json::from_str(message.data()).ok(), "read carefully, it is another");
     match (message.payload::<Payload>(), serde_json::from_str::<Payload>(message.data())) {
         (Ok(payload), Ok(expected)) => assert_eq!(payload, expected),
         (Err(error), Err(_)) => match error.code() {

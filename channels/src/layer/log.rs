@@ -1,28 +1,49 @@
 //! How an error gets into the log: its words, its place, its causes.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::error::{Error, Severity};
+use crate::error::{Error, Severity, Shown, shown};
 
-/// Every cause of an error in one line, where there is one.
-fn causes(error: &Error) -> Option<String> {
-    let mut text = String::new();
-    let mut next = std::error::Error::source(error);
-    // The words of somebody else's errors are their code. What it panics over must not cost the connection whose error it is.
-    let told = catch_unwind(AssertUnwindSafe(|| {
+/// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
+/// a client sent.
+const MAX_LOGGED_BYTES: usize = 1000;
+
+/// Every cause of an error in one line.
+struct Causes<'a>(&'a Error);
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut separator = "";
+        let mut next = std::error::Error::source(self.0);
         while let Some(cause) = next {
-            let separator = if text.is_empty() { "" } else { ": " };
-            // Writing to a string does not fail.
-            let _ = write!(text, "{separator}{cause}");
+            write!(f, "{separator}{cause}")?;
+            separator = ": ";
             next = cause.source();
         }
-    }));
-    if told.is_err() {
-        text.push_str("(to tell it panicked)");
+        Ok(())
     }
-    (!text.is_empty()).then_some(text)
+}
+
+fn causes(error: &Error) -> Option<String> {
+    std::error::Error::source(error)?;
+    let mut words = Shown::new(MAX_LOGGED_BYTES);
+    // The words of somebody else's errors are their code. What it panics over must not cost the connection whose error it is.
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        // Fails where it was cut.
+        let _ = write!(words, "{}", Causes(error));
+    }));
+    let mut words = words.finish();
+    if told.is_err() {
+        words.push_str("(to tell it panicked)");
+    }
+    Some(words)
+}
+
+fn metadata(error: &Error) -> Option<String> {
+    let metadata = &error.context().metadata;
+    (!metadata.is_empty()).then(|| shown(&format_args!("{metadata:?}"), MAX_LOGGED_BYTES))
 }
 
 /// Words that may repeat a client's: a line break in them would forge a line of the log.
@@ -45,7 +66,7 @@ pub(super) fn error(error: &Error) {
                 user = context.user_id.as_ref().map(tracing::field::display),
                 message_type = context.message_type.as_deref(),
                 component = context.component.as_deref(),
-                metadata = (!context.metadata.is_empty()).then(|| tracing::field::debug(&context.metadata)),
+                metadata = metadata(error).map(tracing::field::display),
                 cause = causes(error),
                 "{}",
                 printable(error.message())

@@ -9,11 +9,15 @@ use axum::http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::config::{Config, LimitName, Origins};
+use crate::error::shown;
 use crate::rate_limit::Clock;
 use crate::stats::Counters;
 
 /// How often a limit that only looks on may write a line, and who refuses foreign pages.
 const LINE_EVERY: Duration = Duration::from_secs(1);
+
+/// How much of a header goes into a line.
+const MAX_HEADER_BYTES: usize = 300;
 
 const FOREIGN_PAGE: &str = "a page of another origin is refused; WS_ALLOWED_ORIGINS names those that may connect";
 
@@ -72,10 +76,13 @@ impl Verdicts {
     pub(crate) fn foreign_page(&self, origins: &[&HeaderValue], host: Option<&str>, allowed: &Origins) {
         self.counters.refused_for_origin();
         let since = self.foreign_pages.due(self.clock.nanos(Instant::now()));
+        // As long as a request's headers may be, and quoted.
+        let origins = shown(&format_args!("{origins:?}"), MAX_HEADER_BYTES);
+        let host = host.map(|host| shown(host, MAX_HEADER_BYTES));
         if let Some(since) = since {
-            tracing::warn!(?origins, host, %allowed, since_the_last_line = since, "{FOREIGN_PAGE}");
+            tracing::warn!(%origins, host, %allowed, since_the_last_line = since, "{FOREIGN_PAGE}");
         } else {
-            tracing::debug!(?origins, host, %allowed, "{FOREIGN_PAGE}");
+            tracing::debug!(%origins, host, %allowed, "{FOREIGN_PAGE}");
         }
     }
 

@@ -5,13 +5,15 @@ use std::fmt;
 use std::time::Duration;
 
 use bytestring::ByteString;
-use serde::de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::error::Category;
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::{Answered, Instead, Layout, Message, Part, Priority, RequestId, Ttl};
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, shown};
+
+/// How much is told of what is no JSON, in bytes.
+const MAX_JSON_WORDS_BYTES: usize = 200;
 
 /// An envelope that was refused, and the `id` to answer where one was readable.
 #[derive(Debug)]
@@ -74,7 +76,7 @@ fn find_members<'a>(json: &'a str, layout: Layout) -> Result<Members<'a>, serde_
 }
 
 fn no_json(source: &serde_json::Error) -> Error {
-    Error::new(ErrorCode::InvalidJson, format!("This is no JSON: {source}."))
+    Error::new(ErrorCode::InvalidJson, format!("This is no JSON: {}.", shown(source, MAX_JSON_WORDS_BYTES)))
 }
 
 fn malformed(message: impl Into<Cow<'static, str>>) -> Error {
@@ -226,40 +228,6 @@ impl<'de> Visitor<'de> for Key {
     }
 }
 
-/// Parses a payload; an absent one as `{}`, and where that does not fit as `null`.
-pub(super) fn payload<P: DeserializeOwned>(json: &str) -> Result<P, Error> {
-    if json.is_empty() {
-        return serde_json::from_str("{}")
-            .or_else(|error| serde_json::from_str("null").map_err(|_| error))
-            .map_err(|_| explain::<P>("{}"));
-    }
-    serde_json::from_str(json).map_err(|_| explain::<P>(json))
-}
-
-/// Why a payload does not parse: a second reading, which only a wrong payload pays, finds the field.
-fn explain<P: DeserializeOwned>(json: &str) -> Error {
-    let mut from = serde_json::Deserializer::from_str(json);
-    let Err(found) = serde_path_to_error::deserialize::<_, P>(&mut from) else {
-        return Error::new(ErrorCode::ValidationFailed, "The payload does not fit.");
-    };
-    let path = found.path().to_string();
-    let source = found.into_inner();
-    let words = source.to_string();
-    // The position is that of the payload, not of the frame: it would mislead.
-    let problem = words.split(" at line ").next().unwrap_or(&words);
-    if source.classify() != Category::Data && !problem.contains("recursion limit") {
-        return Error::new(ErrorCode::InvalidJson, format!("This is no JSON: {problem}."));
-    }
-    let missing = problem.strip_prefix("missing field `").and_then(|rest| rest.strip_suffix('`'));
-    let inside = if path == "." { "" } else { &path };
-    match (missing, inside) {
-        (Some(field), "") => Error::validation(field, "is missing"),
-        (Some(field), parent) => Error::validation(&format!("{parent}.{field}"), "is missing"),
-        (None, "") => Error::validation("data", problem),
-        (None, field) => Error::validation(field, problem),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,41 +288,6 @@ mod tests {
         let message = read(&nested).unwrap();
         let error = message.payload::<serde_json::Value>().unwrap_err();
         assert_eq!(error.code(), ErrorCode::ValidationFailed);
-    }
-
-    #[test]
-    fn a_wrong_payload_names_the_field() {
-        #[derive(Debug, serde::Deserialize)]
-        struct Outer {
-            #[allow(dead_code)]
-            inner: Vec<Inner>,
-        }
-        #[derive(Debug, serde::Deserialize)]
-        struct Inner {
-            #[allow(dead_code)]
-            n: u8,
-        }
-        let field = |json: &str| {
-            let error = payload::<Outer>(json).unwrap_err();
-            assert_eq!(error.code(), ErrorCode::ValidationFailed);
-            error.details().keys().next().cloned().unwrap_or_default()
-        };
-        assert_eq!(field(r#"{"inner":[{"n":1},{"n":"x"}]}"#), "inner[1].n");
-        assert_eq!(field(r#"{"inner":[{}]}"#), "inner[0].n");
-        assert_eq!(field("{}"), "inner");
-        assert_eq!(field(""), "inner");
-        assert_eq!(field("7"), "data");
-    }
-
-    #[test]
-    fn an_absent_payload_fits_what_needs_none() {
-        assert_eq!(payload::<Option<u8>>("").unwrap(), None);
-        #[derive(serde::Deserialize)]
-        struct Empty {
-            #[serde(default)]
-            limit: u8,
-        }
-        assert_eq!(payload::<Empty>("").unwrap().limit, 0);
     }
 
     #[test]

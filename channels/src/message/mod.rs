@@ -4,12 +4,15 @@
 //! payload itself is parsed once, from the received bytes, by the handler that takes it.
 
 mod answered;
+mod careful;
 mod decode;
 mod depth;
+mod fault;
 mod frame;
 mod incoming;
 mod layout;
 mod outgoing;
+mod payload;
 mod policy;
 mod raw;
 mod reply;
@@ -26,6 +29,8 @@ use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 
 pub(crate) use answered::{Answered, Keeper, Told};
+#[cfg(any(test, fuzzing))]
+pub(crate) use careful::read as read_carefully;
 pub(crate) use decode::Rejected;
 pub use frame::Frame;
 pub use incoming::Incoming;
@@ -152,10 +157,10 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// `VALIDATION_FAILED` with the field in `details`; `INVALID_JSON` for text that cannot be, such
+    /// `VALIDATION_FAILED` with the field in `details`, and with what was expected there, never with what was sent; `INVALID_JSON` for text that cannot be, such
     /// as half of a surrogate pair.
     pub fn payload<P: DeserializeOwned>(&self) -> Result<P, Error> {
-        decode::payload(self.data())
+        payload::payload(self.data())
     }
 
     /// The request's id, where the client wants exactly one answer.

@@ -1,7 +1,7 @@
 //! A line for each message.
 
 use super::{Middleware, Next};
-use crate::error::Error;
+use crate::error::{Error, MAX_SHOWN_TYPE_CHARS};
 use crate::message::Message;
 
 /// Logs each message's type, size, time and outcome at debug level, or another; never its payload.
@@ -32,7 +32,9 @@ impl Logging {
 
 impl Middleware for Logging {
     async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
-        let (name, size, connection) = (String::from(message.name()), message.size(), next.connection().clone());
+        // A name is as long as its client likes.
+        let name: String = message.name().chars().take(MAX_SHOWN_TYPE_CHARS).collect();
+        let (size, connection) = (message.size(), next.connection().clone());
         let began = tokio::time::Instant::now();
         let outcome = next.run(message).await;
         let took = began.elapsed();

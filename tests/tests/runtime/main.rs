@@ -29,6 +29,7 @@ mod overtaken;
 mod panics;
 mod policies;
 mod promises;
+mod repeated;
 mod replies;
 mod sending;
 mod session;

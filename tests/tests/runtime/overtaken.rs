@@ -9,6 +9,7 @@ use channels::message::Frame;
 use channels::prelude::*;
 use channels::testing::{self, Client, Received};
 use channels::{Config, Error};
+use channels_tests::watched::Watched;
 use futures_util::FutureExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -133,8 +134,12 @@ impl Shop {
 }
 
 /// Its handlers and hooks have a second.
+fn quick() -> Config {
+    Config::builder().handler_timeout(Duration::from_secs(1)).build().unwrap()
+}
+
 fn quick_layer() -> ChannelLayer {
-    ChannelLayer::memory_with(Config::builder().handler_timeout(Duration::from_secs(1)).build().unwrap())
+    ChannelLayer::memory_with(quick())
 }
 
 async fn asked(client: &mut Client, name: &str, way: Way) -> Received {
@@ -194,35 +199,56 @@ async fn what_comes_after_its_claim_is_over_is_no_answer_and_whoever_asks_again_
     }
 }
 
+#[derive(Debug, Incoming)]
+enum Few {
+    Early,
+    Count,
+}
+
+#[derive(Default)]
+struct Counter;
+
+#[consumer(incoming = Few, outgoing = Tell, state = Runs)]
+impl Counter {
+    #[user]
+    fn user(&self) -> UserId {
+        UserId::new("ada").unwrap()
+    }
+
+    #[on("early")]
+    #[idempotent(window = "5m")]
+    async fn early(&self, answer: Answer, State(runs): State<Runs>) -> Result<(), Error> {
+        answer.send(Tell::Done(Done { run: 1 }))?;
+        run(&runs);
+        Ok(())
+    }
+
+    #[on("count")]
+    #[idempotent(window = "5m")]
+    async fn count(&self, State(runs): State<Runs>) -> Done {
+        Done { run: runs.fetch_add(1, Ordering::SeqCst) + 1 }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_heard_too_late_that_a_request_is_its_own_asks_again_before_it_runs_it() {
+    let (watched, runs) = (Watched::default(), Runs::default());
+    let layer = ChannelLayer::builder(quick()).backend(watched.clone()).connect().await.unwrap();
+    let mut ada = testing::connect::<Counter>(&layer, Arc::clone(&runs)).await.unwrap();
+    watched.stand_still_at_a_claim(CLAIMED_FOR);
+    for _ in 0..2 {
+        ada.request(1, "count", &()).await;
+        let answer = ada.next_message().await;
+        assert_eq!((answer.name.as_str(), &answer.data["run"], &answer.re), ("done", &json!(1), &Some(json!(1))));
+    }
+    assert_eq!(runs.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_was_given_in_time_stays_the_answer_though_its_handler_stood_still() {
-    #[derive(Default)]
-    struct Early;
-
-    #[consumer(incoming = One, outgoing = Tell, state = Runs)]
-    impl Early {
-        #[user]
-        fn user(&self) -> UserId {
-            UserId::new("ada").unwrap()
-        }
-
-        #[on("order")]
-        #[idempotent(window = "5m")]
-        async fn order(&self, answer: Answer, State(runs): State<Runs>) -> Result<(), Error> {
-            answer.send(Tell::Done(Done { run: 1 }))?;
-            run(&runs);
-            Ok(())
-        }
-    }
-
-    #[derive(Debug, Incoming)]
-    enum One {
-        Order,
-    }
-
     let (layer, runs) = (quick_layer(), Runs::default());
-    let mut ada = testing::connect::<Early>(&layer, Arc::clone(&runs)).await.unwrap();
-    ada.request(1, "order", &()).await;
+    let mut ada = testing::connect::<Counter>(&layer, Arc::clone(&runs)).await.unwrap();
+    ada.request(1, "early", &()).await;
     let answer = ada.next_message().await;
     assert_eq!((answer.name.as_str(), &answer.re), ("done", &Some(json!(1))));
     ada.assert_silent().await;
