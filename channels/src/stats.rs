@@ -208,7 +208,8 @@ pub struct Stats {
     pub bytes_in: u64,
     /// Payload bytes written.
     pub bytes_out: u64,
-    /// Messages that a connection did not get: its outbox was full or it ended before.
+    /// Messages that a connection did not get: its outbox was full, or it ended while they waited. What is sent to a group
+    /// when a member has come to its end, such as the last word of its own `#[disconnect]`, is not among them.
     pub dropped: u64,
     /// Messages whose place in an outbox a later one took, about the same: `#[channels(outbox = "latest")]`.
     pub conflated: u64,

@@ -30,6 +30,7 @@ fn a_handler_with_all_there_is() {
                 const NAMES: &'static [&'static str] = &[#[cfg(feature = "chat")] "chat.message"];
                 const LAYOUT: c::__private::Layout = <In as c::__private::Incoming>::LAYOUT;
                 const OUTBOX: c::__private::OutboxPolicy = c::__private::OutboxPolicy::DropNewest;
+                const BUCKETS: &'static [&'static str] = &["posting"];
                 async fn accept(
                     __parts: &mut c::__private::Parts,
                     __state: &App,

@@ -61,14 +61,17 @@ fn is_service_link(name: &str, value: &OsStr) -> bool {
     name.contains("_SERVICE_") || name.contains("_PORT_") || (name.ends_with("_PORT") && is_address())
 }
 
-/// The known name that was probably meant.
+/// The known variable that was probably meant.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    nearest_of(&name.to_ascii_uppercase(), VARIABLES.iter().map(|variable| variable.name))
+}
+
+/// The known name that was probably meant.
+pub(crate) fn nearest_of<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     // A third of the letters wrong is where rustc draws the line for its own suggestions.
     let limit = name.len() / 3;
-    let upper = name.to_ascii_uppercase();
-    VARIABLES
-        .iter()
-        .map(|variable| (strsim::osa_distance(&upper, variable.name), variable.name))
+    known
+        .map(|known| (strsim::osa_distance(name, known), known))
         .filter(|(distance, _)| *distance <= limit)
         .min()
         .map(|(_, name)| name)

@@ -40,6 +40,7 @@ pub use backend_type::BackendType;
 pub use builder::ConfigBuilder;
 #[cfg(any(test, fuzzing))]
 pub(crate) use dotenv::from_dotenv;
+pub(crate) use env::nearest_of;
 pub use error::ConfigError;
 pub use limit_fallback::LimitFallback;
 pub use limit_name::LimitName;

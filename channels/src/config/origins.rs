@@ -16,7 +16,7 @@ use super::value::Kind;
 /// | `app.example.com:8443` | this host on this port |
 /// | `https://app.example.com` | this host by https only; any scheme may stand there, such as `tauri://localhost` |
 /// | `*.example.com` | every host below `example.com`, and not `example.com` itself; a scheme and a port may stand there too |
-/// | `*`, by itself | anybody: the check is off |
+/// | `*`, by itself | anybody: the check is off; only so pages are let in that have no origin and send `null`, as from a file |
 ///
 /// Hosts are compared without regard to case. One with other letters than ASCII stands there as browsers send it, in
 /// punycode: `xn--bcher-kva.example`.
@@ -110,6 +110,10 @@ struct Pattern {
 
 impl Pattern {
     fn read(entry: &str) -> Option<Self> {
+        // What a page sends that has no origin, such as a sandboxed frame's. As a host it would match nobody.
+        if entry.eq_ignore_ascii_case("null") {
+            return None;
+        }
         let (scheme, rest) = match entry.split_once("://") {
             Some((scheme, rest)) => (Some(read_scheme(scheme)?), rest),
             None => (None, entry),
@@ -256,7 +260,7 @@ impl Kind for OriginList {
     fn expected(&self) -> String {
         format!(
             "{} (app.example.com, app.example.com:8443, https://app.example.com, *.example.com), without paths and in \
-             ASCII",
+             ASCII; pages whose origin is `null` are let in by * only",
             self.allowed()
         )
     }
@@ -303,13 +307,16 @@ mod tests {
             "1.2.3",
             "1.2.3.256",
             "bücher.example",
+            "null",
+            "a.example, NULL",
         ] {
             assert!(wrong.parse::<Origins>().is_err(), "{wrong:?}");
         }
         assert_eq!(
             "a.example/".parse::<Origins>().unwrap_err().to_string(),
             "\"a.example/\" is not valid: expected hosts, origins and *.hosts with commas between, or * \
-             (app.example.com, app.example.com:8443, https://app.example.com, *.example.com), without paths and in ASCII"
+             (app.example.com, app.example.com:8443, https://app.example.com, *.example.com), without paths and in ASCII; \
+             pages whose origin is `null` are let in by * only"
         );
     }
 

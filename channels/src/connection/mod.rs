@@ -445,6 +445,11 @@ impl Connection {
         &self.rare().meter
     }
 
+    /// The same, where something of that was ever counted.
+    pub(crate) fn known_meter(&self) -> Option<&Meter> {
+        self.0.rare.get().map(|rare| &rare.meter)
+    }
+
     pub(crate) fn set_state(&self, state: ConnectionState) {
         self.0.state.store(state as u8, Ordering::Release);
     }

@@ -6,8 +6,10 @@ pub(crate) enum Fate {
     Queued,
     /// Queued, in the place of one that waited.
     Conflated,
-    /// It did not fit, cannot be said in its encoding, or the connection takes nothing any more.
+    /// It did not fit, or cannot be said in its encoding.
     Dropped,
+    /// The connection has come to its end, though it has not left yet: it was for the others.
+    Gone,
 }
 
 /// How many connections met which fate.
@@ -36,6 +38,7 @@ impl FromIterator<Fate> for Outcome {
                 Fate::Queued => all.queued += 1,
                 Fate::Conflated => all.conflated += 1,
                 Fate::Dropped => all.dropped += 1,
+                Fate::Gone => {}
             }
             all
         })

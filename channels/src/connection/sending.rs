@@ -69,8 +69,9 @@ impl Connection {
                 let all: Outcome = message.each().map(|one| self.deliver(one)).collect();
                 return if all.dropped == 0 { Fate::Queued } else { Fate::Dropped };
             }
-            // It is among the members until its session has come to its end.
-            Pushed::Closed => link.counters.add_dropped(message.len()),
+            // It is among the members until its `#[disconnect]` has ended. A last word of that to a room is for who stays:
+            // that its own client does not get it is nothing to be alarmed by.
+            Pushed::Closed => return Fate::Gone,
             _ if left_out > 0 => self.left_out(group, left_out),
             _ => {}
         }

@@ -5,7 +5,6 @@ use tokio::time::Instant;
 use super::inbox::{Progress, Received, size};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode};
 use crate::limits::{Arrived, Metering, Verdict, What, Whose};
 
 fn whose(connection: &Connection) -> Whose<'_> {
@@ -54,13 +53,7 @@ pub(super) fn metered(
     match verdict {
         Verdict::Taken => received,
         Verdict::Untold => Received::Alive(0),
-        Verdict::Told(excess) => {
-            let error = Error::new(ErrorCode::RateLimitExceeded, "Too much at once. Please wait a moment.")
-                .with_retry_after(excess.wait)
-                .with_detail("limit", excess.limit.as_str())
-                .with_detail("refused", excess.refused.to_string());
-            Received::Refused(Box::new(error))
-        }
+        Verdict::Told(excess) => Received::Refused(Box::new(excess.into())),
         Verdict::Flooded => {
             let words = "too much was sent after it was refused";
             Received::Broken(CloseReason::server(CloseCode::TRY_AGAIN_LATER, words))

@@ -113,6 +113,9 @@ pub trait Consumer: Sized + Send + 'static {
     /// A limit counts by address, which needs the server's connect info.
     #[doc(hidden)]
     const LIMITS_BY_IP: bool = false;
+    /// What its limits are called.
+    #[doc(hidden)]
+    const BUCKETS: &'static [&'static str] = &[];
 
     /// Before the upgrade.
     #[doc(hidden)]

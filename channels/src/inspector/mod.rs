@@ -50,6 +50,16 @@ const HERE: &str = "{here}";
 /// let app: Router = Router::new().nest("/inspector", inspector);
 /// ```
 ///
+/// It has no state. A router that has one, whose type `nest` would want to be the same, takes it as a service:
+///
+/// ```
+/// # use axum::Router;
+/// # let inspector: Router = channels::inspector(&channels::ChannelLayer::memory());
+/// # #[derive(Clone)] struct AppState;
+/// let app: Router<AppState> = Router::new().nest_service("/inspector", inspector);
+/// let app: Router = app.with_state(AppState);
+/// ```
+///
 /// It reads only, loads nothing from elsewhere, and runs no script but its own. A task samples the layer once a second,
 /// from this call on where it is made in a runtime, otherwise from the first request on; it ends with the router.
 /// Durations are measured from then on, two looks at the clock a message. What is kept and what is shown is bounded:

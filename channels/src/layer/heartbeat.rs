@@ -11,6 +11,9 @@ use super::manager::{ConnectionManager, WeakManager};
 use crate::backend::Backend;
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{Connection, ConnectionState};
+use crate::error::Error;
+use crate::limits::Metering;
+use crate::message::error_frame;
 
 /// How many sweeps fit into `WS_HEARTBEAT_INTERVAL`, `WS_MESSAGE_TIMEOUT` and the time for a first frame: a client is found
 /// dead at most a quarter of the interval after `WS_HEARTBEAT_TIMEOUT`.
@@ -37,6 +40,7 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
             manager.backend.sweep();
             manager.shares.sweep();
             manager.metering.iter().for_each(|metering| metering.sweep());
+            manager.verdicts.tell_rest();
         },
     );
     if config.log_stats() {
@@ -115,10 +119,27 @@ async fn sweep(manager: &Arc<ConnectionManager>, awake: &Awake) {
             }
         }
         batch.iter().for_each(|connection| beat(connection, heartbeat, config.message_timeout(), &awake));
+        if let Some(metering) = &manager.metering {
+            batch.iter().for_each(|connection| tell_rest(manager, connection, metering));
+        }
         tokio::task::yield_now().await;
     }
     timings.queued.0.store(messages, Ordering::Relaxed);
     timings.queued.1.store(bytes, Ordering::Relaxed);
+}
+
+/// Tells a client what was refused of a burst after it was told, which nothing later would do.
+fn tell_rest(manager: &ConnectionManager, connection: &Connection, metering: &Metering) {
+    if connection.state() != ConnectionState::Connected {
+        return;
+    }
+    let Some(excess) = connection.known_meter().and_then(|meter| metering.rest(meter)) else { return };
+    let error = Error::from(excess).located(connection.id(), connection.user(), None);
+    manager.failed(&error);
+    let told = error_frame(connection.link().layout, &error, None).and_then(|frame| connection.send_json(&frame));
+    if let Err(error) = told {
+        tracing::debug!(%error, connection = %connection.id(), "an error could not be told");
+    }
 }
 
 fn beat(

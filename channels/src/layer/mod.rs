@@ -277,7 +277,10 @@ impl ChannelLayer {
 
     /// Starts the heartbeat and the other tasks, once.
     pub(crate) fn ensure_background(&self) {
-        self.manager.background.get_or_init(|| heartbeat::spawn(&self.manager));
+        self.manager.background.get_or_init(|| {
+            self.manager.warn_about_unknown_buckets();
+            heartbeat::spawn(&self.manager);
+        });
     }
 }
 

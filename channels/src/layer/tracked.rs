@@ -18,7 +18,8 @@ pub const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// What became of a message at the connections that it was for, as far as it is known.
 ///
-/// Each connection that was a member when its server delivered the message counts once.
+/// Each connection that was a member when its server delivered the message counts once, but for one that has come to its end
+/// and only its `#[disconnect]` still runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settled {
@@ -27,7 +28,7 @@ pub struct Settled {
     pub queued: usize,
     /// Their outbox took it, in the place of one about the same that still waited: `#[channels(outbox = "latest")]`.
     pub conflated: usize,
-    /// They do not get it: their outbox was full, they were ending, or their encoding cannot express it.
+    /// They do not get it: their outbox was full, or their encoding cannot express it.
     pub dropped: usize,
     /// The servers that these numbers are of.
     pub answered: usize,

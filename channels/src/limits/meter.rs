@@ -16,7 +16,7 @@ const BURSTS_TO_CLOSE: u64 = 10;
 /// Parts of a burst are counted in thousandths.
 const THOUSAND: u64 = 1000;
 
-/// Touched by its session's task only.
+/// Touched by its session's task, and by the sweep, which tells what is left to be told.
 #[derive(Debug, Default)]
 pub(crate) struct Meter {
     pub(super) own: Taken,
@@ -50,6 +50,10 @@ struct Refused {
     /// From when on the client may be told again.
     tell_at: AtomicU64,
     untold: AtomicU64,
+    /// The limit of the last one: its place among all.
+    limit: AtomicU32,
+    /// When the next would be taken.
+    free_at: AtomicU64,
 }
 
 /// What is new of what has come.
@@ -116,6 +120,11 @@ impl Meter {
         }
     }
 
+    /// What was refused after the client was told, where it may be told of that now.
+    pub(super) fn rest(&self, now: u64) -> Option<Excess> {
+        self.refused.rest(now)
+    }
+
     /// Whether it was refused already.
     fn refuse_message(&self, exceeded: &Exceeded) -> bool {
         if exceeded.is_of_bytes {
@@ -154,13 +163,31 @@ impl Refused {
     }
 
     fn tell(&self, exceeded: &Exceeded, now: u64) -> Verdict {
-        let untold = self.untold.load(Ordering::Relaxed) + 1;
-        let is_due = self.tell_at.load(Ordering::Relaxed) <= now;
-        self.untold.store(if is_due { 0 } else { untold }, Ordering::Relaxed);
-        if !is_due {
-            return Verdict::Untold;
+        let free_at = now.saturating_add(u64::try_from(exceeded.wait.as_nanos()).unwrap_or(u64::MAX));
+        self.free_at.store(free_at, Ordering::Relaxed);
+        self.limit.store(exceeded.limit.index() as u32, Ordering::Relaxed);
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        match self.take_untold(now) {
+            Some(refused) => Verdict::Told(Excess { limit: exceeded.limit, wait: exceeded.wait, refused }),
+            None => Verdict::Untold,
         }
-        self.tell_at.store(now + TELL_EVERY.as_nanos() as u64, Ordering::Relaxed);
-        Verdict::Told(Excess { limit: exceeded.limit, wait: exceeded.wait, refused: untold })
+    }
+
+    fn rest(&self, now: u64) -> Option<Excess> {
+        if self.untold.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let limit = *LimitName::ALL.get(self.limit.load(Ordering::Relaxed) as usize)?;
+        let wait = Duration::from_nanos(self.free_at.load(Ordering::Relaxed).saturating_sub(now));
+        self.take_untold(now).map(|refused| Excess { limit, wait, refused })
+    }
+
+    /// How many there are to be told of, where they may be now: by one of two who ask at once.
+    fn take_untold(&self, now: u64) -> Option<u64> {
+        let next = now + TELL_EVERY.as_nanos() as u64;
+        let is_due = |at| (at <= now).then_some(next);
+        self.tell_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).ok()?;
+        let untold = self.untold.swap(0, Ordering::Relaxed);
+        (untold > 0).then_some(untold)
     }
 }

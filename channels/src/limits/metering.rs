@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use super::meter::Came;
 use super::{Address, Meter, Verdicts};
 use crate::config::{Config, LimitName, Rate};
+use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
 use crate::rate_limit::{Bucket, Clock, Piece};
 
@@ -94,6 +95,15 @@ pub(crate) struct Excess {
     pub(crate) wait: Duration,
     /// How many were refused since it was last told.
     pub(crate) refused: u64,
+}
+
+impl From<Excess> for Error {
+    fn from(excess: Excess) -> Self {
+        Self::new(ErrorCode::RateLimitExceeded, "Too much at once. Please wait a moment.")
+            .with_retry_after(excess.wait)
+            .with_detail("limit", excess.limit.as_str())
+            .with_detail("refused", excess.refused.to_string())
+    }
 }
 
 impl Metering {
@@ -204,6 +214,11 @@ impl Metering {
         }
         let address = whose.address.filter(|_| self.address.is_on())?;
         with(&self.addresses, &address, |taken| act(self.address, taken))
+    }
+
+    /// What was refused after the client was told: of a burst that is over nobody else would tell it.
+    pub(crate) fn rest(&self, meter: &Meter) -> Option<Excess> {
+        meter.rest(self.clock.nanos(Instant::now()))
     }
 
     /// Forgets whoever has their whole allowance again; called by the layer's sweep.

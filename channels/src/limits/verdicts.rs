@@ -21,6 +21,8 @@ const MAX_HEADER_BYTES: usize = 300;
 
 const FOREIGN_PAGE: &str = "a page of another origin is refused; WS_ALLOWED_ORIGINS names those that may connect";
 
+const OBSERVED: &str = "would be refused, but this limit only observes";
+
 /// What becomes of whatever exceeds a limit.
 #[derive(Debug)]
 pub(crate) struct Verdicts {
@@ -86,9 +88,22 @@ impl Verdicts {
         }
     }
 
+    /// Writes what came after the last lines, and would be told by none: called by the layer's sweep.
+    pub(crate) fn tell_rest(&self) {
+        let now = self.clock.nanos(Instant::now());
+        for (limit, lines) in LimitName::ALL.iter().zip(&self.lines) {
+            if let Some(since) = lines.rest(now) {
+                tracing::warn!(%limit, since_the_last_line = since, "{OBSERVED}");
+            }
+        }
+        if let Some(since) = self.foreign_pages.rest(now) {
+            tracing::warn!(since_the_last_line = since, "{FOREIGN_PAGE}");
+        }
+    }
+
     fn log(&self, limit: LimitName, who: &dyn fmt::Display) {
         if let Some(since) = self.lines[limit.index()].due(self.clock.nanos(Instant::now())) {
-            tracing::warn!(%limit, %who, since_the_last_line = since, "would be refused, but this limit only observes");
+            tracing::warn!(%limit, %who, since_the_last_line = since, "{OBSERVED}");
         }
     }
 }
@@ -96,12 +111,22 @@ impl Verdicts {
 impl Lines {
     /// There is something to tell: where a line may be written now, how much there was since the last.
     fn due(&self, now: u64) -> Option<u64> {
-        let since = self.untold.fetch_add(1, Ordering::Relaxed) + 1;
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        self.take_untold(now)
+    }
+
+    /// The same for what there was before.
+    fn rest(&self, now: u64) -> Option<u64> {
+        if self.untold.load(Ordering::Relaxed) > 0 { self.take_untold(now) } else { None }
+    }
+
+    /// By one of all who ask at once.
+    fn take_untold(&self, now: u64) -> Option<u64> {
         let next = now + LINE_EVERY.as_nanos() as u64;
         let is_due = self.next_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |at| (at <= now).then_some(next));
         is_due.ok()?;
-        self.untold.fetch_sub(since, Ordering::Relaxed);
-        Some(since)
+        let untold = self.untold.swap(0, Ordering::Relaxed);
+        (untold > 0).then_some(untold)
     }
 }
 
@@ -118,5 +143,8 @@ mod tests {
         assert_eq!(lines.due(1 + second), Some(101));
         assert_eq!(lines.due(2 + second), None);
         assert_eq!(lines.due(1 + 5 * second), Some(2));
+        assert!((0..7).all(|_| lines.due(2 + 5 * second).is_none()));
+        assert_eq!(lines.rest(3 + 5 * second), None, "not before the second is over");
+        assert_eq!((lines.rest(7 * second), lines.rest(9 * second)), (Some(7), None));
     }
 }

@@ -48,6 +48,12 @@ pub trait Middleware: Send + Sync + 'static {
         false
     }
 
+    /// What its limits are called in `WS_RATE_LIMITS`, so that a name there that is nobody's is told in the log. A middleware
+    /// that holds a [`RateLimit`] hands on what that says.
+    fn buckets(&self) -> Vec<&'static str> {
+        Vec::new()
+    }
+
     /// Looks at a frame before anything of it is parsed.
     ///
     /// # Errors
@@ -76,6 +82,7 @@ pub trait Middleware: Send + Sync + 'static {
 /// [`Middleware`] with a boxed future.
 pub(crate) trait DynMiddleware: Send + Sync {
     fn needs_address(&self) -> bool;
+    fn buckets(&self) -> Vec<&'static str>;
     fn inspect(&self, frame: &Frame, connection: &Connection) -> Result<(), Error>;
     fn handle<'a>(&'a self, message: Message, next: Next<'a>) -> BoxFuture<'a, Result<(), Error>>;
 }
@@ -83,6 +90,10 @@ pub(crate) trait DynMiddleware: Send + Sync {
 impl<M: Middleware> DynMiddleware for M {
     fn needs_address(&self) -> bool {
         Middleware::needs_address(self)
+    }
+
+    fn buckets(&self) -> Vec<&'static str> {
+        Middleware::buckets(self)
     }
 
     fn inspect(&self, frame: &Frame, connection: &Connection) -> Result<(), Error> {

@@ -71,6 +71,10 @@ impl Middleware for RateLimit {
         self.limit.by == By::Ip
     }
 
+    fn buckets(&self) -> Vec<&'static str> {
+        vec![self.limit.bucket]
+    }
+
     async fn handle(&self, message: Message, next: Next<'_>) -> Result<(), Error> {
         if !self.excluded.contains(message.name()) {
             next.layer().manager().check_rate(next.connection(), &self.limit).await?;

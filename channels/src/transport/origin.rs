@@ -181,7 +181,7 @@ mod tests {
         ("https://x.app.example.com", "api.example.com", "app.example.com", false),
         ("https://app.example.com.", "api.example.com", "app.example.com", false),
         ("tauri://app.example.com", "api.example.com", "app.example.com", false),
-        ("null", "api.example.com", "null", false),
+        ("null", "api.example.com", "app.example.com", false),
         ("https://b.example", "api.example.com", "a.example, b.example", true),
         ("http://[::1]:3000", "api.example.com", "[0::1]:3000", true),
         // The list adds to what is the same.

@@ -159,6 +159,8 @@ impl<C: Consumer> Serve<C> {
         if let Some(within) = C::FIRST_FRAME {
             self.layer.manager().expect_first_frame(within);
         }
+        let of_middleware = self.middleware.iter().flat_map(|middleware| middleware.buckets());
+        self.layer.manager().declare_buckets(C::BUCKETS.iter().copied().chain(of_middleware));
         let needs_address =
             C::LIMITS_BY_IP || self.has_middleware_by_address() || self.layer.config().limit_by_address().is_some();
         let route = Arc::new(Route {

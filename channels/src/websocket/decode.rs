@@ -284,8 +284,11 @@ fn length(short: u8, rest: &[u8]) -> Result<Option<(u64, &[u8])>, CloseReason> {
         },
         short => (u64::from(short), rest, 0),
     };
-    if len < least || len > i64::MAX as u64 {
+    if len < least {
         return Err(broken("a length stands in its shortest form"));
+    }
+    if len > i64::MAX as u64 {
+        return Err(broken("a length has at most 63 bits"));
     }
     Ok(Some((len, rest)))
 }

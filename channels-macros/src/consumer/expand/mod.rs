@@ -9,6 +9,8 @@ mod hooks;
 mod limit;
 mod running;
 
+use std::collections::BTreeSet;
+
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::LitStr;
@@ -121,12 +123,18 @@ fn consts(consumer: &Consumer) -> TokenStream {
                 ::core::option::Option::Some(::core::time::Duration::from_millis(#millis));
         }
     });
+    let buckets: BTreeSet<_> = consumer.limits().map(|(limit, _)| limit.bucket.value()).collect();
+    let buckets = (!buckets.is_empty()).then(|| {
+        let buckets = buckets.iter().map(|bucket| LitStr::new(bucket, Span::call_site()));
+        quote!(const BUCKETS: &'static [&'static str] = &[#(#buckets),*];)
+    });
     quote! {
         const NAMES: &'static [&'static str] = #names;
         #layout
         #outbox
         #(#flags)*
         #first_frame
+        #buckets
     }
 }
 

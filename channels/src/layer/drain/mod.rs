@@ -152,6 +152,7 @@ impl ChannelLayer {
     /// # Ok(()) }
     /// ```
     pub async fn run<E>(&self, server: impl IntoFuture<Output = Result<(), E>>) -> Result<Drained, E> {
+        self.manager().warn_about_unknown_buckets();
         tokio::select! {
             served = server.into_future() => served?,
             () = self.drain_ended() => {}

@@ -2,6 +2,7 @@
 //! asked about it, and delivery.
 
 mod admission;
+mod buckets;
 mod asking;
 mod delivery;
 mod limits;
@@ -47,6 +48,8 @@ pub struct ConnectionManager {
     pub(crate) metering: Option<Arc<Metering>>,
     /// The shortest time in which a consumer wants a first frame, in milliseconds.
     first_frame: AtomicU64,
+    /// What the limits of its routes are called.
+    buckets: buckets::Buckets,
     /// Connections by address, where these are limited.
     places: Arc<Places>,
     pub(crate) sessions: TaskTracker,
@@ -97,6 +100,7 @@ impl ConnectionManager {
             counters,
             verdicts,
             first_frame: AtomicU64::new(u64::MAX),
+            buckets: buckets::Buckets::default(),
             places: Arc::default(),
             sessions: TaskTracker::new(),
             draining: CancellationToken::new(),

@@ -199,8 +199,15 @@ async fn a_message_of_which_fragments_were_refused_is_dropped_at_its_end() {
     tokio::time::resume();
     raw.write(&Frame::continuation(r#"{"type":"quiet","id":1}"#).bytes()).await;
     raw.write(&Frame::text(r#"{"type":"quiet","id":2}"#).bytes()).await;
-    let (_, answer) = raw.next().await.unwrap();
-    let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+    let answer = loop {
+        let (_, answer) = raw.next().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        // What was refused behind the answer is told meanwhile.
+        if answer["type"] != "error" {
+            break answer;
+        }
+        assert_eq!(answer["data"]["details"]["limit"], json!(["frames_per_connection"]));
+    };
     assert_eq!((&answer["type"], &answer["re"]), (&"$ok".into(), &2.into()));
     drop(raw);
     server.stop().await;
@@ -258,4 +265,25 @@ async fn a_message_that_never_ends_does_not_come_for_nothing() {
     assert_eq!(stage.layer.stats().flooded, 1);
     drop(raw);
     server.stop().await;
+}
+
+/// Of a burst, the first that is refused is told at once, and nothing comes later that would tell the others.
+#[tokio::test(start_paused = true)]
+async fn what_is_refused_behind_the_answer_of_a_burst_is_told_by_the_sweep() {
+    let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "5/5s"), ("WS_HEARTBEAT_INTERVAL", "8s")]);
+    let mut ada = stage.connect("ada").await;
+    for _ in 0..12 {
+        ada.send("echo", &Text { text: "x".into() }).await;
+    }
+    for _ in 0..5 {
+        assert_eq!(ada.recv::<Text>().await.text, "x");
+    }
+    assert_eq!(ada.next_message().await.data["details"]["refused"], json!(["1"]));
+    let rest = tokio::time::timeout(Duration::from_secs(3), ada.next_message()).await.unwrap();
+    assert_eq!((&*rest.name, &rest.data["error_code"]), ("error", &"RATE_LIMIT_EXCEEDED".into()));
+    assert_eq!(rest.data["details"], json!({"limit": ["frames_per_connection"], "refused": ["6"]}));
+    assert!(rest.data["retry_after_ms"].as_u64().is_some_and(|wait| wait < 1000), "{}", rest.data);
+    assert!(tokio::time::timeout(Duration::from_secs(7), ada.next_message()).await.is_err(), "told again");
+    assert_eq!(counted(&stage, CONNECTION), (7, 0));
+    assert_eq!(passed(&mut ada, 5).await, 5);
 }
