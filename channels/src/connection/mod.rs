@@ -214,7 +214,7 @@ impl Connection {
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it returned, the connection is not in the group.
+    /// Dropped before it returned, the connection is not in the group, unless it was a member already: then it still is.
     ///
     /// ```
     /// # use channels::prelude::*;
