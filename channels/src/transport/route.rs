@@ -219,15 +219,17 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
-        self.layer.manager().check_drain().map_err(|why| self.refusal(why))?;
+        let ip = address::of(&parts, self.layer.config());
+        let nobody_yet = Who { user: None, ip };
+        let going = self.layer.manager().check_drain();
+        going.map_err(|refused| refusal::not_admitted(refused, nobody_yet, &self.layer))?;
         // Also where nobody ever gets in, what limits remember has to be swept.
         self.layer.ensure_background();
-        let ip = address::of(&parts, self.layer.config());
         if ip.is_none() && !socket.is_in_process() && self.needs_address {
             self.layer.manager().counters.refused();
-            return Err(refusal::with(no_connect_info(), Who { user: None, ip }, &self.layer));
+            return Err(refusal::with(no_connect_info(), nobody_yet, &self.layer));
         }
-        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into())), Who { user: None, ip }).await?;
+        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into())), nobody_yet).await?;
         origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);

@@ -29,6 +29,7 @@ mod overtaken;
 mod panics;
 mod policies;
 mod promises;
+mod readme;
 mod refused;
 mod repeated;
 mod replies;

@@ -49,7 +49,7 @@ pub(crate) enum HandshakeBy<'a> {
 impl ConnectionManager {
     /// Refuses everybody while the server goes, before the application or a limit has a say: what they say of a
     /// client would keep it from asking the next server.
-    pub(crate) fn check_drain(&self) -> Result<(), Admission> {
+    pub(crate) fn check_drain(&self) -> Result<(), Refused> {
         if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(()) }
     }
 
