@@ -7,8 +7,8 @@ use crate::backend::Topic;
 use crate::error::Error;
 
 impl ChannelLayer {
-    /// Asks `#[authorize]` again for each group that a user's connections are in, on all servers, and takes them out of
-    /// those that it does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
+    /// Asks `#[authorize]` and the hook of the layer again for each group that a user's connections are in, on all servers, and
+    /// takes them out of those that one does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
     /// first, then call this: a join that is under way meanwhile is asked about once more as well.
     ///
     /// The receipt tells how many connections of this server are asked about, and how many servers were told. Returns
@@ -31,7 +31,7 @@ impl ChannelLayer {
         self.command(Topic::User(&user), None, Command::Recheck).await
     }
 
-    /// Asks `#[authorize]` again for each member of a group, on all servers, and takes out whoever it does not allow now;
+    /// Asks `#[authorize]` and the hook of the layer again for each member of a group, on all servers, and takes out whoever is not allowed now;
     /// as [`ChannelLayer::recheck_user`]. A server without members of the group is not told, so a first join that is
     /// under way there at that moment keeps the answer it had.
     ///
