@@ -202,7 +202,7 @@ pub struct Stats {
     pub connections_total: u64,
     /// Data messages received.
     pub messages_in: u64,
-    /// Data messages written.
+    /// Data messages written: of what an outbox took (`Settled::queued`), all that is not in `dropped` or `conflated` later.
     pub messages_out: u64,
     /// Payload bytes received.
     pub bytes_in: u64,

@@ -12,10 +12,15 @@ pub struct Raw(pub TcpStream);
 impl Raw {
     /// A WebSocket, opened by hand.
     pub async fn open(address: SocketAddr, path: &str) -> Self {
+        Self::open_with(address, path, "").await
+    }
+
+    /// The same, with more lines in the request, each with its end.
+    pub async fn open_with(address: SocketAddr, path: &str, lines: &str) -> Self {
         let mut raw = Self(TcpStream::connect(address).await.unwrap());
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{lines}\r\n"
         );
         raw.write(request.as_bytes()).await;
         let mut head = Vec::new();

@@ -48,6 +48,8 @@ pub(crate) enum Rule<'a> {
     Close,
     /// As `Close`, but it may take as much room again as the outbox has.
     Reserved,
+    /// It fits always: what a client is told once, right before it is closed.
+    Last,
     DropNewest,
     Latest(&'a Slot),
 }

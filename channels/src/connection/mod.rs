@@ -315,6 +315,11 @@ impl Connection {
         self.send_answer(self.encoded(json)?)
     }
 
+    /// The same for the last that a client is told before it is closed: it fits whatever waits.
+    pub(crate) fn send_last(&self, json: &ByteString) -> Result<(), Error> {
+        self.send_last_chunk(self.encoded(json)?)
+    }
+
     fn encoded(&self, json: &ByteString) -> Result<Chunk, Error> {
         let not_expressed = || Error::internal("the message does not fit the negotiated encoding");
         encoded::frame(&self.0.link, json).ok_or_else(not_expressed)

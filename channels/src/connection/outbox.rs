@@ -224,8 +224,9 @@ impl Waiting {
         let bytes = (self.bytes - replaced.unwrap_or_default()).saturating_add(chunk.payload);
         let times = if matches!(rule, Rule::Reserved) { 2 } else { 1 };
         // One message of any size fits an empty outbox.
-        let fits =
-            messages == 1 || (messages <= most.saturating_mul(times) && bytes <= most_bytes.saturating_mul(times));
+        let fits = messages == 1
+            || matches!(rule, Rule::Last)
+            || (messages <= most.saturating_mul(times) && bytes <= most_bytes.saturating_mul(times));
         if self.overflowed || !fits {
             if may_be_late && !self.overflowed && matches!(self.exit, Exit::Wire(_)) && !self.queue.is_empty() {
                 return Pushed::Late(chunk);

@@ -37,6 +37,13 @@ impl Connection {
         self.send_by(chunk, if may_miss { Rule::Reserved } else { Rule::Close })
     }
 
+    /// Queues what a client is told once, before it is closed. Its outbox may be full of what is to be written first:
+    /// that this does not fit must not end it as too slow, which throws all of that away.
+    pub(super) fn send_last_chunk(&self, chunk: Chunk) -> Result<(), Error> {
+        cork::settle();
+        self.send_by(chunk, Rule::Last)
+    }
+
     fn send_by(&self, chunk: Chunk, rule: Rule<'_>) -> Result<(), Error> {
         match self.push(chunk, Share::Own, rule) {
             Pushed::Queued | Pushed::Conflated | Pushed::Dropped => Ok(()),

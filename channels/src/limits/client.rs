@@ -161,6 +161,17 @@ mod tests {
         let lines =
             [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "198.51.100.1"), ("x-forwarded-for", "10.0.0.2")];
         assert_eq!(found("10.0.0.1", &lines), "198.51.100.1");
+        // A header may hold bytes that are no text.
+        let (garbage, good) =
+            (HeaderValue::from_bytes(b"\xff, 6.6.6.6").unwrap(), HeaderValue::from_static("198.51.100.1"));
+        let trusted = ["10.0.0.1".parse().unwrap()];
+        for (first, second, whom) in [(&garbage, &good, "198.51.100.1"), (&good, &garbage, "10.0.0.1")] {
+            let mut headers = HeaderMap::new();
+            for line in [first, second] {
+                headers.append(X_FORWARDED_FOR, line.clone());
+            }
+            assert_eq!(client("10.0.0.1".parse().unwrap(), &headers, &trusted).to_string(), whom);
+        }
     }
 
     #[test]

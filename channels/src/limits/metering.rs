@@ -126,7 +126,12 @@ impl Metering {
         let came = meter.comes(arrived);
         let verdict = match self.first_exceeded(whose, meter, came, arrived.at) {
             None => Verdict::Taken,
-            Some(exceeded) => meter.refused(came, &exceeded, self.clock.nanos(arrived.at)),
+            Some(exceeded) => {
+                if exceeded.is_of_bytes && meter.refused_for_bytes().is_none() {
+                    self.give_back(whose, meter, came.before);
+                }
+                meter.refused(came, &exceeded, self.clock.nanos(arrived.at))
+            }
         };
         if matches!(verdict, Verdict::Flooded) {
             self.verdicts.flooded();
@@ -143,40 +148,38 @@ impl Metering {
 
     fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, at: Instant) -> Option<Exceeded> {
         let now = self.clock.nanos(at);
-        let exceeded = self.each(whose, meter, |rates, taken| {
-            let frames = Piece { amount: came.frames.into(), before: 0, is_last: true };
-            let frames = rates.frames.map(|rate| (rates.names[0], rate, &taken.frames, frames));
-            let is_last = came.what != What::Part;
-            let bytes = Piece { amount: came.bytes, before: came.before, is_last };
-            let bytes = rates.bytes.map(|rate| (rates.names[1], rate, &taken.bytes, bytes));
+        self.each(whose, meter, |rates, taken| {
+            let [frames, bytes] = rates.asks(taken, came);
+            let asks = frames.into_iter().chain(bytes);
             // What has no bytes, or no frame, exceeds none, whatever is still to be paid for.
-            let all = frames.into_iter().chain(bytes).filter(|(.., piece)| piece.amount > 0);
-            all.into_iter().find_map(|(limit, rate, bucket, piece)| {
-                let is_of_bytes = limit == rates.names[1];
-                let exceeded = |amount, wait| Some(Exceeded { limit, rate, amount, is_of_bytes, wait });
-                match meter.refused_for_bytes().filter(|_| is_of_bytes && came.what != What::Control) {
-                    // What else comes of a message that is refused is neither paid for nor asked about again.
-                    Some(by) if by == limit => return exceeded(piece.amount, Duration::ZERO),
-                    Some(_) => return None,
-                    None => {}
-                }
-                let wait = bucket.take(rate, piece, now).err()?;
-                let is_refused = if meter.is_first_excess(limit, came.what) {
-                    self.verdicts.refuses(limit, whose.connection)
-                } else {
-                    !self.verdicts.observes(limit)
-                };
-                if is_refused { exceeded(piece.before + piece.amount, wait) } else { None }
-            })
-        })?;
-        if exceeded.is_of_bytes && came.before > 0 && meter.refused_for_bytes().is_none() {
-            self.give_back(whose, meter, came.before);
+            asks.filter(|ask| ask.piece.amount > 0).find_map(|ask| self.exceeded(whose, meter, came, &ask, now))
+        })
+    }
+
+    fn exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, ask: &Ask<'_>, now: u64) -> Option<Exceeded> {
+        let Ask { limit, rate, bucket, piece, is_of_bytes } = *ask;
+        let exceeded = |amount, wait| Exceeded { limit, rate, amount, is_of_bytes, wait };
+        if is_of_bytes
+            && came.what != What::Control
+            && let Some(by) = meter.refused_for_bytes()
+        {
+            // What else comes of a message that is refused is neither paid for nor asked about again.
+            return (by == limit).then(|| exceeded(piece.amount, Duration::ZERO));
         }
-        Some(exceeded)
+        let wait = bucket.take(rate, piece, now).err()?;
+        let is_refused = if meter.is_first_excess(limit, came.what) {
+            self.verdicts.refuses(limit, whose.connection)
+        } else {
+            !self.verdicts.observes(limit)
+        };
+        is_refused.then(|| exceeded(piece.before + piece.amount, wait))
     }
 
     /// A refusal costs nothing: else a client that sends more than it may would never get anything through.
     fn give_back(&self, whose: Whose<'_>, meter: &Meter, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
         self.each(whose, meter, |rates, taken| {
             rates.bytes.into_iter().for_each(|rate| taken.bytes.give_back(rate, bytes));
             None::<()>
@@ -217,6 +220,16 @@ impl Metering {
     }
 }
 
+/// One limit, and what is asked of it.
+#[derive(Clone, Copy)]
+struct Ask<'a> {
+    limit: LimitName,
+    rate: Rate,
+    bucket: &'a Bucket,
+    piece: Piece,
+    is_of_bytes: bool,
+}
+
 /// A limit that was exceeded.
 pub(super) struct Exceeded {
     pub(super) limit: LimitName,
@@ -230,6 +243,17 @@ pub(super) struct Exceeded {
 impl Rates {
     fn is_on(&self) -> bool {
         self.frames.is_some() || self.bytes.is_some()
+    }
+
+    /// What is asked for what has come: frames first.
+    fn asks(self, taken: &Taken, came: Came) -> [Option<Ask<'_>>; 2] {
+        let Self { frames, bytes, names: [of_frames, of_bytes] } = self;
+        let piece = Piece { amount: came.frames.into(), before: 0, is_last: true };
+        let ask = |rate| Ask { limit: of_frames, rate, bucket: &taken.frames, piece, is_of_bytes: false };
+        let frames = frames.map(ask);
+        let piece = Piece { amount: came.bytes, before: came.before, is_last: came.what != What::Part };
+        let ask = |rate| Ask { limit: of_bytes, rate, bucket: &taken.bytes, piece, is_of_bytes: true };
+        [frames, bytes.map(ask)]
     }
 }
 
@@ -405,7 +429,9 @@ mod tests {
         metering.charge(whose, &meter, Arrived { frames: 1, ..part(1000) });
         let another = Meter::default();
         assert!(matches!(metering.take(whose, &another, part(24)), Verdict::Taken), "no byte counts twice");
-        assert!(matches!(metering.take(whose, &another, part(25)), Verdict::Told(_)));
+        // The end of a connection gets nothing back, however it comes.
+        metering.charge(whose, &another, Arrived { frames: 1, ..part(2000) });
+        assert!(matches!(metering.take(whose, &Meter::default(), part(1)), Verdict::Told(_)));
     }
 
     #[test]

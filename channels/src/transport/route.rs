@@ -98,8 +98,8 @@ impl<C: Consumer> Serve<C> {
     }
 
     /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: 403 for a page of
-    /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or while
-    /// draining, and 4xx for a request that is no WebSocket's.
+    /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or,
+    /// whatever else there is to say, while draining, and 4xx for a request that is no WebSocket's.
     ///
     /// `#[authorize]` is asked with the state of the router that got the first request. Where routers have different states,
     /// each needs a route of its own, by another [`ChannelLayer::serve`], and no clone of this one.
@@ -218,6 +218,7 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
+        self.layer.manager().check_drain().map_err(|why| self.refusal(why))?;
         // Also where nobody ever gets in, what limits remember has to be swept.
         self.layer.ensure_background();
         let ip = address::of(&parts, self.layer.config());

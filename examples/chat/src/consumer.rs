@@ -70,7 +70,9 @@ impl Chat {
         let stored = store.save_message(&room, self.user.as_str(), &text, now()).await.or_internal()?;
         let id = stored.id;
         if let Err(error) = layer.send_to_group(&room, ServerMessage::from(Posted::from(stored))).await {
-            // Nobody got it, and its sender is told so: the history must not say otherwise.
+            // It was not sent, or nobody knows whether it was (`Delivery::Unknown`). Its sender is told that it failed and may say
+            // it again: the history must not have it twice. Where it was sent after all, members saw what the history lacks.
+            // A handler that is dropped between the two, at a drain's deadline or when its time is up, keeps what it did not send.
             store.delete_message(id).await.or_internal()?;
             return Err(error);
         }

@@ -12,6 +12,7 @@ use axum::routing::{get, post};
 use channels::{ChannelLayer, Error, OrInternal, Outgoing, Receipt, UserId};
 use garde::Validate;
 use serde_json::{Map, Value, json};
+use tokio::sync::oneshot;
 
 use crate::app::AppState;
 use crate::clock::now;
@@ -105,20 +106,42 @@ async fn post_message(
     let room = room_name(&room)?;
     let user = user_id("user_id", required(&parameters, "user_id")?)?;
     let text = required(&parameters, "text")?;
-    let mut id = None;
-    let sent = in_time(async {
-        let stored = app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal()?;
-        id = Some(stored.id);
-        app.layer.send_to_group(&room, ServerMessage::from(Posted::from(stored))).await
-    });
-    if let Err(error) = sent.await {
-        // What is answered with an error is not in the history either.
-        if let Some(id) = id {
-            app.store.delete_message(id).await.or_internal()?;
-        }
-        return Err(error);
-    }
+    let (answer, answered) = oneshot::channel();
+    tokio::spawn(save_and_send(app, room.clone(), user.clone(), text.clone(), answer));
+    in_time(async { answered.await.unwrap_or_else(|_| Err(Error::internal("posting panicked"))) }).await?;
     Ok(axum::Json(json!({ "status": "sent", "room": room, "user_id": user, "text": text })).into_response())
+}
+
+/// A message that is not sent is not in the history either. In a task of its own, so that a request that is given up, by whoever
+/// asked, in time or at a drain's deadline, leaves nothing half done: a write that has been asked for happens, whoever waits
+/// for it. What nobody waits for any more when it has been saved is not sent.
+///
+/// Two things are left. Where nobody knows whether a message was sent ([`Delivery::Unknown`](channels::Delivery::Unknown)), members
+/// may have seen what the history then lacks. And a process that ends between the two steps keeps what it did not send.
+async fn save_and_send(
+    app: AppState,
+    room: String,
+    user: UserId,
+    text: String,
+    answer: oneshot::Sender<Result<Receipt, Error>>,
+) {
+    let stored = match app.store.save_message(&room, user.as_str(), &text, now()).await.or_internal() {
+        Ok(stored) => stored,
+        Err(error) => return drop(answer.send(Err(error))),
+    };
+    let id = stored.id;
+    let sent = if answer.is_closed() {
+        Err(Error::backend("Nobody waits for the message any more."))
+    } else {
+        app.layer.send_to_group(&room, ServerMessage::from(Posted::from(stored))).await
+    };
+    if sent.is_err()
+        && let Err(error) = app.store.delete_message(id).await
+    {
+        tracing::error!(%error, id, "a message that was not sent stays in the history");
+    }
+    // Who has gone need not know.
+    let _ = answer.send(sent);
 }
 
 async fn notify(
@@ -200,5 +223,47 @@ async fn ready(State(app): State<AppState>) -> Result<&'static str, Error> {
         Ok(Ok(())) => Ok("ready"),
         Ok(Err(error)) => Err(Error::backend("The database does not answer.").with_source(error)),
         Err(_) => Err(Error::backend("The database does not answer in time.")),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use rusqlite::Connection;
+
+    use super::*;
+    use crate::login::Logins;
+    use crate::store::tests::{Folder, texts};
+
+    /// How often is looked whether a message has gone.
+    const LOOKS: usize = 10_000;
+
+    async fn post(app: &AppState, text: &str) -> Result<Response, Error> {
+        let query = [("user_id", "ada"), ("text", text)].map(|(name, value)| (name.to_owned(), value.to_owned()));
+        post_message(State(app.clone()), Path("rust".to_owned()), Ok(Query(query.into()))).await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_given_up_while_the_database_is_locked_is_not_in_the_history() {
+        let folder = Folder::new();
+        let app = AppState { store: folder.open(), layer: ChannelLayer::memory(), logins: Logins::default() };
+        app.store.save_message("rust", "ada", "kept", 1.0).await.unwrap();
+        let other = Connection::open(folder.file()).unwrap();
+        other.execute_batch("BEGIN IMMEDIATE").unwrap();
+        // One is answered in time, the other is dropped with its request.
+        assert_eq!(post(&app, "late").await.unwrap_err().into_response().status(), 503);
+        tokio::select! {
+            biased;
+            _ = post(&app, "dropped") => panic!("the database is locked"),
+            () = tokio::task::yield_now() => {}
+        }
+        other.execute_batch("COMMIT").unwrap();
+        // Behind both in the writer's queue.
+        app.store.see_user("bob", 1.0).await.unwrap();
+        let mut looks = 0;
+        while texts(&app.store, "rust").await != ["kept"] {
+            looks += 1;
+            assert!(looks < LOOKS, "{:?}", texts(&app.store, "rust").await);
+        }
     }
 }

@@ -4,6 +4,8 @@ mod redis;
 
 use std::env;
 use std::io::Write as _;
+use std::path::Path;
+use std::pin::pin;
 use std::process::ExitCode;
 
 use channels::BackendType;
@@ -31,16 +33,18 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Failure> {
+    // Before there is a Redis: from here on Ctrl-C leaves none behind.
+    let mut signal = pin!(channels::shutdown_signal());
     let folder = tempfile::tempdir()?;
     let redis = Redis::find_or_start(folder.path())?;
-    let database = format!("sqlite://{}?mode=rwc", folder.path().join("chat.db").display());
-    let port = env::var("PORT").map_or(Ok(PORT), |port| port.parse().map_err(|_| format!("PORT={port} is no port")))?;
-    // 0 is any free one.
-    let next = if port == 0 { 0 } else { port.saturating_add(1) };
-    // One after the other, so that a wrong Redis is told once.
-    let one = server(&redis, &database, port).await?;
-    let other = server(&redis, &database, next).await?;
-    let signal = channels::shutdown_signal();
+    let started = tokio::select! {
+        started = servers(&redis, folder.path()) => Some(started?),
+        () = &mut signal => None,
+    };
+    let Some([one, other]) = started else {
+        redis.end().await;
+        return Ok(());
+    };
     let mut output = std::io::stdout();
     for (_, listener) in [&one, &other] {
         // Somebody may have closed the output; the chats run all the same.
@@ -62,6 +66,15 @@ async fn run() -> Result<(), Failure> {
     tokio::try_join!(one, other, signal)?;
     redis.end().await;
     Ok(())
+}
+
+/// Both, one after the other, so that a wrong Redis is told once.
+async fn servers(redis: &Redis, folder: &Path) -> Result<[(App, TcpListener); 2], Failure> {
+    let database = format!("sqlite://{}?mode=rwc", folder.join("chat.db").display());
+    let port = env::var("PORT").map_or(Ok(PORT), |port| port.parse().map_err(|_| format!("PORT={port} is no port")))?;
+    // 0 is any free one.
+    let next = if port == 0 { 0 } else { port.saturating_add(1) };
+    Ok([server(redis, &database, port).await?, server(redis, &database, next).await?])
 }
 
 /// A chat as any other: what makes it one of several is its backend.

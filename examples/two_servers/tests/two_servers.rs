@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::env;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -62,4 +65,34 @@ async fn read_each_other_until(signal: &str) {
     let id = child.id().unwrap().to_string();
     assert!(Command::new("kill").args(["-s", signal, &id]).status().await.unwrap().success());
     assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
+}
+
+/// A Redis that never answers holds the start up; Ctrl-C meanwhile ends it too.
+#[tokio::test]
+async fn ctrl_c_while_they_start_leaves_no_redis_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (program, told) = (folder.path().join("redis-server"), folder.path().join("id"));
+    let script = format!("#!/bin/sh\necho $$ > {0}.new && mv {0}.new {0}\nexec sleep 600\n", told.display());
+    fs::write(&program, script).unwrap();
+    fs::set_permissions(&program, Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), env::var("PATH").unwrap());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_two-servers"));
+    command.env_remove("REDIS_URL").env("PORT", "0").env("PATH", path);
+    let mut child = command.kill_on_drop(true).spawn().unwrap();
+    let redis = async {
+        loop {
+            if let Ok(id) = fs::read_to_string(&told) {
+                return id.trim().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let redis = timeout(PATIENCE, redis).await.expect("it is started");
+    let signal = async |signal: &str, id: &str| {
+        Command::new("kill").args(["-s", signal, id]).stderr(Stdio::null()).status().await.unwrap().success()
+    };
+    assert!(signal("0", &redis).await, "it runs");
+    assert!(signal("INT", &child.id().unwrap().to_string()).await);
+    assert_eq!(timeout(PATIENCE, child.wait()).await.unwrap().unwrap().code(), Some(0));
+    assert!(!signal("0", &redis).await, "it is left behind");
 }

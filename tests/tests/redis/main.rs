@@ -1,6 +1,7 @@
 //! The Redis backend, on real servers.
 #![allow(clippy::unwrap_used, reason = "what a test expects and is not there, fails it")]
 
+mod clock;
 mod conformance;
 mod elsewhere;
 mod foreign;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use channels::backend::{Event, Events};
-use channels::{Delivery, LimitFallback};
+use channels::{Delivery, LimitFallback, LimitName};
 use channels_tests::probe::{Group, ServerMessage, Stage, Text};
 use channels_tests::redis::{FaultProxy, RedisServer, Way, eventually};
 
@@ -308,4 +308,27 @@ async fn a_crowd_that_comes_while_redis_is_away_is_not_let_in_one_by_one() {
     let crowd = futures_util::future::join_all((0..CROWD).map(|_| stage.try_connect("-"))).await;
     assert!(crowd.iter().all(Result::is_ok));
     assert!(begun.elapsed() < PROMISED, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_is_over_a_limit_that_only_observes_stays_when_redis_comes_back() {
+    let redis = RedisServer::start();
+    let observed = config(&redis.url()).max_connections_per_client(1).observe_only([LimitName::ConnectionsPerUser]);
+    let stage = server(&observed.build().unwrap()).await;
+    let mut clients = vec![connected(&stage, "ada").await, connected(&stage, "ada").await];
+    redis.kill_9();
+    redis.restart_empty();
+    green(&stage).await;
+    eventually("both are counted under the new lease", || {
+        let names = redis.command(&["KEYS", "*n:u:ada"]);
+        let counts = redis.command(&["HVALS".to_owned(), names.list().first()?.text()]);
+        counts.list().first().filter(|count| count.integer() == 2).map(drop)
+    })
+    .await;
+    clients.push(connected(&stage, "ada").await);
+    for client in &mut clients {
+        client.request(1, "quiet", &()).await;
+        assert_eq!(client.next_message().await.name, "$ok");
+    }
+    assert_eq!(stage.layer.stats().observed(LimitName::ConnectionsPerUser), 2);
 }

@@ -162,10 +162,16 @@ async fn nobody_new_comes_in_from_the_first_moment() {
         clients.push(stage.connect("-").await);
     }
     are_there(&stage, 8).await;
+    let too_long = "x".repeat(1000);
+    assert_eq!(stage.try_connect(&too_long).await.unwrap_err().status(), 400, "that is what `#[accept]` says");
     let stop = tokio::spawn(stage.layer.shutdown_on(std::future::ready(())));
     stage.until(|_| stage.layer.ready().is_err()).await;
-    let refused = stage.try_connect("-").await.unwrap_err();
-    assert_eq!((refused.status().as_u16(), refused.header("retry-after").is_some()), (503, true));
+    // Also who would be refused for good otherwise: another server is to say so.
+    for name in ["-", &too_long] {
+        let refused = stage.try_connect(name).await.unwrap_err();
+        assert_eq!((refused.status().as_u16(), refused.header("retry-after").is_some()), (503, true));
+    }
+    assert_eq!(stage.layer.stats().refused_for_drain, 2);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(stage.layer.registry().connection_count() > 2, "they are closed one after the other");
     assert!(!stop.is_finished(), "the listener stays until everybody has been told");
@@ -223,6 +229,27 @@ async fn what_is_queued_is_written_before_the_end() {
         assert_eq!(ada.recv::<Text>().await.text, number.to_string());
     }
     assert_eq!(ada.closed().await.code(), CloseCode::SERVICE_RESTART);
+}
+
+/// An outbox that is exactly full has no room for `$reconnect`, which is no reason to throw away what it should flush.
+#[tokio::test(start_paused = true)]
+async fn a_full_outbox_is_written_too_and_its_client_has_a_turn() {
+    let stage = Stage::with(World::default(), Config::builder().outbox_messages(5).build().unwrap());
+    let mut ada = stage.connecting("ada").protocol(EXTRAS).await.unwrap();
+    ada.stop_reading();
+    are_there(&stage, 1).await;
+    for number in 0..5 {
+        ada.connection().send(ServerMessage::Said(Text { text: number.to_string() })).unwrap();
+    }
+    stage.layer.drain();
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    ada.go_on_reading();
+    for number in 0..5 {
+        assert_eq!(ada.recv::<Text>().await.text, number.to_string());
+    }
+    assert_eq!(ada.next_message().await.name, "$reconnect");
+    assert_eq!(ada.closed().await.code(), CloseCode::SERVICE_RESTART);
+    assert_eq!(stage.layer.drained().await.unsent, 0);
 }
 
 #[tokio::test(start_paused = true)]

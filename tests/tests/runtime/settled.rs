@@ -84,3 +84,23 @@ async fn whoever_it_is_for_the_outcome_is_told() {
     }
     assert!(tracked.send_to_user("", said("9")).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_queued_is_counted_once_it_is_written_or_its_client_has_gone() {
+    let stage = stage();
+    let (mut ada, slow) = (member(&stage, "ada").await, member(&stage, "slow").await);
+    slow.stop_reading();
+    let before = stage.layer.stats();
+    let mut queued = 0;
+    for _ in 0..MESSAGES {
+        let sent = stage.layer.tracked().send_to_group("g", said("1")).await.unwrap();
+        queued += numbers(sent.settled().await).0;
+        ada.recv::<Text>().await;
+    }
+    drop(slow);
+    stage.until(|_| stage.layer.registry().connection_count() == 1).await;
+    let after = stage.layer.stats();
+    let (written, dropped) = (after.messages_out - before.messages_out, after.dropped - before.dropped);
+    assert_eq!((written, dropped), (MESSAGES as u64, MESSAGES as u64));
+    assert_eq!(queued as u64, written + dropped);
+}

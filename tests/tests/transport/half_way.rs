@@ -21,9 +21,11 @@ struct House {
 }
 
 impl House {
-    /// No heartbeats: only the message's own time counts.
-    fn open() -> Self {
-        let config = Config::builder().enable_heartbeat(false).message_timeout(MESSAGE_TIMEOUT).build().unwrap();
+    /// No heartbeats: only the message's own time counts, and its bytes where they are limited.
+    fn open(is_limited: bool) -> Self {
+        let limits = is_limited.then_some(("WS_BYTES_PER_CONNECTION", "1MiB/1s"));
+        let config = Config::builder().vars(limits).unwrap();
+        let config = config.enable_heartbeat(false).message_timeout(MESSAGE_TIMEOUT).build().unwrap();
         let stage = Stage::with(World::default(), config);
         let (listener, dialer) = pipe::listen();
         let running = Running::start(&stage, listener, app(&stage));
@@ -52,89 +54,99 @@ async fn half_a_frame_for_ever_is_timed_out() {
     for half in
         [&b"\x81"[..], b"\x81\xfe", b"\x81\xfe\x00\x7e\0\0\0\0half", b"\x01\x81\0\0\0\0x", b"\x89\x85\0\0\0\0pi"]
     {
-        let house = House::open();
-        let mut ada = house.connect("ada").await;
-        let began = Instant::now();
-        ada.0.get_mut().write_all(half).await.unwrap();
-        house.timed_out_since(began).await;
-        // The close frame came, and then the end.
-        let mut told = Vec::new();
-        ada.0.get_mut().read_to_end(&mut told).await.unwrap();
-        assert!(told.windows(2).any(|at| at == 4408_u16.to_be_bytes()), "{told:x?}");
+        for is_limited in [false, true] {
+            let house = House::open(is_limited);
+            let mut ada = house.connect("ada").await;
+            let began = Instant::now();
+            ada.0.get_mut().write_all(half).await.unwrap();
+            house.timed_out_since(began).await;
+            // The close frame came, and then the end.
+            let mut told = Vec::new();
+            ada.0.get_mut().read_to_end(&mut told).await.unwrap();
+            assert!(told.windows(2).any(|at| at == 4408_u16.to_be_bytes()), "{told:x?}");
+        }
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_byte_a_second_is_timed_out_too() {
-    let house = House::open();
-    let mut ada = house.connect("ada").await;
-    let began = Instant::now();
-    let bytes = Frame::text("x".repeat(1000)).bytes();
-    let writing = async {
-        for byte in bytes {
-            if ada.0.get_mut().write_all(&[byte]).await.is_err() {
-                return;
+    for is_limited in [false, true] {
+        let house = House::open(is_limited);
+        let mut ada = house.connect("ada").await;
+        let began = Instant::now();
+        let bytes = Frame::text("x".repeat(1000)).bytes();
+        let writing = async {
+            for byte in bytes {
+                if ada.0.get_mut().write_all(&[byte]).await.is_err() {
+                    return;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
-            tokio::time::sleep(Duration::from_secs(1)).await;
+        };
+        tokio::select! {
+            () = writing => panic!("it was all taken"),
+            () = house.timed_out_since(began) => {}
         }
-    };
-    tokio::select! {
-        () = writing => panic!("it was all taken"),
-        () = house.timed_out_since(began) => {}
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_flood_of_empty_fragments_is_one_message_that_takes_too_long() {
-    let house = House::open();
-    let mut ada = house.connect("ada").await;
-    let began = Instant::now();
-    let writing = async {
-        let mut bytes = Frame::text("").more().bytes();
-        while ada.0.get_mut().write_all(&bytes).await.is_ok() {
-            bytes = Frame::continuation("").more().bytes();
-            tokio::time::sleep(Duration::from_millis(10)).await;
+    for is_limited in [false, true] {
+        let house = House::open(is_limited);
+        let mut ada = house.connect("ada").await;
+        let began = Instant::now();
+        let writing = async {
+            let mut bytes = Frame::text("").more().bytes();
+            while ada.0.get_mut().write_all(&bytes).await.is_ok() {
+                bytes = Frame::continuation("").more().bytes();
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = writing => {}
+            () = house.timed_out_since(began) => {}
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = writing => {}
-        () = house.timed_out_since(began) => {}
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn control_frames_between_fragments_buy_no_time() {
-    let house = House::open();
-    let mut ada = house.connect("ada").await;
-    let began = Instant::now();
-    ada.0.get_mut().write_all(&Frame::text("half").more().bytes()).await.unwrap();
-    let pinging = async {
-        while ada.0.get_mut().write_all(&Frame::ping("").bytes()).await.is_ok() {
-            tokio::time::sleep(Duration::from_secs(1)).await;
+    for is_limited in [false, true] {
+        let house = House::open(is_limited);
+        let mut ada = house.connect("ada").await;
+        let began = Instant::now();
+        ada.0.get_mut().write_all(&Frame::text("half").more().bytes()).await.unwrap();
+        let pinging = async {
+            while ada.0.get_mut().write_all(&Frame::ping("").bytes()).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = pinging => {}
+            () = house.timed_out_since(began) => {}
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = pinging => {}
-        () = house.timed_out_since(began) => {}
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn slow_but_in_time_is_fine_and_each_message_has_its_own_time() {
-    let house = House::open();
-    let mut ada = house.connect("ada").await;
-    assert_eq!(ada.request("quiet", json!({})).await["type"], "$ok");
-    for _ in 0..5 {
-        let bytes = Frame::text(r#"{"type":"quiet","id":1,"data":{}}"#).bytes();
-        let (first, second) = bytes.split_at(bytes.len() / 2);
-        ada.0.get_mut().write_all(first).await.unwrap();
-        tokio::time::sleep(MESSAGE_TIMEOUT * 2 / 3).await;
-        ada.0.get_mut().write_all(second).await.unwrap();
-        assert_eq!(ada.next_json().await["type"], "$ok");
+    for is_limited in [false, true] {
+        let house = House::open(is_limited);
+        let mut ada = house.connect("ada").await;
+        assert_eq!(ada.request("quiet", json!({})).await["type"], "$ok");
+        for _ in 0..5 {
+            let bytes = Frame::text(r#"{"type":"quiet","id":1,"data":{}}"#).bytes();
+            let (first, second) = bytes.split_at(bytes.len() / 2);
+            ada.0.get_mut().write_all(first).await.unwrap();
+            tokio::time::sleep(MESSAGE_TIMEOUT * 2 / 3).await;
+            ada.0.get_mut().write_all(second).await.unwrap();
+            assert_eq!(ada.next_json().await["type"], "$ok");
+        }
+        assert_eq!(house.stage.layer.stats().timed_out, 0);
     }
-    assert_eq!(house.stage.layer.stats().timed_out, 0);
 }
 
 /// What a heartbeat asks for cannot come in the middle of a frame: the bytes themselves are the sign of life.

@@ -15,7 +15,7 @@ use super::net::Net;
 use super::permits::Permits;
 use super::servers::{self, About, Seen};
 use crate::backend::{Counts, Server, Sink, Topic};
-use crate::config::Config;
+use crate::config::{Config, LimitName};
 use crate::id::UserId;
 
 /// How long a change of the number of connections waits for others.
@@ -37,10 +37,16 @@ pub(super) struct Membership {
     /// The number of connections is to be written.
     pub(super) connections_changed: Notify,
     sink: Arc<OnceLock<Weak<dyn Sink>>>,
-    per_user: usize,
+    /// How many connections a user may have, over all servers; `None` where that is only observed, and nobody is closed.
+    per_user: Option<usize>,
     expiry: Duration,
     /// When this server came, in unix milliseconds.
     since: u64,
+}
+
+fn enforced_per_user(config: &Config) -> Option<usize> {
+    let is_observed = config.observe_only().contains(&LimitName::ConnectionsPerUser);
+    (!is_observed).then(|| config.max_connections_per_client())
 }
 
 impl Membership {
@@ -54,7 +60,7 @@ impl Membership {
             permits: Permits::new(registry),
             connections_changed: Notify::new(),
             sink,
-            per_user: config.max_connections_per_client(),
+            per_user: enforced_per_user(config),
             expiry: registry.min(groups),
             since: servers::unix_millis(SystemTime::now()),
         }
@@ -209,7 +215,7 @@ impl Membership {
             evict(None, too_many);
         }
         let some = |user: &str, too_many: usize| evict(Some(user), too_many);
-        let users = self.users.write_all_anew(&self.net, &self.lease, Some(self.per_user), |_| None, some);
+        let users = self.users.write_all_anew(&self.net, &self.lease, self.per_user, |_| None, some);
         let groups = |group: &str| Some(self.local_members(group));
         let users = users.await;
         let groups = self.groups.write_all_anew(&self.net, &self.lease, None, groups, |_, _| {}).await;

@@ -19,8 +19,8 @@ use crate::config::Address;
 
 /// The wait before the second dial; doubled for each further one, up to [`MAX_REDIAL_AFTER`]. It never gives up.
 const REDIAL_AFTER: Duration = Duration::from_millis(20);
-/// The longest wait between two dials; chance doubles it at most.
-const MAX_REDIAL_AFTER: Duration = Duration::from_millis(300);
+/// The longest wait between two dials; chance doubles it at most, which makes the half second that is promised.
+const MAX_REDIAL_AFTER: Duration = Duration::from_millis(250);
 
 /// A server of the topology.
 #[derive(Debug)]
@@ -273,5 +273,17 @@ impl Hears for Listener<'_> {
 
     fn is_publishing(&self) -> bool {
         !self.node.pipe.is_idle()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn redis_is_dialed_again_after_half_a_second_at_the_latest() {
+        let longest = (0..100).flat_map(|_| backoff().take(100)).max();
+        assert!(longest.is_some_and(|longest| longest <= Duration::from_millis(500)), "{longest:?}");
+        assert!(longest > Some(MAX_REDIAL_AFTER), "chance has its part");
     }
 }

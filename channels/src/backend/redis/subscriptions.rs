@@ -7,7 +7,7 @@
 //! One step at a time is under way for a channel, so that an acknowledgement is never taken for that of
 //! another step.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -55,6 +55,10 @@ impl Entry {
         (self.wanted, self.stage == Stage::Live, self.wanted && self.displaced)
     }
 
+    fn is_to_be_asked_for(&self) -> bool {
+        self.wanted && self.stage == Stage::Queued
+    }
+
     fn displace(&mut self) -> bool {
         let was_heard = self.wanted && self.stage == Stage::Live;
         self.displaced |= was_heard;
@@ -66,8 +70,9 @@ impl Entry {
 /// What is to be asked of one server.
 #[derive(Debug, Default)]
 struct Queue {
-    /// By partition, since a command of a Cluster is for one slot.
-    asked_for: BTreeMap<Partition, Vec<Arc<str>>>,
+    /// What is wanted here and not asked for yet, by partition, since a command of a Cluster is for one slot. What is
+    /// not wanted any more is not in it: while nobody can be asked, it is no longer than what is wanted.
+    asked_for: BTreeSet<(Partition, Arc<str>)>,
     /// Without members since then, the oldest first.
     lingering: VecDeque<(Instant, Arc<str>)>,
     /// Wanted, live before and not now.
@@ -113,14 +118,14 @@ impl State {
         self.queues.entry(node).or_default()
     }
 
-    /// Changes an entry and keeps the counts; the entry is gone where nobody wants it and nothing is under way.
+    /// Changes an entry and keeps the counts and queues; the entry is gone where nobody wants it and nothing is under way.
     fn change<T>(&mut self, channel: &str, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
         let entry = self.entries.get_mut(channel)?;
-        let (node, before) = (entry.node, entry.counts());
+        let (node, before, was_queued) = (entry.node, entry.counts(), entry.is_to_be_asked_for());
         let changed = change(entry);
         // What is live, or what nobody wants, is missed by nobody.
         entry.displaced &= entry.wanted && entry.stage != Stage::Live;
-        let (node_now, now) = (entry.node, entry.counts());
+        let (node_now, now, is_queued) = (entry.node, entry.counts(), entry.is_to_be_asked_for());
         let gone = !entry.wanted && entry.stage == Stage::Queued;
         let pending = |(wanted, live, _): (bool, bool, bool)| usize::from(wanted && !live);
         self.live = self.live + usize::from(now.1) - usize::from(before.1);
@@ -131,16 +136,24 @@ impl State {
         if now.2 {
             self.queue(node_now).displaced += 1;
         }
+        if (was_queued, node) != (is_queued, node_now) {
+            self.move_in_queues(channel, was_queued.then_some(node), is_queued.then_some(node_now));
+        }
         if gone {
             self.entries.remove(channel);
         }
         Some(changed)
     }
 
-    fn ask_for(&mut self, channel: &str) {
+    fn move_in_queues(&mut self, channel: &str, from: Option<NodeId>, to: Option<NodeId>) {
         let Some((name, entry)) = self.entries.get_key_value(channel) else { return };
-        let (name, partition, node) = (Arc::clone(name), entry.partition, entry.node);
-        self.queue(node).asked_for.entry(partition).or_default().push(name);
+        let place = (entry.partition, Arc::clone(name));
+        if let Some(node) = from {
+            self.queue(node).asked_for.remove(&place);
+        }
+        if let Some(node) = to {
+            self.queue(node).asked_for.insert(place);
+        }
     }
 
     fn linger(&mut self, channel: &str) {
@@ -164,11 +177,10 @@ impl Subscriptions {
         let mut state = self.lock();
         if !state.entries.contains_key(channel.as_str()) {
             let name: Arc<str> = channel.as_str().into();
-            // Not wanted yet: the change below counts it.
+            // Not wanted yet: the change below counts and queues it.
             let entry =
                 Entry { partition, node, wanted: false, stage: Stage::Queued, displaced: false, waiters: Vec::new() };
             state.entries.insert(name, entry);
-            state.ask_for(&channel);
         }
         let wait = state.change(&channel, |entry| {
             entry.wanted = true;
@@ -199,24 +211,17 @@ impl Subscriptions {
     pub(super) fn next(&self, node: NodeId, by_slot: bool) -> Vec<Batch> {
         let mut state = self.lock();
         let mut batches: Vec<Batch> = Vec::new();
-        let mut taken = 0;
-        while taken < BATCH {
-            let queue = state.queue(node);
-            let Some(mut of_partition) = queue.asked_for.first_entry() else { break };
-            let names = of_partition.get_mut();
-            let from = names.len().saturating_sub(BATCH - taken);
-            let names = names.split_off(from);
-            if of_partition.get().is_empty() {
-                of_partition.remove();
+        let mut of_last = None;
+        for _ in 0..BATCH {
+            let Some((partition, name)) = state.queue(node).asked_for.pop_first() else { break };
+            if state.change(&name, |entry| entry.ask(node)) != Some(true) {
+                continue;
             }
-            let asked = |name: &Arc<str>| state.change(name, |entry| entry.ask(node)) == Some(true);
-            let channels: Vec<_> = names.into_iter().filter(asked).collect();
-            taken += channels.len();
-            match batches.last_mut().filter(|_| !by_slot) {
-                Some(batch) => batch.channels.extend(channels),
-                None if channels.is_empty() => {}
-                None => batches.push(Batch { channels }),
+            match batches.last_mut().filter(|_| !by_slot || of_last == Some(partition)) {
+                Some(batch) => batch.channels.push(name),
+                None => batches.push(Batch { channels: vec![name] }),
             }
+            of_last = Some(partition);
         }
         batches
     }
@@ -270,7 +275,6 @@ impl Subscriptions {
             Some((before, entry.displace()))
         });
         let Some((before, was_heard)) = before.flatten() else { return Came::Unasked };
-        state.ask_for(channel);
         match before {
             Stage::Ending => Came::Expected,
             _ if was_heard => Came::Lost,
@@ -282,16 +286,11 @@ impl Subscriptions {
     pub(super) fn refused(&self, node: NodeId, channels: &[Arc<str>]) {
         let mut state = self.lock();
         for channel in channels {
-            let again = state.change(channel, |entry| {
-                let was_asked = entry.node == node && entry.stage == Stage::Asked;
-                if was_asked {
+            state.change(channel, |entry| {
+                if entry.node == node && entry.stage == Stage::Asked {
                     entry.stage = Stage::Queued;
                 }
-                was_asked
             });
-            if again == Some(true) {
-                state.ask_for(channel);
-            }
         }
     }
 
@@ -312,16 +311,11 @@ impl Subscriptions {
             state.entries.iter().filter_map(|(name, entry)| Some((Arc::clone(name), place(entry)?))).collect();
         let mut were_live = 0;
         for (name, node) in affected {
-            let queued = state.change(&name, |entry| {
-                let was_queued = entry.stage == Stage::Queued && entry.node == node;
+            state.change(&name, |entry| {
                 entry.node = node;
                 let was_missed = entry.displaced;
                 were_live += usize::from(entry.displace() || was_missed);
-                was_queued
             });
-            if queued == Some(false) {
-                state.ask_for(&name);
-            }
         }
         were_live
     }
@@ -401,6 +395,38 @@ mod tests {
         second.await.unwrap();
         assert!(want(&all, "a").is_none(), "it is live");
         assert_eq!(all.counts(), (1, 0));
+    }
+
+    fn queued(subscriptions: &Subscriptions, node: NodeId) -> usize {
+        subscriptions.lock().queue(node).asked_for.len()
+    }
+
+    fn known(subscriptions: &Subscriptions) -> usize {
+        subscriptions.lock().entries.len()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_was_wanted_in_vain_while_nobody_could_be_asked_leaves_nothing() {
+        let all = Subscriptions::default();
+        let _kept = want(&all, "kept");
+        for node in [NODE, NOWHERE] {
+            for number in 0..1000 {
+                let name = format!("g{}", number % 10);
+                let wait = all.want(name.clone(), Partition::of(&name), node);
+                assert!(wait.is_some());
+                all.unwant(&name);
+            }
+        }
+        assert_eq!((queued(&all, NODE), queued(&all, NOWHERE)), (1, 0));
+        assert_eq!(known(&all), 1);
+        assert_eq!(all.counts(), (0, 1));
+        // What moves leaves the queue of the server where it was.
+        all.moved(|_| OTHER);
+        assert_eq!((queued(&all, NODE), queued(&all, OTHER)), (0, 1));
+        assert_eq!(names(&all.next(OTHER, true)), ["kept"]);
+        all.unwant("kept");
+        all.lost(OTHER);
+        assert_eq!((queued(&all, OTHER), known(&all)), (0, 0));
     }
 
     #[tokio::test(start_paused = true)]

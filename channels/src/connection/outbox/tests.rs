@@ -136,6 +136,16 @@ async fn an_answer_may_take_as_much_room_again() {
 }
 
 #[tokio::test]
+async fn the_last_that_is_said_fits_whatever_waits() {
+    for policy in [OutboxPolicy::Close, OutboxPolicy::DropNewest] {
+        let outbox = outbox(2, 10, policy);
+        assert_eq!(pushed(&outbox, [5, 5], Share::Own), [true, true]);
+        assert!(matches!(outbox.push(message(3), Share::Own, Rule::Last, true).0, Pushed::Queued));
+        assert_eq!(taken(&outbox).await, [5, 5, 3]);
+    }
+}
+
+#[tokio::test]
 async fn what_was_queued_before_the_end_is_still_written_and_nothing_after_it() {
     let outbox = outbox(10, 10, OutboxPolicy::Close);
     pushed(&outbox, [1], Share::Own);

@@ -315,8 +315,8 @@ impl ConnectionManager {
         if connection.link().extras {
             let after_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
             let frame = control_frame(connection.link().layout, "$reconnect", Some(&Reconnect { after_ms }), None);
-            // A client whose outbox is full learns the same from the close code.
-            let _ = frame.and_then(|frame| connection.send_json(&frame));
+            // Who is ending already learns to come back from the close code.
+            let _ = frame.and_then(|frame| connection.send_last(&frame));
         }
         self.drain.closed.fetch_add(1, Ordering::Relaxed);
         connection.close_with(CloseReason::server(CloseCode::SERVICE_RESTART, "the server restarts"));

@@ -39,13 +39,17 @@ pub(crate) enum HandshakeBy<'a> {
 }
 
 impl ConnectionManager {
+    /// Refuses everybody while the server goes, before the application or a limit has a say: what they say of a
+    /// client would keep it from asking the next server.
+    pub(crate) fn check_drain(&self) -> Result<(), Admission> {
+        if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(()) }
+    }
+
     /// Takes a place for a connection. Given back when the [`Place`] is dropped.
     pub(crate) async fn admit(self: &Arc<Self>, connection: &Connection) -> Result<Place, Admission> {
         // Held before the look at the drain: whoever gets past it is told and waited for.
         let session = self.sessions.token();
-        if self.is_draining() {
-            return Err(self.refused(Admission::Draining));
-        }
+        self.check_drain()?;
         let at_address = self.admit_address(connection).map_err(|why| self.refused(why))?;
         let user = connection.user();
         // What is only observed is counted afterwards.
@@ -63,7 +67,7 @@ impl ConnectionManager {
                     self.observe_user(&place.connection).await;
                 }
                 // The backend may have thought about it for as long as the drain took.
-                if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(place) }
+                self.check_drain().map(|()| place)
             }
             Ok(Err(Refusal::User)) => {
                 self.verdicts.refuses(LimitName::ConnectionsPerUser, shown(user));

@@ -27,7 +27,7 @@ mod history;
 mod lane;
 mod rooms;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod url;
 mod users;
 mod writer;

@@ -13,10 +13,10 @@ use tokio::task::JoinSet;
 use super::{HistoryEntry, NewFile, Store, StoreError};
 
 /// A folder of a test's own, which goes when the test ends.
-pub(super) struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("chat-store-{}-{number}", process::id()));
@@ -24,7 +24,7 @@ impl Folder {
         Self(path)
     }
 
-    pub(super) fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.0.join("chat.db")
     }
 
@@ -32,7 +32,7 @@ impl Folder {
         format!("sqlite://{}?mode={mode}", self.file().display())
     }
 
-    pub(super) fn open(&self) -> Store {
+    pub(crate) fn open(&self) -> Store {
         Store::open(&self.url("rwc")).unwrap()
     }
 }
@@ -43,7 +43,7 @@ impl Drop for Folder {
     }
 }
 
-pub(super) async fn texts(store: &Store, room: &str) -> Vec<String> {
+pub(crate) async fn texts(store: &Store, room: &str) -> Vec<String> {
     let entries = store.history(room, 10_000).await.unwrap();
     let text = |entry| match entry {
         HistoryEntry::Text(message) => message.text,

@@ -3,6 +3,7 @@
 use channels_tests::frame::{self, Frame};
 use channels_tests::raw::Raw;
 use channels_tests::socket::{self, soon};
+use flate2::{Compress, Compression, FlushCompress};
 use serde_json::{Value, json};
 
 use super::*;
@@ -136,4 +137,32 @@ async fn what_pings_and_pongs_carry_counts() {
         drop(raw);
         server.stop().await;
     }
+}
+
+/// As permessage-deflate has it: without the empty block at the end.
+fn deflated(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(text.len());
+    Compress::new(Compression::best(), false).compress_vec(text.as_bytes(), &mut bytes, FlushCompress::Sync).unwrap();
+    bytes.strip_suffix(&[0, 0, 0xff, 0xff]).unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn what_was_compressed_costs_what_it_is_uncompressed() {
+    let stage = stage(&[("WS_BYTES_PER_CONNECTION", "10KiB/1h"), ("WS_COMPRESSION", "true")]);
+    let server = socket::serve(&stage).await;
+    let offer = "Sec-WebSocket-Extensions: permessage-deflate\r\n";
+    let mut raw = Raw::open_with(server.address, "/ws/ada", offer).await;
+    let small = deflated(&json!({"type": "echo", "data": {"text": "x".repeat(5000)}}).to_string());
+    assert!(small.len() < 100, "{}", small.len());
+    let (half, rest) = small.split_at(small.len() / 2);
+    for _ in 0..3 {
+        let frames = [Frame::text(half).rsv(4).more(), Frame::ping(""), Frame::continuation(rest)];
+        raw.write(&frame::join(frames)).await;
+    }
+    soon("the third is too much", stage.until(|_| counted(&stage, BYTES) == (1, 0))).await;
+    raw.write(&Frame::close(1000, "").bytes()).await;
+    assert_eq!(raw.closed().await, Some(1000));
+    assert_eq!(stage.world.texts().len(), 2);
+    drop(raw);
+    server.stop().await;
 }
