@@ -16,8 +16,8 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// As [`ChannelLayer::close_user`], and with the same gap: a server whose connection to the backend is interrupted
-    /// at that moment does not hear it.
+    /// As [`ChannelLayer::close_user`]: with an error, too, this server has begun to ask about its own connections. And with the
+    /// same gap: another server whose connection to the backend is interrupted at that moment does not hear it.
     ///
     /// ```
     /// # use channels::prelude::*;
