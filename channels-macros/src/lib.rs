@@ -181,9 +181,13 @@ pub fn user(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// ```
 ///
 /// It is asked for *every* join of this consumer's connections, whoever asks for it: a handler, another task, a REST
-/// endpoint by `layer.join_group`. There is no other way to become a member. So it takes no `self`, which a handler
+/// endpoint by `layer.join_group`. They have no other way to become members. So it takes no `self`, which a handler
 /// may have at that moment: the first argument is the group's name, the others are extractors. What it needs of
 /// `#[accept]` the connection can carry as metadata.
+///
+/// It is not asked about connections of *other* consumers, which join the same groups where they are served by the same layer:
+/// each needs one of its own, or the layer a hook for all of them, `ChannelLayer::builder(config).authorize(…)`. That one
+/// is asked first.
 ///
 /// It returns a `bool`, a `Result<(), E>`, or a `Result<bool, E>`. `false` is answered with `AUTHORIZATION_FAILED`,
 /// an error with what it says; both are counted. A hook that panics or takes longer than `WS_HANDLER_TIMEOUT` has not

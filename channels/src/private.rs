@@ -10,15 +10,15 @@ pub use futures_util::future::BoxFuture;
 
 pub use crate::connection::Connection;
 pub use crate::consumer::{
-    AcceptArgument, Accepted, AcceptsByDefault, Allowed, Consumer, Departed, ErrorArgument, FromBinary, FromText,
-    GroupArgument, Idempotent, IntoUser, NoState, Order, Overlap, Overlapping, Timeout, not_overlapping,
-    unknown_message,
+    AcceptArgument, Accepted, AcceptsByDefault, Consumer, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
+    Idempotent, IntoUser, NoState, Order, Overlap, Overlapping, Timeout, not_overlapping, unknown_message,
 };
 pub use crate::error::Error;
 pub use crate::extract::{
     Context, Extract, FirstArgument, Hook, NoArguments, OnConnect, OnDisconnect, OnError, OnFrame, OnJoin, OnMessage,
 };
 pub use crate::id::UserId;
+pub use crate::layer::Allowed;
 use crate::message::write_envelope;
 pub use crate::message::{
     At, Broken, Carried, HasMessage, Incoming, IntoError, KeyFields, Layout, Message, MessagePolicy, NoMessages,

@@ -226,9 +226,9 @@ pub struct Stats {
     pub refused_for_drain: u64,
     /// Of these, those of which the backend could not tell whether there is room.
     pub refused_for_backend: u64,
-    /// Joins that `#[authorize]` did not allow.
+    /// Joins that `#[authorize]` or the hook of the layer did not allow.
     pub refused_joins: u64,
-    /// Memberships that were ended because `#[authorize]` did not allow them any more.
+    /// Memberships that were ended because `#[authorize]` or the hook of the layer did not allow them any more.
     pub revoked: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,

@@ -1,4 +1,4 @@
-//! A consumer that asks for every join, and what it is to answer.
+//! A consumer that asks for every join, one that does not on a layer that does, and what they are to answer.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use channels::middleware::{Middleware, Next};
 use channels::prelude::*;
 use channels::testing::{self, Client};
-use channels::{Error, ErrorCode};
+use channels::{ChannelLayerBuilder, Consumer, Error, ErrorCode};
 use tokio::sync::Semaphore;
 
 use crate::probe::{Group, ServerMessage, Text};
@@ -54,6 +54,33 @@ impl Rights {
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(right.to_owned());
         self.allowed.lock().unwrap_or_else(PoisonError::into_inner).contains(right)
     }
+
+    /// The hook. The groups `panics`, `hangs` and `fails` do so, whoever asks.
+    pub async fn may_join(&self, group: &str, user: &UserId) -> Result<bool, Error> {
+        match group {
+            "panics" => panic!("the hook of a test"),
+            "hangs" => std::future::pending().await,
+            "fails" => return Err(Error::backend("The database is away.")),
+            _ => {}
+        }
+        let has = self.has(&format!("{user}/{group}"));
+        self.answers.acquire().await.or_internal()?.forget();
+        Ok(has)
+    }
+
+    /// A layer in the making that asks them.
+    pub fn layer(self: &Arc<Self>) -> ChannelLayerBuilder {
+        let rights = Arc::clone(self);
+        ChannelLayer::builder(Config::default()).authorize(move |conn, group| {
+            let rights = Arc::clone(&rights);
+            async move {
+                match conn.user() {
+                    Some(user) => rights.may_join(&group, user).await,
+                    None => Ok(false),
+                }
+            }
+        })
+    }
 }
 
 #[derive(Debug, Incoming)]
@@ -87,18 +114,51 @@ impl Guarded {
         &self.user
     }
 
-    /// The groups `panics`, `hangs` and `fails` do so, whoever asks.
     #[authorize]
     async fn may_join(group: &str, user: UserId, State(rights): State<Arc<Rights>>) -> Result<bool, Error> {
-        match group {
-            "panics" => panic!("the hook of a test"),
-            "hangs" => std::future::pending().await,
-            "fails" => return Err(Error::backend("The database is away.")),
-            _ => {}
+        rights.may_join(group, &user).await
+    }
+
+    #[connect]
+    async fn connected(&self, conn: Connection, State(rights): State<Arc<Rights>>) {
+        for group in &rights.on_connect {
+            let _ = conn.join(group).await;
         }
-        let has = rights.has(&format!("{user}/{group}"));
-        rights.answers.acquire().await.or_internal()?.forget();
-        Ok(has)
+    }
+
+    #[on("join")]
+    async fn join(&self, group: Group, conn: Connection) -> Text {
+        outcome(conn.join(&group.group).await)
+    }
+
+    #[on("spawn")]
+    async fn spawn(&self, group: Group, conn: Connection) -> Result<Text, Error> {
+        let joining = tokio::spawn(async move { conn.join(&group.group).await });
+        Ok(outcome(joining.await.or_internal()?))
+    }
+
+    #[on("pass")]
+    fn pass(&self) {}
+
+    #[on("quiet")]
+    fn quiet(&self) {}
+}
+
+/// The same without an `#[authorize]`.
+pub struct Unguarded {
+    user: UserId,
+}
+
+#[consumer(incoming = ClientMessage, outgoing = ServerMessage, state = Arc<Rights>)]
+impl Unguarded {
+    #[accept]
+    fn accept(Path(user): Path<UserId>) -> Self {
+        Self { user }
+    }
+
+    #[user]
+    fn user(&self) -> &UserId {
+        &self.user
     }
 
     #[connect]
@@ -140,7 +200,16 @@ impl Middleware for Joins {
 
 /// A client whose session has begun.
 pub async fn enter(layer: &ChannelLayer, rights: &Arc<Rights>, user: &str) -> Client {
-    let connecting = testing::connect::<Guarded>(layer, Arc::clone(rights)).path(format!("/ws/{user}"));
+    enter_by::<Guarded>(layer, rights, user).await
+}
+
+/// As [`enter`], of another consumer.
+pub async fn enter_by<C: Consumer<State = Arc<Rights>>>(
+    layer: &ChannelLayer,
+    rights: &Arc<Rights>,
+    user: &str,
+) -> Client {
+    let connecting = testing::connect::<C>(layer, Arc::clone(rights)).path(format!("/ws/{user}"));
     let mut client = connecting.await.unwrap();
     client.request(0, "quiet", &()).await;
     let ok = tokio::time::timeout(Duration::from_secs(30), client.next_message()).await.unwrap();

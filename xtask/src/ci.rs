@@ -22,6 +22,13 @@ pub(crate) fn run() -> Result<(), Failure> {
         let command = ["doc", "--workspace", "--no-deps", "--all-features"];
         command::run(cargo(&command).env("RUSTDOCFLAGS", "-D warnings"))
     });
+    // A link to what a feature adds is broken where that is off.
+    for (name, features) in [("docs, default features", &[][..]), ("docs, no feature", &["--no-default-features"])] {
+        steps.add(name, move || {
+            let mut command = cargo(&["doc", "-p", features::LIBRARY, "--no-deps"]);
+            command::run(command.args(features).env("RUSTDOCFLAGS", "-D warnings"))
+        });
+    }
     features::add_steps(&mut steps)?;
     steps.add("audit", audit::run);
     steps.add("packages", package::build);

@@ -28,7 +28,7 @@ pub(crate) trait Memberships: Send + Sync {
     fn recheck<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Vec<String>>;
 }
 
-/// Who says whether a connection may join a group.
+/// Who says whether a connection may join a group: a hook of the application, which may panic and never end.
 pub(crate) trait Gate: Send + Sync {
     fn may_join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<(), Error>>;
 }

@@ -207,14 +207,18 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// What the consumer's `#[authorize]` says, `AUTHORIZATION_FAILED` where it says no: it is asked also where the
-    /// connection is a member already, which it then stays until [`Connection::recheck`].
+    /// What the [hook of the layer](crate::ChannelLayerBuilder::authorize) or the consumer's `#[authorize]` says,
+    /// `AUTHORIZATION_FAILED` where one says no: they are asked also where the connection is a member already, which it
+    /// then stays until [`Connection::recheck`].
     /// `VALIDATION_FAILED` for a name that is no group's, `BACKEND_ERROR` where `MAX_TOTAL_GROUPS`
     /// is reached or the backend cannot, `CONNECTION_ERROR` where the connection has ended.
     ///
+    /// Joins of one group by one connection come one after the other; who waits longer than [`LIVE_WITHIN`](crate::LIVE_WITHIN)
+    /// for those before gets `BACKEND_ERROR`. Who leaves meanwhile has joined and left.
+    ///
     /// # Cancel safety
     ///
-    /// Dropped before it returned, the connection is not in the group.
+    /// Dropped before it returned, the connection is not in the group, unless it was before.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -242,11 +246,12 @@ impl Connection {
         self.0.link.memberships.leave(self, group)
     }
 
-    /// Asks the consumer's `#[authorize]` again for each group that the connection is in, and leaves those that it does
-    /// not allow now, also where it fails; which these are. Without an `#[authorize]` there is nothing to ask.
+    /// Asks the hook of the layer and the consumer's `#[authorize]` again for each group that the connection is in, and leaves
+    /// those that one does not allow now, also where it fails; which these are. Where there is neither, there is nothing to ask.
     ///
     /// A join that is under way meanwhile is asked about once more, too. The client is told by whoever calls this. It is
-    /// not for the hook itself, which would be asked by its own question, without end.
+    /// not for such a hook itself, which would be asked by its own question, without end: there it asks nobody, and an error in
+    /// the log says so.
     ///
     /// # Cancel safety
     ///

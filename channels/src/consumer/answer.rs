@@ -2,9 +2,8 @@
 
 use bytestring::ByteString;
 
-use super::guard::caught_now;
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, caught_now};
 use crate::message::{
     Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, Told, control_frame, error_frame,
 };

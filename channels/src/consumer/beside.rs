@@ -8,14 +8,14 @@ use tracing::Instrument;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, Leaving, caught, timed};
+use super::guard::{Deadlines, Leaving, timed};
 use super::handle::{Failed, known};
 use super::overlap::{Overlap, Overlapping};
 use super::reading::Reading;
 use super::telling::{ending, is_told, noted, told, untold};
 use crate::close::CloseReason;
 use crate::connection::Connection;
-use crate::error::Error;
+use crate::error::{Error, caught};
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};

@@ -6,7 +6,6 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::Consumer;
-use super::guard::{caught, late};
 use crate::connection::{Connection, Gate};
 use crate::error::Error;
 use crate::extract::Context;
@@ -27,12 +26,6 @@ impl<C: Consumer> Asks<C> {
 
 impl<C: Consumer> Gate for Asks<C> {
     fn may_join<'a>(&'a self, connection: &'a Connection, group: &'a str) -> BoxFuture<'a, Result<(), Error>> {
-        async move {
-            let cx = Context::new(connection, &self.layer, &self.state, group);
-            // Not every join has a handler's guard around it. Who has not said yes has said no.
-            let asked = caught(C::authorize(&cx));
-            tokio::time::timeout(self.layer.config().handler_timeout(), asked).await.unwrap_or_else(|_| late())
-        }
-        .boxed()
+        async move { C::authorize(&Context::new(connection, &self.layer, &self.state, group)).await }.boxed()
     }
 }

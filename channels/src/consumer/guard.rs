@@ -1,21 +1,19 @@
 //! Running somebody's code: it may panic, it may never end, and the client may leave meanwhile.
 
-use std::any::Any;
 use std::future::Future;
 use std::num::NonZeroU64;
-use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
 use std::sync::OnceLock;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::{FutureExt, poll};
+use futures_util::poll;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
-use crate::error::Error;
+use crate::error::{Error, caught_now};
 use crate::layer::{ChannelLayer, ConnectionManager};
 
 /// How long a hook may take.
@@ -66,28 +64,6 @@ impl Timeout {
 /// What a hook fails with whose time is up.
 pub(super) fn late() -> Result<(), Error> {
     Err(Error::timeout("This took too long.").with_component("consumer"))
-}
-
-/// A panic of a hook, as an error whose words stay in the log.
-pub(crate) fn panicked(payload: &(dyn Any + Send)) -> Error {
-    let words = payload.downcast_ref::<&str>().map(|words| String::from(*words));
-    let words = words.or_else(|| payload.downcast_ref::<String>().cloned());
-    Error::internal(format!("panic: {}", words.unwrap_or_else(|| "without words".into()))).with_component("consumer")
-}
-
-/// Turns a panic into an error.
-///
-/// The consumer is used again afterwards, as a `Mutex` would be after poisoning was ignored: what it
-/// keeps is the application's, and one bad message must not cost the client its connection.
-pub(super) fn caught<T>(work: impl Future<Output = Result<T, Error>>) -> impl Future<Output = Result<T, Error>> {
-    // No `async fn`, which would hold the work twice.
-    AssertUnwindSafe(work).catch_unwind().map(|outcome| outcome.unwrap_or_else(|payload| Err(panicked(&*payload))))
-}
-
-/// As [`caught`], for what does not wait.
-pub(crate) fn caught_now<T>(work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let outcome = std::panic::catch_unwind(AssertUnwindSafe(work));
-    outcome.unwrap_or_else(|payload| Err(panicked(&*payload)))
 }
 
 /// Drops a consumer, whose connection this was or was to be. A panic of its `Drop` is counted and logged; nobody is left to be told.

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, caught, caught_now, late};
+use super::guard::{Deadlines, attend, late};
 use super::inbox::{Inbox, Source};
 use super::reading::{Read, Reading};
 use super::session::{Session, Step};
 use super::telling::{ending, is_told, noted, told, untold};
 use crate::connection::Connection;
-use crate::error::Error;
+use crate::error::{Error, caught, caught_now};
 use crate::extract::{Context, OnFrame};
 use crate::message::{Frame, Message, RequestId};
 use crate::spans::Traced;

@@ -10,13 +10,13 @@ use futures_util::future::BoxFuture;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, Timeout, attend, caught, late};
+use super::guard::{Deadlines, Timeout, attend, late};
 use super::handle::{Failed, Waiting};
 use super::inbox::{Inbox, Source};
 use super::session::{Next as Arrived, Session, Step, last_words, next, restarting, room};
 use crate::close::CloseReason;
 use crate::connection::Connection;
-use crate::error::Error;
+use crate::error::{Error, caught};
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Message, ReplySink};

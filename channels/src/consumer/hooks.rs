@@ -217,34 +217,3 @@ impl GroupArgument<'_> for String {
         group.to_owned()
     }
 }
-
-/// What `#[authorize]` may return.
-#[doc(hidden)]
-#[diagnostic::on_unimplemented(
-    message = "`#[authorize]` cannot return `{Self}`",
-    label = "must be `bool`, `Result<bool, E>` or `Result<(), E>` with `E: Into<channels::Error>`"
-)]
-pub trait Allowed {
-    fn allowed(self) -> Result<(), Error>;
-}
-
-#[diagnostic::do_not_recommend]
-impl Allowed for bool {
-    fn allowed(self) -> Result<(), Error> {
-        if self { Ok(()) } else { Err(Error::authorization("You may not join this group.")) }
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: IntoError> Allowed for Result<(), E> {
-    fn allowed(self) -> Result<(), Error> {
-        self.map_err(IntoError::into_error)
-    }
-}
-
-#[diagnostic::do_not_recommend]
-impl<E: IntoError> Allowed for Result<bool, E> {
-    fn allowed(self) -> Result<(), Error> {
-        self.map_err(IntoError::into_error)?.allowed()
-    }
-}

@@ -29,11 +29,10 @@ use bytestring::ByteString;
 pub(crate) use gate::Asks;
 #[doc(hidden)]
 pub use guard::Timeout;
-pub(crate) use guard::{caught_now, dismiss, panicked};
+pub(crate) use guard::dismiss;
 #[doc(hidden)]
 pub use hooks::{
-    AcceptArgument, Accepted, AcceptsByDefault, Allowed, Departed, ErrorArgument, FromBinary, FromText, GroupArgument,
-    IntoUser,
+    AcceptArgument, Accepted, AcceptsByDefault, Departed, ErrorArgument, FromBinary, FromText, GroupArgument, IntoUser,
 };
 pub(crate) use inbox::{Progress, Received, Source};
 #[doc(hidden)]

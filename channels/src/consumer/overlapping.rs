@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use super::Consumer;
 use super::answer::Request;
 use super::beside::{Beside, Job};
-use super::guard::{Leaving, caught_now};
+use super::guard::Leaving;
 use super::handle::{Failed, Waiting};
 use super::handling::{Outcome, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
@@ -24,6 +24,7 @@ use super::reading::Read;
 use super::session::{Next, Session, next, restarting};
 use super::slots::{Obstacle, Slots};
 use crate::close::{CloseReason, ClosedBy};
+use crate::error::caught_now;
 use crate::message::Message;
 use crate::spans::Traced;
 

@@ -9,10 +9,9 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::Request;
-use super::guard::caught_now;
 use super::handle::{Failed, known};
 use crate::connection::Connection;
-use crate::error::{Error, unix_seconds};
+use crate::error::{Error, caught_now, unix_seconds};
 use crate::layer::ChannelLayer;
 use crate::message::{Frame, Message, control_frame, expired, undecodable, unexpected_binary};
 use crate::middleware::Chain;

@@ -13,14 +13,13 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
-use super::guard::{caught, panicked};
 use super::handle::{Left, Waiting};
 use super::handling::{Waits, Work};
 use super::inbox::{Arrival, Inbox, Received, Source};
 use super::{Consumer, closing_frame, dismiss};
 use crate::close::{CloseCode, CloseReason, ClosedBy};
 use crate::connection::{Connection, ConnectionState};
-use crate::error::Error;
+use crate::error::{Error, caught, panicked};
 use crate::extract::Context;
 use crate::layer::{ChannelLayer, Registered};
 use crate::message::error_frame;

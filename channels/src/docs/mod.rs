@@ -1,4 +1,4 @@
-//! Guides, which hold no code.
+//! Guides, which hold no code. What only a feature adds is a link to the features where it is off.
 
 /// Who may come in, who may be where, and when it ends.
 #[cfg(all(feature = "macros", feature = "redis"))]
@@ -19,11 +19,17 @@ pub mod limits {
 /// Every metric, and how to get at them.
 pub mod metrics {
     #![doc = include_str!("metrics.md")]
+    #![cfg_attr(feature = "metrics", doc = "\n\n[`record_metrics`]: crate::ChannelLayer::record_metrics")]
+    #![cfg_attr(feature = "metrics", doc = "\n\n[`channels::metrics::BUCKETS`]: crate::metrics::BUCKETS")]
+    #![cfg_attr(not(feature = "metrics"), doc = "\n\n[`record_metrics`]: crate#features")]
+    #![cfg_attr(not(feature = "metrics"), doc = "\n\n[`channels::metrics::BUCKETS`]: crate#features")]
 }
 
 /// The log, its spans, and a page that shows what goes on.
 pub mod seeing {
     #![doc = include_str!("seeing.md")]
+    #![cfg_attr(feature = "inspector", doc = "\n\n[`channels::inspector`]: fn@crate::inspector")]
+    #![cfg_attr(not(feature = "inspector"), doc = "\n\n[`channels::inspector`]: crate#features")]
 }
 
 /// More than one server: the Redis backend.

@@ -8,6 +8,7 @@ mod delivery;
 mod details;
 mod http;
 mod internal;
+mod panicked;
 mod response;
 mod shown;
 
@@ -21,6 +22,7 @@ pub use delivery::Delivery;
 use details::Details;
 pub use details::MAX_ERROR_DETAILS_BYTES;
 pub use internal::OrInternal;
+pub(crate) use panicked::{caught, caught_now, panicked};
 pub use response::ErrorResponse;
 pub(crate) use shown::{Shown, shown};
 use uuid::Uuid;

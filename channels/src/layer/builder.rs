@@ -1,12 +1,15 @@
 //! Making a layer: its configuration, its backend, its encodings.
 
+use std::future::Future;
 use std::sync::Arc;
 
+use super::authorizing::{Allowed, Hook};
 use super::{ChannelLayer, ConnectionManager};
 #[cfg(feature = "redis")]
 use crate::backend::RedisBackend;
 use crate::backend::{AnyBackend, Backend, MemoryBackend};
 use crate::config::{BackendType, Config};
+use crate::connection::{Connection, Gate};
 use crate::error::Error;
 use crate::message::{Json, Serializer};
 
@@ -15,6 +18,7 @@ pub struct ChannelLayerBuilder {
     config: Config,
     backend: Option<AnyBackend>,
     serializers: Vec<Arc<dyn Serializer>>,
+    gates: Vec<Box<dyn Gate>>,
 }
 
 impl ChannelLayerBuilder {
@@ -29,6 +33,49 @@ impl ChannelLayerBuilder {
     #[must_use]
     pub fn serializer(mut self, serializer: impl Serializer) -> Self {
         self.serializers.push(Arc::new(serializer));
+        self
+    }
+
+    /// Asks this about every join of every group: by a connection of whatever consumer, whoever asks for it. The consumer's
+    /// `#[authorize]`, where it has one, is asked besides, afterwards; both have to allow it. Only with this there is no way
+    /// into a group unasked: `#[authorize]` is asked about connections of its own consumer, and those of a second one
+    /// without it, on the same layer, join the same groups.
+    ///
+    /// It answers as `#[authorize]` does, by a `bool`, a `Result<(), E>` or a `Result<bool, E>` with
+    /// `E: Into<channels::Error>`. `false` is `AUTHORIZATION_FAILED`. Where it panics, fails or takes longer than
+    /// `WS_HANDLER_TIMEOUT`, nothing is allowed. [`Connection::recheck`], [`ChannelLayer::recheck_user`] and
+    /// [`ChannelLayer::recheck_group`] ask again. A hook that joins another group is asked about that as well.
+    ///
+    /// A server asks about the joins of its own connections, so each one that shares the groups makes its layer with it.
+    /// Given twice, both are asked.
+    ///
+    /// ```
+    /// # use channels::prelude::*;
+    /// # #[derive(Clone)] struct Rooms;
+    /// # impl Rooms {
+    /// #     async fn has_member(&self, room: &str, user: &UserId) -> Result<bool, channels::Error> { Ok(true) }
+    /// # }
+    /// # async fn example(rooms: Rooms) -> Result<(), channels::Error> {
+    /// let layer = ChannelLayer::builder(Config::from_env().unwrap())
+    ///     .authorize(move |conn, group| {
+    ///         let rooms = rooms.clone();
+    ///         async move {
+    ///             match conn.user() {
+    ///                 Some(user) => rooms.has_member(&group, user).await,
+    ///                 None => Ok(false),
+    ///             }
+    ///         }
+    ///     })
+    ///     .connect()
+    ///     .await?;
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn authorize<F>(mut self, hook: impl Fn(Connection, String) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output: Allowed> + Send + 'static,
+    {
+        self.gates.push(Box::new(Hook(hook)));
         self
     }
 
@@ -49,7 +96,7 @@ impl ChannelLayerBuilder {
             #[cfg(not(feature = "redis"))]
             (None, BackendType::Redis) => return Err(no_redis()),
         };
-        let manager = ConnectionManager::new(self.config, backend, self.serializers.into());
+        let manager = ConnectionManager::new(self.config, backend, self.serializers.into(), self.gates);
         manager.start().await?;
         Ok(ChannelLayer::over(manager))
     }
@@ -92,19 +139,19 @@ impl ChannelLayer {
     pub fn memory_with(config: Config) -> Self {
         let builder = Self::builder(config);
         let backend = AnyBackend::Memory(MemoryBackend::new());
-        let manager = ConnectionManager::new(builder.config, backend, builder.serializers.into());
+        let manager = ConnectionManager::new(builder.config, backend, builder.serializers.into(), builder.gates);
         // The memory backend starts without waiting and cannot fail: it was made in this function.
         let started = futures_util::FutureExt::now_or_never(manager.start());
         debug_assert!(matches!(started, Some(Ok(()))));
         Self::over(manager)
     }
 
-    /// A layer with a backend or an encoding of one's own.
+    /// A layer with a backend, an encoding or a hook of one's own.
     pub fn builder(config: Config) -> ChannelLayerBuilder {
         #[cfg_attr(not(feature = "msgpack"), allow(unused_mut))]
         let mut serializers: Vec<Arc<dyn Serializer>> = vec![Arc::new(Json)];
         #[cfg(feature = "msgpack")]
         serializers.push(Arc::new(crate::message::MessagePack));
-        ChannelLayerBuilder { config, backend: None, serializers }
+        ChannelLayerBuilder { config, backend: None, serializers, gates: Vec::new() }
     }
 }

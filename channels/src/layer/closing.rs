@@ -1,9 +1,9 @@
 //! Ending connections, wherever they are.
 
-use super::command::Command;
+use super::command::{Command, UnderWay};
 use super::naming::user_named;
 use super::{ChannelLayer, Receipt};
-use crate::backend::{Envelope, Published, Topic};
+use crate::backend::{Backend, Envelope, Published, Topic};
 use crate::close::CloseReason;
 use crate::error::Error;
 use crate::id::ConnectionId;
@@ -58,13 +58,14 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// `BACKEND_ERROR` where the backend did not take it; `VALIDATION_FAILED` for a name that is no [`UserId`](crate::UserId). A user
-    /// without a connection is no error. Over Redis it goes where messages go: a server whose connection to Redis is
+    /// `BACKEND_ERROR` where the backend did not take it: this server has closed its own connections of the user, other servers
+    /// may not have; try again. `VALIDATION_FAILED` for a name that is no [`UserId`](crate::UserId). A user
+    /// without a connection is no error. Over Redis it goes where messages go: another server whose connection to Redis is
     /// interrupted at that moment does not hear it, as [`ChannelLayer::events`] tells there.
     ///
     /// # Cancel safety
     ///
-    /// Dropped before it returned, it was sent or not.
+    /// Dropped before it returned, it was sent or not; who was connected here when it was called is closed either way.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -104,7 +105,8 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// `BACKEND_ERROR` where the backend did not take it. A connection that has gone is no error.
+    /// `BACKEND_ERROR` where the backend did not take it, which closes a connection of this server all the same. A connection that
+    /// has gone is no error.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -122,10 +124,14 @@ impl ChannelLayer {
         except: Option<ConnectionId>,
         command: Command,
     ) -> Result<Receipt, Error> {
-        let envelope = Envelope { except, ..command.into_envelope()? };
+        let envelope = Envelope { except, ..command.envelope()? };
         // Afterwards they may have gone already.
         let here = self.registry().members(topic);
+        let under_way = UnderWay::new(&self.manager, topic, except, command);
         let Published { local, servers } = self.manager.publish(topic, envelope).await?;
+        if local.is_some() || self.manager.backend.health().connected {
+            under_way.heard();
+        }
         Ok(Receipt { local: local.unwrap_or(here), servers })
     }
 }

@@ -11,6 +11,7 @@ use crate::backend::{Envelope, Topic};
 use crate::close::{CloseCode, CloseReason};
 use crate::connection::{Connection, Outcome};
 use crate::error::Error;
+use crate::id::ConnectionId;
 
 /// What is to be done.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,8 +43,8 @@ impl Command {
         Self::Close { code: reason.code().as_u16(), reason: reason.text().to_owned() }
     }
 
-    pub(super) fn into_envelope(self) -> Result<Envelope, Error> {
-        Ok(Envelope::command(serde_json::to_string(&self).map_err(Error::internal)?))
+    pub(super) fn envelope(&self) -> Result<Envelope, Error> {
+        Ok(Envelope::command(serde_json::to_string(self).map_err(Error::internal)?))
     }
 }
 
@@ -60,8 +61,7 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
         // Before the look at the members: who is none yet is asked about once more at the end of the join.
         manager.begin_recheck();
     }
-    let mut members = members(manager, topic);
-    members.retain(|connection| Some(connection.id()) != envelope.except);
+    let members = members(manager, topic, envelope.except);
     match command {
         Command::Close { code, reason } => close(&members, code, &reason),
         Command::Settled { number, queued, conflated, dropped } => {
@@ -73,12 +73,63 @@ pub(super) fn carry_out(manager: &ConnectionManager, topic: Topic<'_>, envelope:
 }
 
 /// No command is for everybody: a drain is this server's own.
-fn members(manager: &ConnectionManager, topic: Topic<'_>) -> Vec<Connection> {
-    match topic {
+fn members(manager: &ConnectionManager, topic: Topic<'_>, except: Option<ConnectionId>) -> Vec<Connection> {
+    let mut members = match topic {
         Topic::User(user) => manager.registry.user_connections(user),
         Topic::Connection(id) => manager.registry.get(id).into_iter().collect(),
         Topic::Group(group) => manager.registry.group_connections(group),
         Topic::Broadcast => Vec::new(),
+    };
+    members.retain(|connection| Some(connection.id()) != except);
+    members
+}
+
+/// A command that is under way to all servers. Where this one may not hear it, since the backend did not take it or
+/// nobody waited for that, it is carried out here all the same. Not before: what was sent earlier goes first.
+pub(super) struct UnderWay<'a> {
+    manager: &'a ConnectionManager,
+    topic: Topic<'a>,
+    command: Command,
+    /// Who was connected when it was sent, for a command that is told to them and to nobody who comes later: whoever signs in
+    /// again meanwhile stays, and a connection that is closed twice keeps its first reason.
+    members: Vec<Connection>,
+    is_heard: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    pub(super) fn new(
+        manager: &'a ConnectionManager,
+        topic: Topic<'a>,
+        except: Option<ConnectionId>,
+        command: Command,
+    ) -> Self {
+        let members = match command {
+            Command::Close { .. } => members(manager, topic, except),
+            Command::Settled { .. } | Command::Recheck => Vec::new(),
+        };
+        Self { manager, topic, command, members, is_heard: false }
+    }
+
+    /// This server has carried it out, or hears it.
+    pub(super) fn heard(mut self) {
+        self.is_heard = true;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if self.is_heard {
+            return;
+        }
+        match &self.command {
+            Command::Close { code, reason } => close(&self.members, *code, reason),
+            // To be asked twice does no harm.
+            Command::Recheck => {
+                self.manager.begin_recheck();
+                recheck(self.manager, members(self.manager, self.topic, None), self.topic);
+            }
+            Command::Settled { .. } => {}
+        }
     }
 }
 
@@ -119,11 +170,11 @@ mod tests {
             // Must not go over the wire, and does not.
             (CloseReason::lost(), r#"{"close":{"code":1011,"reason":"the connection was lost"}}"#),
         ] {
-            let envelope = Command::close(reason.clone()).into_envelope().unwrap();
+            let envelope = Command::close(reason.clone()).envelope().unwrap();
             assert_eq!(&*envelope.payload, written);
             assert_eq!(serde_json::from_str::<Command>(written).unwrap(), Command::close(reason));
         }
-        assert_eq!(&*Command::Recheck.into_envelope().unwrap().payload, "\"recheck\"");
+        assert_eq!(&*Command::Recheck.envelope().unwrap().payload, "\"recheck\"");
         assert_eq!(serde_json::from_str::<Command>("\"recheck\"").unwrap(), Command::Recheck);
     }
 }

@@ -101,7 +101,7 @@ impl Emitter {
     /// ```
     pub async fn close_user(&self, user: impl AsRef<str>, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
         let user = user_named(user)?;
-        self.publish(Topic::User(&user), &Command::close(why.into()).into_envelope()?).await
+        self.publish(Topic::User(&user), &Command::close(why.into()).envelope()?).await
     }
 
     /// Closes one connection, wherever it is.
@@ -110,7 +110,7 @@ impl Emitter {
     ///
     /// `BACKEND_ERROR`, as of [`Emitter::close_user`].
     pub async fn close_connection(&self, id: ConnectionId, why: impl Into<CloseReason>) -> Result<Receipt, Error> {
-        self.publish(Topic::Connection(id), &Command::close(why.into()).into_envelope()?).await
+        self.publish(Topic::Connection(id), &Command::close(why.into()).envelope()?).await
     }
 
     /// Asks `#[authorize]` again about all memberships of a user, on all servers; as
@@ -121,7 +121,7 @@ impl Emitter {
     /// As [`Emitter::close_user`].
     pub async fn recheck_user(&self, user: impl AsRef<str>) -> Result<Receipt, Error> {
         let user = user_named(user)?;
-        self.publish(Topic::User(&user), &Command::Recheck.into_envelope()?).await
+        self.publish(Topic::User(&user), &Command::Recheck.envelope()?).await
     }
 
     /// Asks `#[authorize]` again about all members of a group, on all servers; as
@@ -132,7 +132,7 @@ impl Emitter {
     /// As [`Emitter::close_user`]; `VALIDATION_FAILED` for a name that is no group's.
     pub async fn recheck_group(&self, group: &str) -> Result<Receipt, Error> {
         check_group(group)?;
-        self.publish(Topic::Group(group), &Command::Recheck.into_envelope()?).await
+        self.publish(Topic::Group(group), &Command::Recheck.envelope()?).await
     }
 
     async fn send(&self, topic: Topic<'_>, message: &impl Outgoing) -> Result<Receipt, Error> {

@@ -1,5 +1,6 @@
 //! The channel layer: send to a group, a user, a connection or everybody, from anywhere.
 
+mod authorizing;
 mod awake;
 mod builder;
 mod closing;
@@ -25,6 +26,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+#[doc(hidden)]
+pub use authorizing::Allowed;
 pub use builder::ChannelLayerBuilder;
 pub use drain::Drained;
 #[cfg(feature = "redis")]

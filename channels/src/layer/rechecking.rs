@@ -7,8 +7,8 @@ use crate::backend::Topic;
 use crate::error::Error;
 
 impl ChannelLayer {
-    /// Asks `#[authorize]` again for each group that a user's connections are in, on all servers, and takes them out of
-    /// those that it does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
+    /// Asks `#[authorize]` and the hook of the layer again for each group that a user's connections are in, on all servers, and
+    /// takes them out of those that one does not allow now; see [`Connection::recheck`](crate::Connection::recheck). Change the rights
     /// first, then call this: a join that is under way meanwhile is asked about once more as well.
     ///
     /// The receipt tells how many connections of this server are asked about, and how many servers were told. Returns
@@ -16,8 +16,8 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// As [`ChannelLayer::close_user`], and with the same gap: a server whose connection to the backend is interrupted
-    /// at that moment does not hear it.
+    /// As [`ChannelLayer::close_user`]: with an error, too, this server has begun to ask about its own connections. And with the
+    /// same gap: another server whose connection to the backend is interrupted at that moment does not hear it.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -31,7 +31,7 @@ impl ChannelLayer {
         self.command(Topic::User(&user), None, Command::Recheck).await
     }
 
-    /// Asks `#[authorize]` again for each member of a group, on all servers, and takes out whoever it does not allow now;
+    /// Asks `#[authorize]` and the hook of the layer again for each member of a group, on all servers, and takes out whoever is not allowed now;
     /// as [`ChannelLayer::recheck_user`]. A server without members of the group is not told, so a first join that is
     /// under way there at that moment keeps the answer it had.
     ///

@@ -78,7 +78,7 @@ pub(super) fn answer(manager: &ConnectionManager, asked: Asked, outcome: Outcome
     let Outcome { queued, conflated, dropped } = outcome;
     let command = Command::Settled { number: asked.number, queued, conflated, dropped };
     let (Ok(envelope), Ok(runtime), Some(manager)) =
-        (command.into_envelope(), Handle::try_current(), manager.itself.upgrade())
+        (command.envelope(), Handle::try_current(), manager.itself.upgrade())
     else {
         return;
     };

@@ -50,8 +50,8 @@ metrics! {
     DROPPED = counter "channels_dropped_total" Count "Messages that a connection did not get.";
     CONFLATED = counter "channels_conflated_total" Count "Messages whose place a later one about the same took.";
     EXPIRED = counter "channels_expired_total" Count "Received messages whose time to live had passed.";
-    REFUSED_JOINS = counter "channels_refused_joins_total" Count "Joins that #[authorize] did not allow.";
-    REVOKED = counter "channels_revoked_total" Count "Memberships that #[authorize] did not allow any more.";
+    REFUSED_JOINS = counter "channels_refused_joins_total" Count "Joins that #[authorize] or the hook of the layer did not allow.";
+    REVOKED = counter "channels_revoked_total" Count "Memberships that #[authorize] or the hook of the layer did not allow any more.";
     ERRORS = counter "channels_errors_total" Count "Errors of handlers and hooks.";
     HANDLER = histogram "channels_handler_seconds" Seconds "How long a message's handler took.";
     WAITED = histogram "channels_waited_seconds" Seconds "From a message's arrival to its handler.";

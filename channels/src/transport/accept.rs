@@ -6,7 +6,8 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
-use crate::consumer::{Consumer, panicked};
+use crate::consumer::Consumer;
+use crate::error::panicked;
 use crate::id::UserId;
 use crate::layer::ConnectionManager;
 

@@ -147,11 +147,19 @@ function signIn(user, session) {
 async function signOut() {
   const { user } = state;
   client.stop();
+  state.save();
+  const session = stored();
   state.stop();
   state = client = null;
   forget();
-  const words = await login.signOut().then(() => '', ({ message }) => message);
-  view.showSignin(user, words);
+  try {
+    await login.signOut();
+    view.showSignin(user, '');
+  } catch (error) {
+    // The cookie is still there: whoever believes to be signed out would not be.
+    signIn(user, session);
+    sayIfRefused('Sign out')(error);
+  }
 }
 
 // The login has ended elsewhere, or is somebody else's now. What was not sent waits for who comes back.

@@ -26,8 +26,9 @@ export async function signIn(name) {
   if (!answer.ok) throw new Error((await answer.json()).message ?? 'The server did not take this name.');
 }
 
+// Throws in words when not everybody could be told: then the login is still there, and may be ended again.
 export async function signOut() {
   if (!required) return;
-  const answer = await ask('/logout', { method: 'POST' });
-  if (!answer.ok) throw new Error('The server could not end the connections of other windows.');
+  const answer = await ask('/logout', { method: 'POST' }).catch(() => ({ ok: false }));
+  if (!answer.ok) throw new Error('You are still signed in: not all servers could be told. Please try again.');
 }

@@ -7,9 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, FromRef, FromRequestParts, State};
-use axum::http::header::ACCEPT;
+use axum::http::header::{self, ACCEPT};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -112,12 +112,25 @@ where
 /// The name in a cookie that was signed here and has not expired: `<Unix seconds of its end>.<name>`. The end is signed
 /// as well, since a browser's own is a request only.
 fn signed_in(headers: &HeaderMap, key: &Key) -> Option<UserId> {
-    let cookie = SignedCookieJar::from_headers(headers, key.clone()).get(COOKIE)?;
+    let cookie = SignedCookieJar::from_headers(&legible(headers), key.clone()).get(COOKIE)?;
     let (until, name) = cookie.value().split_once('.')?;
     if until.parse::<u64>().ok()? <= unix_seconds() {
         return None;
     }
     UserId::new(name).ok()
+}
+
+/// The cookies, each in a header of its own, but for those that are no ASCII: the jar leaves out the whole header of one,
+/// and another application's on the same host must not sign anybody out.
+fn legible(headers: &HeaderMap) -> HeaderMap {
+    let pairs = headers.get_all(header::COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+    let mut legible = HeaderMap::new();
+    for pair in pairs.filter_map(|pair| HeaderValue::from_bytes(pair.trim_ascii()).ok()) {
+        if pair.to_str().is_ok() {
+            legible.append(header::COOKIE, pair);
+        }
+    }
+    legible
 }
 
 fn unix_seconds() -> u64 {
@@ -161,17 +174,15 @@ async fn sign_in(
     Ok((jar, done(&headers, json!({ "user_id": user }))).into_response())
 }
 
-/// The cookie goes, and with it every connection of the user, wherever it is.
+/// Every connection of the user goes, wherever it is, and then the cookie. Where other servers could not be told, the
+/// cookie stays, so that the same request can be made again.
 async fn sign_out(State(app): State<AppState>, headers: HeaderMap, uri: Uri) -> Result<Response, Refusal> {
     let key = key_for(&app, &headers, &uri)?;
+    if let Some(user) = signed_in(&headers, key) {
+        in_time(app.layer.close_user(&user, "signed out")).await?;
+    }
     let gone = Cookie::build((COOKIE, "")).path("/").http_only(true).same_site(SameSite::Lax);
     let jar = SignedCookieJar::new(key.clone()).add(gone.max_age(Default::default()).build());
-    if let Some(user) = signed_in(&headers, key)
-        && let Err(error) = in_time(app.layer.close_user(&user, "signed out")).await
-    {
-        // This browser is signed out all the same.
-        return Ok((jar, error).into_response());
-    }
     Ok((jar, done(&headers, json!({ "user_id": null }))).into_response())
 }
 
@@ -219,5 +230,19 @@ mod tests {
             assert_eq!(signed_in(&headers, &key(1)).unwrap().as_str(), name);
         }
         assert!(matches!(Secret::of(&[1; 31]), Err(StartError::Secret(31))));
+    }
+
+    #[test]
+    fn a_cookie_of_another_application_is_no_ascii_and_signs_nobody_out() {
+        let ada = with(lasting(unix_seconds() + 60), &key(1));
+        let ada = ada[HEADER].as_bytes();
+        let umlaut = "name=J\u{fc}rgen".as_bytes();
+        for pairs in [[umlaut, ada], [ada, umlaut], [b"a=\xff\xfe", ada], [b"", ada], [b"a=\"b; c\"", ada]] {
+            let headers = HeaderMap::from_iter([(HEADER, HeaderValue::from_bytes(&pairs.join(&b"; "[..])).unwrap())]);
+            assert_eq!(signed_in(&headers, &key(1)), UserId::new("ada").ok(), "{headers:?}");
+        }
+        let mut apart = HeaderMap::from_iter([(HEADER, HeaderValue::from_bytes(umlaut).unwrap())]);
+        apart.append(HEADER, HeaderValue::from_bytes(ada).unwrap());
+        assert_eq!(signed_in(&apart, &key(1)), UserId::new("ada").ok());
     }
 }

@@ -12,6 +12,7 @@ mod rights;
 mod seeing;
 mod servers;
 mod several;
+mod signing_out;
 mod slow;
 mod start;
 mod topology;

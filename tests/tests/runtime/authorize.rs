@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use axum::Router;
 use channels::prelude::*;
-use channels::{Category, ErrorCode, testing};
+use channels::{Category, Consumer, ErrorCode, testing};
 use channels_tests::cluster;
-use channels_tests::guarded::{Guarded, Joins, Rights, enter, is_refused};
+use channels_tests::guarded::{Guarded, Joins, Rights, Unguarded, enter, is_refused};
 use channels_tests::logs::Logs;
 use channels_tests::probe::{Group, Text};
 use tokio::sync::oneshot;
@@ -20,14 +20,23 @@ fn group(name: &str) -> Group {
     Group { group: name.to_owned() }
 }
 
-/// Every public way to make a connection a member, with a right and without.
 #[tokio::test(start_paused = true)]
 async fn there_is_no_way_around_it() {
+    try_every_way::<Guarded>(async |_| ChannelLayer::memory()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn there_is_no_way_around_the_hook_of_the_layer_for_a_consumer_without_one() {
+    try_every_way::<Unguarded>(async |rights| rights.layer().connect().await.unwrap()).await;
+}
+
+/// Every public way to make a connection a member, with a right and without.
+async fn try_every_way<C: Consumer<State = Arc<Rights>>>(layer: impl AsyncFn(&Arc<Rights>) -> ChannelLayer) {
     for (allowed, expected) in [(&[][..], "AUTHORIZATION_FAILED"), (&["ada/room"][..], "true")] {
         let is_allowed = !allowed.is_empty();
-        let layer = ChannelLayer::memory();
         let rights = Rights::with(allowed, &["room"], 1 << 20);
-        let route = layer.serve::<Guarded>().middleware(Joins("room")).into_route();
+        let layer = layer(&rights).await;
+        let route = layer.serve::<C>().middleware(Joins("room")).into_route();
         let app = Router::new().route("/ws/{user}", route).with_state(Arc::clone(&rights));
         let mut ada = testing::connect_to(&app).path("/ws/ada").await.unwrap();
         ada.request(0, "quiet", &()).await;
@@ -105,11 +114,7 @@ fn only_who_asked_makes_a_member() {
         "in `enter_group`, and there again where a limit is only observed"
     );
     assert_eq!(places("fn enter_group("), ["membership.rs"]);
-    assert_eq!(
-        places("self.enter_group("),
-        ["membership.rs"; 2],
-        "in `join_group`, where there is no hook and after it"
-    );
+    assert_eq!(places("self.enter_group("), ["membership.rs"], "in `join_group`, where the hooks were asked");
     assert_eq!(places("own.insert("), ["registry.rs"], "in `join`");
     assert_eq!(places("self.join_group("), ["membership.rs"], "for `Connection::join`");
 }
@@ -479,4 +484,33 @@ async fn servers_ask_together() {
     layers[0].recheck_user("ada").await.unwrap();
     until(|| ada.iter().all(|window| !window.connection().is_in("room"))).await;
     assert_eq!(layers.iter().map(|layer| layer.stats().revoked).sum::<u64>(), 2);
+}
+
+/// A refusal ends what its own join has made. Who joins beside it waits for its turn, and is a member by its own question.
+#[tokio::test(start_paused = true)]
+async fn a_refused_join_takes_nothing_from_one_beside_it() {
+    let (layer, script) = (ChannelLayer::memory(), Scripted::default());
+    let mut client = testing::connect::<Asked>(&layer, script.clone()).await.unwrap();
+    client.send_text("x").await;
+    client.next_frame().await;
+    let conn = client.connection().clone();
+    let join = || {
+        let conn = conn.clone();
+        tokio::spawn(async move { conn.join("room").await })
+    };
+    let [before, second] = script.expect();
+    let first = join();
+    until(|| script.left() == 1).await;
+    conn.recheck().await;
+    before.send(true).unwrap();
+    until(|| script.left() == 0 && conn.is_in("room")).await;
+    let [of_other] = script.expect();
+    of_other.send(true).unwrap();
+    let other = join();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!other.is_finished(), "it would be told of a membership that is not certain yet");
+    second.send(false).unwrap();
+    assert!(is_refused(&first.await.unwrap()));
+    assert!(other.await.unwrap().unwrap());
+    assert!(conn.is_in("room"));
 }

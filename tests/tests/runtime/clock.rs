@@ -41,17 +41,20 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// Where the library asks for the wall clock, and what for. Each only tells somebody a moment, or makes an id that its random
 /// bits keep apart: a jump shows in what is told, and changes nothing that is done.
-const WALL_CLOCK: [(&str, &str); 11] = [
+const WALL_CLOCK: [(&str, &str); 14] = [
     ("backend/claim.rs", "the token of an attempt, which is only compared"),
     ("backend/health.rs", "when an interruption began and ended, in reports"),
+    ("backend/memory.rs", "when this server came, for whoever looks at it"),
     ("backend/redis/lease.rs", "the random half of an id"),
     ("backend/redis/link.rs", "until when what others sent has been heard, in reports"),
+    ("backend/redis/membership.rs", "the same"),
     ("backend/redis/net.rs", "until when the servers of Redis were as we had them, in reports"),
     ("backend/redis/node.rs", "when an interruption began, in reports"),
     ("config/text.rs", "the random half of a server's name"),
     ("consumer/reading.rs", "`timestamp` of `pong`"),
     ("error/mod.rs", "`timestamp` and `error_id` of an error"),
     ("inspector/sample.rs", "when a sample was taken, for whoever looks at it"),
+    ("inspector/servers.rs", "how long ago that was, for whoever looks at it"),
     ("layer/manager/mod.rs", "the random half of an incarnation"),
 ];
 

@@ -18,6 +18,7 @@ mod heartbeat;
 mod how_much;
 mod idempotent;
 mod inspector;
+mod layer_hook;
 mod limits;
 mod membership;
 mod metrics;

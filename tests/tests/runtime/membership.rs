@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use channels::ConnectionState;
 use channels::backend::Topic;
+use channels::{ConnectionState, ErrorCode};
+use channels_tests::guarded::{Rights, enter};
 use channels_tests::probe::{Stage, World};
 use channels_tests::watched::Watched;
 use tokio::task::JoinSet;
@@ -81,6 +82,68 @@ async fn a_join_that_is_dropped_leaves_no_member() {
     assert!(!watched.is_subscribed(Topic::Group("room")));
     gate.add_permits(1);
     assert!(ada.connection().join("room").await.unwrap());
+}
+
+/// One of two joins of one group by one connection is dropped half-way, as by its handler's time-out: the other does not
+/// count on what it had begun.
+#[tokio::test(start_paused = true)]
+async fn a_join_beside_one_that_is_dropped_makes_the_member() {
+    let watched = Watched::default();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let ada = stage.connect("ada").await;
+    stage.until(|_| ada.connection().state() == ConnectionState::Connected).await;
+    let gate = watched.hold_subscriptions();
+    let join = || {
+        let connection = ada.connection().clone();
+        tokio::spawn(async move { connection.join("room").await })
+    };
+    let first = join();
+    stage.until(|_| ada.connection().is_in("room")).await;
+    let second = join();
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    gate.add_permits(8);
+    assert!(second.await.unwrap().unwrap(), "it is new: the other never was");
+    assert!(ada.connection().is_in("room") && watched.is_subscribed(Topic::Group("room")));
+}
+
+/// However many wait, none waits longer than a join may take.
+#[tokio::test(start_paused = true)]
+async fn joins_beside_each_other_fail_in_time_where_the_backend_does_not_answer() {
+    let watched = Watched::default();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let ada = stage.connect("ada").await;
+    stage.until(|_| ada.connection().state() == ConnectionState::Connected).await;
+    let _nobody_passes = watched.hold_subscriptions();
+    let joins = (0..4).map(|_| {
+        let connection = ada.connection().clone();
+        async move { connection.join("room").await }
+    });
+    let joined = tokio::time::timeout(Duration::from_secs(11), futures_util::future::join_all(joins)).await.unwrap();
+    assert!(joined.iter().all(|joined| joined.as_ref().is_err_and(|error| error.code() == ErrorCode::BackendError)));
+    assert_eq!((ada.connection().is_in("room"), stage.layer.registry().group_count()), (false, 0));
+}
+
+/// Whoever leaves while it joins has joined and left, with a hook as without: nobody refused anything.
+#[tokio::test(start_paused = true)]
+async fn leaving_meanwhile_is_no_refusal() {
+    let (watched, rights) = (Watched::default(), Rights::new(&["ada/room"]));
+    let layer = watched.layer().await;
+    let ada = enter(&layer, &rights, "ada").await;
+    let gate = watched.hold_subscriptions();
+    let conn = ada.connection().clone();
+    let joining = tokio::spawn({
+        let conn = conn.clone();
+        async move { conn.join("room").await }
+    });
+    while !conn.is_in("room") {
+        tokio::task::yield_now().await;
+    }
+    assert!(conn.leave("room"));
+    gate.add_permits(1);
+    assert!(joining.await.unwrap().unwrap());
+    assert_eq!((conn.is_in("room"), layer.stats().refused_joins), (false, 0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -1,4 +1,4 @@
-//! Who is in which group: the one way in, asking again, and every way out.
+//! Who is in which group: the one way in, and every way out.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,10 +8,11 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 
 use super::ConnectionManager;
+use super::turns::Turn;
 use crate::backend::{Backend, Topic};
 use crate::config::LimitName;
-use crate::connection::{Connection, ConnectionState, Gate, Memberships, NoRoom, Room};
-use crate::error::{Error, ErrorCode};
+use crate::connection::{Connection, ConnectionState, Memberships, NoRoom, Room};
+use crate::error::Error;
 use crate::layer::naming::check_group;
 use crate::layer::retry::retry;
 
@@ -31,72 +32,38 @@ impl ConnectionManager {
         Ok(registered)
     }
 
-    /// The one way into a group. The hook is asked before the connection is a member, so that it gets nothing that is not
+    /// The one way into a group. Hooks are asked before the connection is a member, so that it gets nothing that is not
     /// for it, and a second time where a recheck has begun since, which may have looked before there was a member to see.
     /// A recheck that begins later finds the member and asks by itself. So two questions are enough, however often
     /// rights change meanwhile.
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
-        let Some(gate) = &connection.link().gate else { return self.enter_group(connection, group).await };
-        let rechecks = self.rechecks.load(Ordering::Acquire);
-        self.ask(&**gate, connection, group).await?;
+        let is_guarded = self.is_guarded(connection);
+        let (rechecks, revocations) = (self.rechecks.load(Ordering::Acquire), self.revocations.load(Ordering::Acquire));
+        if is_guarded {
+            self.ask_to_join(connection, group).await?;
+        }
+        // Behind the question: a hook that joins the group it is asked about would wait for itself.
+        let _turn = self.turn_to_join(connection, group).await?;
         let is_new = self.enter_group(connection, group).await?;
         let undo = Leave { manager: self, connection, group, armed: is_new };
         // Behind the locks under which it became a member, and a recheck looks: one that did not see it has counted.
-        if is_new && rechecks != self.rechecks.load(Ordering::Acquire) {
-            self.ask(&**gate, connection, group).await?;
+        if is_guarded && is_new && rechecks != self.rechecks.load(Ordering::Acquire) {
+            self.ask_to_join(connection, group).await?;
         }
         undo.disarm();
-        if is_new && !connection.is_in(group) {
-            // The recheck took it out meanwhile, whatever the hook has said since.
+        // Where the application took it out meanwhile, it was in, and has left.
+        if is_new && !connection.is_in(group) && revocations != self.revocations.load(Ordering::Acquire) {
+            // A recheck took it out, whatever the hooks have said since.
             self.counters.refused_join();
             return Err(Error::authorization("You may not join this group."));
         }
         Ok(is_new)
     }
 
-    async fn ask(&self, gate: &dyn Gate, connection: &Connection, group: &str) -> Result<(), Error> {
-        let answer = gate.may_join(connection, group).await;
-        answer.inspect_err(|error| {
-            self.counters.refused_join();
-            tracing::debug!(connection = %connection.id(), group, %error, "a join is refused");
-        })
-    }
-
-    /// Comes before the look at who is a member: whoever was allowed before, and becomes one after that look, is asked
-    /// about again.
-    pub(in crate::layer) fn begin_recheck(&self) {
-        self.rechecks.fetch_add(1, Ordering::AcqRel);
-    }
-
-    /// Asks again about one membership of a connection or all, once the recheck has begun; which of them were ended.
-    pub(in crate::layer) async fn recheck_groups(&self, connection: &Connection, group: Option<&str>) -> Vec<String> {
-        let mut left = Vec::new();
-        for group in group.map_or_else(|| connection.groups(), |group| vec![group.to_owned()]) {
-            if self.recheck_member(connection, &group).await {
-                left.push(group);
-            }
-        }
-        left
-    }
-
-    /// Asks again about one membership; whether it was ended.
-    async fn recheck_member(&self, connection: &Connection, group: &str) -> bool {
-        let Some(gate) = &connection.link().gate else { return false };
-        if !connection.is_in(group) {
-            return false;
-        }
-        let Err(error) = gate.may_join(connection, group).await else { return false };
-        if !matches!(error.code(), ErrorCode::AuthorizationFailed | ErrorCode::AuthenticationFailed) {
-            // Nobody else hears of it.
-            self.failed(&error.located(connection.id(), connection.user(), None));
-        }
-        let was_member = self.leave_group(connection, group);
-        if was_member {
-            self.counters.revoked();
-            tracing::debug!(connection = %connection.id(), group, "a membership is not allowed any more");
-        }
-        was_member
+    async fn turn_to_join(&self, connection: &Connection, group: &str) -> Result<Turn<'_>, Error> {
+        let late = |_| Error::backend("Another join of this group is still under way.").with_component("registry");
+        tokio::time::timeout(LIVE_WITHIN, self.turns.take(connection.id(), group)).await.map_err(late)
     }
 
     async fn enter_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
@@ -121,7 +88,7 @@ impl ConnectionManager {
             }
         };
         let undo = Leave { manager: self, connection, group, armed: is_new };
-        // Also where it is a member already: another join may still wait for the topic to be live.
+        // Also where it is a member already: the topic may have been interrupted since.
         self.live(Topic::Group(group)).await?;
         undo.disarm();
         if is_new {
@@ -136,7 +103,7 @@ impl ConnectionManager {
         tokio::time::timeout(LIVE_WITHIN, retry(|| self.backend.subscribe(topic))).await.map_err(late)?
     }
 
-    fn leave_group(&self, connection: &Connection, group: &str) -> bool {
+    pub(super) fn leave_group(&self, connection: &Connection, group: &str) -> bool {
         let was_member = self.registry.leave(connection, group, |topic| self.backend.unsubscribe(topic));
         if was_member {
             self.backend.members_changed(group);
@@ -187,11 +154,7 @@ impl Memberships for ConnectionManager {
     }
 
     fn recheck<'a>(&'a self, connection: &'a Connection) -> BoxFuture<'a, Vec<String>> {
-        async move {
-            self.begin_recheck();
-            self.recheck_groups(connection, None).await
-        }
-        .boxed()
+        self.recheck_connection(connection).boxed()
     }
 }
 

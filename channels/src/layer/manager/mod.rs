@@ -1,10 +1,12 @@
-//! The work underneath a layer: what it holds together. Its parts are admission, what may be asked for, membership and
-//! delivery.
+//! The work underneath a layer: what it holds together. Its parts are admission, what may be asked for, membership, who is
+//! asked about it, and delivery.
 
 mod admission;
+mod asking;
 mod delivery;
 mod limits;
 mod membership;
+mod turns;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -18,12 +20,13 @@ pub use self::admission::Admission;
 pub(crate) use self::admission::{HandshakeBy, Place};
 pub use self::membership::LIVE_WITHIN;
 pub(crate) use self::membership::Registered;
+use self::turns::Turns;
 use super::drain::Draining;
 use super::retry::retry;
 use super::settling::Settling;
 use crate::backend::{AnyBackend, Backend, Shares, Sink};
 use crate::config::Config;
-use crate::connection::{Connection, ConnectionRegistry, Serializers};
+use crate::connection::{Connection, ConnectionRegistry, Gate, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 use crate::limits::{Metering, Places, Verdicts};
@@ -55,8 +58,14 @@ pub struct ConnectionManager {
     /// Kept from the moment on in which somebody looks.
     #[cfg(feature = "inspector")]
     recent: std::sync::OnceLock<Arc<super::Recent>>,
+    /// Asked about every join, before the consumer's own.
+    gates: Vec<Box<dyn Gate>>,
     /// How often memberships were to be asked about again.
     rechecks: AtomicU64,
+    /// How many of them a recheck has ended, or is about to.
+    revocations: AtomicU64,
+    /// Joins of one group by one connection come one after the other.
+    turns: Turns,
     pub(crate) started_at: Instant,
     /// The background tasks start with the first connection, when there is a runtime for sure.
     pub(super) background: OnceLock<()>,
@@ -68,7 +77,12 @@ pub struct ConnectionManager {
 }
 
 impl ConnectionManager {
-    pub(super) fn new(config: Config, backend: AnyBackend, serializers: Serializers) -> Arc<Self> {
+    pub(super) fn new(
+        config: Config,
+        backend: AnyBackend,
+        serializers: Serializers,
+        gates: Vec<Box<dyn Gate>>,
+    ) -> Arc<Self> {
         let counters: Arc<Counters> = Arc::default();
         let verdicts = Arc::new(Verdicts::new(&config, Arc::clone(&counters)));
         Arc::new_cyclic(|itself| Self {
@@ -90,7 +104,10 @@ impl ConnectionManager {
             drain: Draining::default(),
             #[cfg(feature = "inspector")]
             recent: std::sync::OnceLock::new(),
+            gates,
             rechecks: AtomicU64::new(0),
+            revocations: AtomicU64::new(0),
+            turns: Turns::default(),
             started_at: Instant::now(),
             background: OnceLock::new(),
             incarnation: Uuid::now_v7().as_u64_pair().1,

@@ -1,10 +1,12 @@
 //! Signing in, where the server keeps names in a signed cookie.
 
+use channels_tests::redis::RedisServer;
 use serde_json::json;
 
 use crate::browser::{Browser, Screen};
 use crate::chat::Chat;
-use crate::http::request;
+use crate::http::{get, request};
+use crate::server::PATIENCE;
 
 const SECRET: (&str, &str) = ("CHAT_SECRET", "a secret of exactly 32 characters");
 
@@ -74,4 +76,27 @@ async fn a_page_learns_that_one_has_to_sign_in_by_now() {
     ada.reads("@signin-error", "You have been signed out").await;
     ada.type_into("@signin-name", &fantoccini::key::Key::Enter.to_string()).await;
     ada.is_in("rust").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_cannot_sign_out_everywhere_is_told_and_tries_again() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let variables = [SECRET, ("BACKEND_TYPE", "redis"), ("REDIS_URL", &url), ("RUST_LOG", "error,channels=off")];
+    let chat = Chat::with(&variables).await;
+    let browser = Browser::start();
+    let ada = browser.open(Screen::Desktop).await;
+    ada.sign_in(&chat, "ada").await;
+    ada.join("rust").await;
+    redis.kill_9();
+    ada.click("@signout").await;
+    ada.reads("@toast", "You are still signed in").await;
+    ada.reads("@me", "ada").await;
+    redis.restart();
+    let ready = async { while get(&chat.address, "/readyz").await.status != 200 {} };
+    tokio::time::timeout(PATIENCE, ready).await.unwrap();
+    ada.click("@signout").await;
+    ada.sees("@signin-name").await;
+    ada.reload().await;
+    ada.sees("@signin-name").await;
 }

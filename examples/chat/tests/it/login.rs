@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use super::http::{Answer, get, post, request};
 use super::server::{PATIENCE, Server, fails};
 
-const SECRET: &str = "a secret of exactly 32 characters";
+pub const SECRET: &str = "a secret of exactly 32 characters";
 
 async fn with_secret() -> (Server, super::server::Folder) {
     Server::with(&[("CHAT_SECRET", SECRET)]).await
@@ -26,16 +26,16 @@ fn cookie_of(answer: &Answer) -> String {
     answer.header("set-cookie").unwrap().split(';').next().unwrap().to_owned()
 }
 
-async fn sign_in(address: &str, name: &str) -> String {
+pub async fn sign_in(address: &str, name: &str) -> String {
     let answer = sign_in_with(address, "", &format!("name={name}")).await;
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")), "{}", answer.head);
     cookie_of(&answer)
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+pub type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
 
 /// A socket that was welcomed, or the status of the refusal.
-async fn enter(address: &str, user: &str, cookie: &str) -> Result<Socket, u16> {
+pub async fn enter(address: &str, user: &str, cookie: &str) -> Result<Socket, u16> {
     let mut request = format!("ws://{address}/ws/{user}").into_client_request().unwrap();
     if !cookie.is_empty() {
         request.headers_mut().insert("cookie", cookie.parse().unwrap());
@@ -51,6 +51,14 @@ async fn enter(address: &str, user: &str, cookie: &str) -> Result<Socket, u16> {
         },
         Err(Error::Http(response)) => Err(response.status().as_u16()),
         Err(other) => panic!("{other}"),
+    }
+}
+
+/// The code of the close frame, which comes next.
+pub async fn close_code(socket: &mut Socket) -> u16 {
+    match timeout(PATIENCE, socket.next()).await.unwrap() {
+        Some(Ok(Message::Close(Some(frame)))) => frame.code.into(),
+        other => panic!("{other:?}"),
     }
 }
 
@@ -118,10 +126,7 @@ async fn who_signs_out_is_closed_everywhere_and_the_cookie_goes() {
     assert_eq!((answer.status, answer.header("location")), (303, Some("/")));
     assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"), "{}", answer.head);
     for window in &mut windows {
-        match timeout(PATIENCE, window.next()).await.unwrap() {
-            Some(Ok(Message::Close(Some(frame)))) => assert_eq!(u16::from(frame.code), 4501),
-            other => panic!("{other:?}"),
-        }
+        assert_eq!(close_code(window).await, 4501);
     }
     futures_util::SinkExt::send(&mut other, Message::text(r#"{"type":"ping","id":1}"#)).await.unwrap();
     match timeout(PATIENCE, other.next()).await.unwrap() {

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::pair::{NOTICED, Pair};
 use crate::client::Client;
 use crate::http::{get, post, request};
+use crate::login::{SECRET, close_code, enter, sign_in};
 
 /// What a busy machine may add to a measured time.
 const SLACK: Duration = Duration::from_millis(250);
@@ -167,4 +168,26 @@ async fn a_server_that_goes_while_redis_is_away_still_goes_in_good_order() {
     assert!(began.elapsed() < 2 * NOTICED, "{:?}", began.elapsed());
     proxy.pass();
     assert_eq!(other.stop().await, Some(0));
+}
+
+/// The logout has failed, so that the browser has to be able to ask again: its cookie stays.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_that_not_all_could_be_told_of_closes_here_and_can_be_made_again() {
+    let pair = Pair::with(&[("CHAT_SECRET", SECRET)]).await;
+    let cookie = sign_in(&pair.one.address, "ada").await;
+    let mut here = enter(&pair.one.address, "ada", &cookie).await.unwrap();
+    let mut there = enter(&pair.other.address, "ada", &cookie).await.unwrap();
+    let headers = format!("Cookie: {cookie}\r\n");
+    pair.redis.kill_9();
+    let answer = request(&pair.one.address, "POST", "/logout", &headers, "").await;
+    assert_eq!((answer.status, answer.json()["retryable"].as_bool()), (503, Some(true)));
+    assert_eq!(answer.header("set-cookie"), None, "{}", answer.head);
+    assert_eq!(close_code(&mut here).await, 4501);
+    let back = Instant::now();
+    pair.redis.restart();
+    pair.readiness_is(200, back).await;
+    let answer = request(&pair.one.address, "POST", "/logout", &headers, "").await;
+    assert_eq!(answer.status, 303);
+    assert!(answer.header("set-cookie").unwrap().contains("Max-Age=0"), "{}", answer.head);
+    assert_eq!(close_code(&mut there).await, 4501);
 }
