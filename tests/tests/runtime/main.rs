@@ -30,6 +30,8 @@ mod overtaken;
 mod panics;
 mod policies;
 mod promises;
+mod readme;
+mod refused;
 mod repeated;
 mod replies;
 mod sending;
