@@ -381,7 +381,7 @@ pub fn rate_limit(_arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// |---|---|
 /// | for the first time | the handler runs; what it answers is kept for the `window`, a whole number with `ms`, `s`, `m` or `h` |
 /// | again within the window | the same frames again, with the same `re` |
-/// | while the first is handled, here or on another server | it waits for that answer, within the handler's time-out; then `TIMEOUT_ERROR` |
+/// | while the first is handled, here or on another server | it waits for that answer, within the handler's time-out; then `TIMEOUT_ERROR`. Where the first ends without one, this one runs the handler, as long as half of its time is left |
 /// | with another payload | `VALIDATION_FAILED` for the field `id`; white space makes no difference, the order of members does; in the layout `flat` the envelope's members are the payload's |
 /// | with a payload that does not parse or breaks a rule | `VALIDATION_FAILED`: nothing ran, so nothing is remembered |
 /// | while they have too much remembered | `RATE_LIMIT_EXCEEDED`, with `retry_after_ms`; what was done before is still told again |

@@ -34,8 +34,8 @@ impl CloseCode {
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: too many now; reconnect later.
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 4408: nothing was heard of the client within `WS_HEARTBEAT_TIMEOUT`, or a message took longer than
-    /// `WS_MESSAGE_TIMEOUT` to arrive; reconnect.
+    /// 4408: nothing was heard of the client within `WS_HEARTBEAT_TIMEOUT`, a message took longer than
+    /// `WS_MESSAGE_TIMEOUT` to arrive, or the first one longer than `first_frame` of the consumer; reconnect.
     pub const HEARTBEAT_LOST: Self = Self(4408);
     /// 4413: the client took its messages too slowly and its outbox is full; reconnect.
     pub const OUTBOX_FULL: Self = Self(4413);
@@ -43,7 +43,7 @@ impl CloseCode {
     pub const CLOSED_BY_APPLICATION: Self = Self(4501);
 
     /// Those that have a name here; every other one is counted with the rest.
-    pub(crate) const NAMED: [Self; 15] = [
+    pub const NAMED: [Self; 15] = [
         Self::NORMAL,
         Self::GOING_AWAY,
         Self::PROTOCOL_ERROR,

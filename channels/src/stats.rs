@@ -215,7 +215,8 @@ pub struct Stats {
     pub conflated: u64,
     /// Received messages whose time to live had passed.
     pub expired: u64,
-    /// Connections refused before the upgrade, whatever for; what `#[accept]` refuses is not counted.
+    /// Connections refused before the upgrade with 403, 429, 500 or 503. What `#[accept]` refuses is the application's to count, and
+    /// a panic of it is among the errors; what asks for no WebSocket (400, 405, 426) is no connection.
     pub refused: u64,
     /// Of these, pages of another origin than `WS_ALLOWED_ORIGINS` allows.
     pub refused_for_origin: u64,
@@ -233,7 +234,7 @@ pub struct Stats {
     pub revoked: u64,
     /// Connections that ended without a close frame of the client: its network or process went.
     pub lost: u64,
-    /// Connections closed with 4408: no sign of life, or a message that took too long to arrive.
+    /// Connections closed with 4408: no sign of life, or a message, or the first one, that took too long to arrive.
     pub timed_out: u64,
     /// Connections closed with 4413: the client did not read.
     pub too_slow: u64,

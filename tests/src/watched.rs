@@ -1,6 +1,6 @@
 //! The memory backend, watched: what a layer asks of it, in which order, and gates that hold it up.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -25,6 +25,8 @@ struct Inner {
     topics: Mutex<Vec<(bool, String)>>,
     admission: Gate,
     subscription: Gate,
+    /// It can tell nothing.
+    is_away: AtomicBool,
     /// How long the process stands still after the next claim.
     stop: Mutex<Option<Duration>>,
 }
@@ -97,6 +99,15 @@ impl Watched {
         self.0.subscription.close()
     }
 
+    /// From now on it can tell of nobody whether there is room.
+    pub fn goes_away(&self) {
+        self.0.is_away.store(true, Ordering::SeqCst);
+    }
+
+    fn is_there(&self) -> Result<(), Error> {
+        if self.0.is_away.load(Ordering::SeqCst) { Err(Error::backend("It is away.")) } else { Ok(()) }
+    }
+
     /// The next claim is made, and then the process stands still before it hears so. With paused time.
     pub fn stand_still_at_a_claim(&self, time: Duration) {
         *self.0.stop.lock().unwrap_or_else(PoisonError::into_inner) = Some(time);
@@ -143,6 +154,7 @@ impl Backend for Watched {
     }
 
     async fn admit(&self, user: Option<&UserId>, limits: Limits) -> Result<Result<(), Refusal>, Error> {
+        self.is_there()?;
         self.0.admission.pass().await;
         self.other().admit(user, limits).await
     }
@@ -152,6 +164,7 @@ impl Backend for Watched {
     }
 
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
+        self.is_there()?;
         self.other().check_rate(key, rate).await
     }
 

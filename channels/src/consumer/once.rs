@@ -69,7 +69,7 @@ impl Idempotent {
 ///
 /// # Errors
 ///
-/// `BACKEND_ERROR` where nobody can tell, `RATE_LIMIT_EXCEEDED` where whoever asks has too much remembered, and what
+/// `TIMEOUT_ERROR` where less than half of that time is left to handle it, `BACKEND_ERROR` where nobody can tell, `RATE_LIMIT_EXCEEDED` where whoever asks has too much remembered, and what
 /// [`tell_again`] says.
 pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) -> Result<bool, Error> {
     let message: &Message = cx.message();
@@ -78,7 +78,8 @@ pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) 
     let (claim, fingerprint) = (Claim::new(idempotent.key(cx, id)), fingerprint(message.data()));
     let deadlines = Deadlines::of(cx.layer());
     let after = if idempotent.takes_errors { deadlines.handler() + LEASE_AFTER } else { LEASE_AFTER };
-    let lease = deadlines.of_handler(idempotent.timeout).handler() + after;
+    let (began, time) = (Instant::now(), deadlines.of_handler(idempotent.timeout).handler());
+    let lease = time + after;
     let (mut claiming, mut wait) = (Claiming::of(manager, &claim, cx, lease), ASK_AGAIN_AFTER);
     loop {
         let until = Instant::now() + lease;
@@ -89,8 +90,9 @@ pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) 
             }
         })?;
         match claimed {
-            // The process stood still before it heard that: somebody else may have done it meanwhile, so it is asked again.
-            Claimed::Yours if Instant::now() >= until => {}
+            // The claim is given up again. To begin would be to be cut short, half-way through something that is done once; and
+            // where the process stood still before it heard that, somebody else may do it already.
+            Claimed::Yours if began.elapsed() > time / 2 => return Err(too_little_time()),
             Claimed::Yours => {
                 // The claim is given up again where there is no room.
                 let share = Share::of(manager, cx.connection(), &claim, until + idempotent.window)?;
@@ -117,6 +119,10 @@ pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) 
             }
         }
     }
+}
+
+fn too_little_time() -> Error {
+    Error::timeout("Too little time was left to do this: ask again.").with_component("idempotent")
 }
 
 /// A claim that is to be settled.

@@ -198,16 +198,15 @@ impl ErrorCode {
         }
     }
 
-    /// The code a connection is closed with, where the error closes it.
+    /// The code a connection is closed with, where the error closes it. Where the same [may succeed
+    /// later](ErrorCode::is_retryable), it asks to come back.
     pub const fn close_code(self) -> CloseCode {
         match self {
             Self::WebsocketError | Self::ConnectionError | Self::BackendError => CloseCode::INTERNAL_ERROR,
             Self::SystemError | Self::TimeoutError => CloseCode::INTERNAL_ERROR,
             // The seed's 1006 must not go over the wire: "too many now, come back later" is what is meant.
-            Self::ConnectionLimitExceeded => CloseCode::TRY_AGAIN_LATER,
-            Self::AuthenticationFailed | Self::AuthorizationFailed | Self::RateLimitExceeded => {
-                CloseCode::POLICY_VIOLATION
-            }
+            Self::ConnectionLimitExceeded | Self::RateLimitExceeded => CloseCode::TRY_AGAIN_LATER,
+            Self::AuthenticationFailed | Self::AuthorizationFailed => CloseCode::POLICY_VIOLATION,
             Self::MessageError
             | Self::ValidationFailed
             | Self::InvalidJson
@@ -235,5 +234,18 @@ impl ErrorCode {
             self,
             Self::RateLimitExceeded | Self::TimeoutError | Self::BackendError | Self::ConnectionLimitExceeded
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_try_again_is_not_told_to_stay_away() {
+        for code in ErrorCode::ALL {
+            let asks = code.close_code().asks_to_reconnect();
+            assert!(asks || !code.is_retryable(), "{} closes with {}", code.as_str(), code.close_code());
+        }
     }
 }

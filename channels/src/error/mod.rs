@@ -312,6 +312,12 @@ impl Error {
         self
     }
 
+    /// Fills in who asked for a connection that there never was.
+    pub(crate) fn of_user(mut self, user: Option<&UserId>) -> Self {
+        self.0.context.user_id = user.cloned();
+        self
+    }
+
     /// Says what became of the message that could not be sent in order.
     #[must_use]
     pub fn with_delivery(mut self, delivery: Delivery) -> Self {

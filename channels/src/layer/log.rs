@@ -4,6 +4,8 @@ use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use tracing::Level;
+
 use crate::error::{Error, Severity, Shown, shown};
 
 /// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
@@ -52,6 +54,21 @@ fn printable(words: &str) -> Cow<'_, str> {
 }
 
 pub(super) fn error(error: &Error) {
+    let level = match error.severity() {
+        Severity::Low => Level::DEBUG,
+        Severity::Medium => Level::INFO,
+        Severity::High | Severity::Critical => Level::ERROR,
+    };
+    write(level, error, None);
+}
+
+/// Of a request for a connection that is refused: at debug level, as whoever is not let in may ask without end. What is
+/// broken here is an error, with the number of them since the last line at that level.
+pub(super) fn refusal(error: &Error, broken: Option<u64>) {
+    write(if broken.is_some() { Level::ERROR } else { Level::DEBUG }, error, broken);
+}
+
+fn write(level: Level, error: &Error, since_the_last_line: Option<u64>) {
     let context = error.context();
     // The span of its message or connection bears the same id. A span of somebody else's has no such field.
     tracing::Span::current().record("error_id", tracing::field::display(context.error_id));
@@ -67,15 +84,16 @@ pub(super) fn error(error: &Error) {
                 message_type = context.message_type.as_deref(),
                 component = context.component.as_deref(),
                 metadata = metadata(error).map(tracing::field::display),
+                since_the_last_line,
                 cause = causes(error),
                 "{}",
                 printable(error.message())
             )
         };
     }
-    match error.severity() {
-        Severity::Low => event!(tracing::Level::DEBUG),
-        Severity::Medium => event!(tracing::Level::INFO),
-        Severity::High | Severity::Critical => event!(tracing::Level::ERROR),
+    match level {
+        Level::ERROR => event!(Level::ERROR),
+        Level::INFO => event!(Level::INFO),
+        _ => event!(Level::DEBUG),
     }
 }

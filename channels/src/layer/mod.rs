@@ -34,7 +34,7 @@ pub use drain::Drained;
 pub use emitter::Emitter;
 pub use global::{AlreadyInstalled, get_channel_layer, try_get_channel_layer};
 pub use manager::{Admission, ConnectionManager, LIVE_WITHIN};
-pub(crate) use manager::{HandshakeBy, Place, Registered};
+pub(crate) use manager::{HandshakeBy, Place, Refused, Registered};
 pub use naming::MAX_GROUP_NAME_BYTES;
 #[cfg(feature = "inspector")]
 pub(crate) use recent::{Recent, SeenError};

@@ -9,7 +9,7 @@ use axum::http::HeaderValue;
 use tokio::time::Instant;
 
 use crate::config::{Config, LimitName, Origins};
-use crate::error::shown;
+use crate::error::{Error, shown};
 use crate::rate_limit::Clock;
 use crate::stats::Counters;
 
@@ -21,6 +21,8 @@ const MAX_HEADER_BYTES: usize = 300;
 
 const FOREIGN_PAGE: &str = "a page of another origin is refused; WS_ALLOWED_ORIGINS names those that may connect";
 
+const BROKEN: &str = "requests were refused as something is broken here, as a line before says";
+
 const OBSERVED: &str = "would be refused, but this limit only observes";
 
 /// What becomes of whatever exceeds a limit.
@@ -30,10 +32,11 @@ pub(crate) struct Verdicts {
     observed: [bool; LimitName::ALL.len()],
     lines: [Lines; LimitName::ALL.len()],
     foreign_pages: Lines,
+    broken: Lines,
     clock: Clock,
 }
 
-/// The log of one limit, or of foreign pages.
+/// The log of one limit, of foreign pages, or of what is broken.
 #[derive(Debug, Default)]
 struct Lines {
     /// When there may be another.
@@ -45,7 +48,8 @@ struct Lines {
 impl Verdicts {
     pub(crate) fn new(config: &Config, counters: Arc<Counters>) -> Self {
         let observed = LimitName::ALL.map(|limit| config.observe_only().contains(&limit));
-        Self { counters, observed, lines: Default::default(), foreign_pages: Lines::default(), clock: Clock::start() }
+        let (lines, foreign_pages, broken) = Default::default();
+        Self { counters, observed, lines, foreign_pages, broken, clock: Clock::start() }
     }
 
     /// Whether a limit refuses nothing.
@@ -75,16 +79,17 @@ impl Verdicts {
 
     /// A page of another origin is refused: counts it. Whoever runs a page on another port than the server learns from the
     /// log why nothing works, and who has others knock all day does not fill it.
-    pub(crate) fn foreign_page(&self, origins: &[&HeaderValue], host: Option<&str>, allowed: &Origins) {
+    pub(crate) fn foreign_page(&self, error: &Error, origins: &[&HeaderValue], host: Option<&str>, allowed: &Origins) {
         self.counters.refused_for_origin();
         let since = self.foreign_pages.due(self.clock.nanos(Instant::now()));
         // As long as a request's headers may be, and quoted.
         let origins = shown(&format_args!("{origins:?}"), MAX_HEADER_BYTES);
         let host = host.map(|host| shown(host, MAX_HEADER_BYTES));
+        let (error_id, error_code) = (error.context().error_id, error.name());
         if let Some(since) = since {
-            tracing::warn!(%origins, host, %allowed, since_the_last_line = since, "{FOREIGN_PAGE}");
+            tracing::warn!(%error_id, error_code, %origins, host, %allowed, since_the_last_line = since, "{FOREIGN_PAGE}");
         } else {
-            tracing::debug!(%origins, host, %allowed, "{FOREIGN_PAGE}");
+            tracing::debug!(%error_id, error_code, %origins, host, %allowed, "{FOREIGN_PAGE}");
         }
     }
 
@@ -99,6 +104,15 @@ impl Verdicts {
         if let Some(since) = self.foreign_pages.rest(now) {
             tracing::warn!(since_the_last_line = since, "{FOREIGN_PAGE}");
         }
+        if let Some(since) = self.broken.rest(now) {
+            tracing::error!(since_the_last_line = since, "{BROKEN}");
+        }
+    }
+
+    /// A request is refused as something is broken here. Where a line may be written that somebody looks at, how often it
+    /// was so since the last: whoever asks all day does not fill the log.
+    pub(crate) fn broken(&self) -> Option<u64> {
+        self.broken.due(self.clock.nanos(Instant::now()))
     }
 
     fn log(&self, limit: LimitName, who: &dyn fmt::Display) {

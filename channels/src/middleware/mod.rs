@@ -44,6 +44,10 @@ use crate::message::{Frame, Message};
 pub trait Middleware: Send + Sync + 'static {
     /// Whether it counts or decides by the client's address. Where one does, [`Serve::into_route`](crate::Serve::into_route) panics,
     /// and a client whose address is not known is refused, as with `#[rate_limit(…, by = ip)]`.
+    ///
+    /// A middleware around another has to pass this on, as nobody else sees what is inside. A
+    /// [`RateLimit`] by [`By::Ip`](crate::rate_limit::By::Ip) whose wrapper leaves it at `false` counts each connection by
+    /// itself where no address is known, and so limits nobody who comes back.
     fn needs_address(&self) -> bool {
         false
     }

@@ -10,6 +10,7 @@ mod negotiate;
 mod origin;
 mod piped;
 mod reader;
+mod refusal;
 mod route;
 mod run;
 mod secrets;

@@ -15,8 +15,9 @@ pub(super) fn check(parts: &Parts, allowed: &Origins, verdicts: &Verdicts) -> Re
         return Ok(());
     }
     let origins = parts.headers.get_all(ORIGIN).iter().collect::<Vec<_>>();
-    verdicts.foreign_page(&origins, authority(&parts.headers, &parts.uri), allowed);
-    Err(Error::authorization("Pages of this origin may not connect here."))
+    let error = Error::authorization("Pages of this origin may not connect here.");
+    verdicts.foreign_page(&error, &origins, authority(&parts.headers, &parts.uri), allowed);
+    Err(error)
 }
 
 impl Origins {

@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::Duration;
 
 use axum::extract::{FromRef, Request, State};
 use axum::http::StatusCode;
@@ -15,13 +14,14 @@ use tokio::time::Instant;
 
 use super::accept::accept;
 use super::negotiate::{Negotiated, negotiate};
+use super::refusal::{self, Who};
 use super::{address, origin, run, secrets};
 use crate::config::Origins;
 use crate::connection::{Connection, Gate, Link, OutboxLimits};
 use crate::consumer::{Asks, Consumer, Session, Source, dismiss};
-use crate::error::{Error, ErrorCode, caught_now};
+use crate::error::{Error, caught_now};
 use crate::id::UserId;
-use crate::layer::{Admission, ChannelLayer, HandshakeBy, Place};
+use crate::layer::{ChannelLayer, HandshakeBy, Place};
 use crate::message::OutboxPolicy;
 use crate::middleware::{DynMiddleware, Middleware};
 use crate::websocket::{Handshake, NoWebSocket};
@@ -138,7 +138,8 @@ impl<C: Consumer> Serve<C> {
     /// # }
     /// ```
     ///
-    /// If it is not, a client whose address would have to be known gets 500, and the log says why.
+    /// If it is not, and an address has to be known, each client gets 500, whoever it is, and the log says why, at most once a
+    /// second at error level.
     pub fn into_route_with_connect_info<S>(self) -> MethodRouter<S>
     where
         C::State: FromRef<S>,
@@ -220,14 +221,17 @@ impl<C: Consumer> Route<C> {
     async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
-        self.layer.manager().check_drain().map_err(|why| self.refusal(why))?;
+        let ip = address::of(&parts, self.layer.config());
+        let nobody_yet = Who { user: None, ip };
+        let going = self.layer.manager().check_drain();
+        going.map_err(|refused| refusal::not_admitted(refused, nobody_yet, &self.layer))?;
         // Also where nobody ever gets in, what limits remember has to be swept.
         self.layer.ensure_background();
-        let ip = address::of(&parts, self.layer.config());
         if ip.is_none() && !socket.is_in_process() && self.needs_address {
-            return Err(no_connect_info());
+            self.layer.manager().counters.refused();
+            return Err(refusal::with(no_connect_info(), nobody_yet, &self.layer));
         }
-        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into()))).await?;
+        self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into())), nobody_yet).await?;
         origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(IntoResponse::into_response)?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);
@@ -254,18 +258,18 @@ impl<C: Consumer> Route<C> {
         ip: Option<IpAddr>,
         negotiated: &Negotiated,
     ) -> Result<(Connection, Place), Response> {
-        self.check_handshake(user.as_ref().map(HandshakeBy::User)).await?;
+        self.check_handshake(user.as_ref().map(HandshakeBy::User), Who { user: user.as_ref(), ip }).await?;
         let id = self.layer.manager().next_id();
         let connection = Connection::new(id, user, ip, self.link(negotiated));
         match self.layer.manager().admit(&connection).await {
             Ok(place) => Ok((connection, place)),
-            Err(why) => Err(self.refusal(why)),
+            Err(refused) => Err(refusal::not_admitted(refused, Who { user: connection.user(), ip }, &self.layer)),
         }
     }
 
-    async fn check_handshake(&self, by: Option<HandshakeBy<'_>>) -> Result<(), Response> {
+    async fn check_handshake(&self, by: Option<HandshakeBy<'_>>, who: Who<'_>) -> Result<(), Response> {
         let Some(by) = by else { return Ok(()) };
-        self.layer.manager().check_handshake(by).await.map_err(Error::into_response)
+        self.layer.manager().check_handshake(by).await.map_err(|error| refusal::with(error, who, &self.layer))
     }
 
     fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
@@ -301,29 +305,14 @@ impl<C: Consumer> Route<C> {
         links.push(Arc::clone(&link));
         link
     }
-
-    fn refusal(&self, why: Admission) -> Response {
-        let limit = |message: &'static str| Error::new(ErrorCode::ConnectionLimitExceeded, message);
-        // At least a second: a client that comes back at once meets the same server.
-        let after = self.layer.config().reconnect_delay().max(Duration::from_secs(1));
-        let too_many =
-            |message| limit(message).with_retry_after(after).into_response_with(StatusCode::TOO_MANY_REQUESTS);
-        match why {
-            Admission::TooManyOfAddress => too_many("There are too many connections from your address."),
-            Admission::TooManyOfUser => too_many("You have too many connections."),
-            Admission::Full => limit("The server is full.").into_response(),
-            Admission::Draining => Error::backend("The server is draining.").with_retry_after(after).into_response(),
-            Admission::Unknown => Error::backend("The server cannot take connections now.").into_response(),
-        }
-    }
 }
 
-fn no_connect_info() -> Response {
-    tracing::error!(
+/// Why nobody is let in whose address is not known.
+fn no_connect_info() -> Error {
+    Error::internal(format!(
         "a `#[rate_limit(…, by = ip)]`, a middleware, or a limit by address that is on, needs the client's address: end the route by \
          `.into_route_with_connect_info()`, {SERVE_BY}"
-    );
-    Error::internal("no connect info").into_response()
+    ))
 }
 
 /// Where a session's frames come from.

@@ -23,12 +23,14 @@ use crate::wire::{Order, Ordered};
 const USER: &str = "buyer";
 /// What it is known by.
 const ID: &str = "an order";
-/// It takes so long that its server can be stopped meanwhile, and less than its handler may take.
+/// It takes so long that its server can be stopped meanwhile, and less than half of what its handler may take, which is what
+/// whoever waited for it has left.
 const ORDER: Order = Order { millis: 1500 };
-/// How long nobody else does it: the two seconds of its handler, and ten.
-const CLAIMED_FOR: Duration = Duration::from_secs(12);
-/// How long after that somebody who asks may wait: until it is asked about again, and while it is done, on a busy machine.
-const SOON: Duration = Duration::from_secs(6);
+/// How long nobody else does it: the four seconds of its handler, and ten.
+const CLAIMED_FOR: Duration = Duration::from_secs(14);
+/// How long after that somebody who asks may wait: who has waited for half of the handler's time asks again, and then it is
+/// done, on a busy machine.
+const SOON: Duration = Duration::from_secs(8);
 /// The places of a dead server are free by then.
 const FREE_WITHIN: Duration = Duration::from_secs(26);
 

@@ -54,8 +54,8 @@ impl Member {
         Published { stamp, outcome, problem }
     }
 
-    /// Its claim lasts twelve seconds: its own time, and ten.
-    #[on("order", timeout = "2s")]
+    /// Its claim lasts fourteen seconds: its own time, and ten.
+    #[on("order", timeout = "4s")]
     #[idempotent(window = "5m")]
     async fn order(&self, order: Order, State(app): State<App>) -> Result<Ordered, Error> {
         let ordered = app.carries_out().or_internal()?;

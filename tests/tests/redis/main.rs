@@ -8,6 +8,7 @@ mod foreign;
 mod harness;
 mod once;
 mod outage;
+mod panics;
 mod rights;
 mod seeing;
 mod servers;

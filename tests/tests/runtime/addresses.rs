@@ -65,7 +65,7 @@ async fn without_connect_info_nobody_is_let_in_and_the_log_says_why() {
         Error::Http(response) => assert_eq!(response.status(), 500),
         other => panic!("{other}"),
     }
-    assert_eq!(logs.with("message", "into_make_service_with_connect_info").len(), 1);
+    assert_eq!(logs.with("cause", "into_make_service_with_connect_info").len(), 1);
 }
 
 #[derive(Default)]

@@ -314,10 +314,28 @@ async fn who_waits_for_the_answer_of_another_waits_no_longer_than_a_handler_may(
     ada.request(2, "slow", &order("60000")).await;
     elsewhere.request(2, "slow", &order("60000")).await;
     assert_eq!(ada.next_message().await.re, Some(json!(1)));
-    // Ada's is over at 15 s and is no answer for good, so elsewhere's runs then: until its own time is up, at 15 s as well.
+    // Ada's is over at 15 s and is no answer for good; so is elsewhere's.
     for client in [&mut ada, &mut elsewhere] {
         let late = client.next_message().await;
         assert_eq!((&late.data["error_code"], late.data["retryable"].as_bool()), (&json!("TIMEOUT_ERROR"), Some(true)));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waited_handles_it_only_where_half_of_its_time_is_left() {
+    for (waits_for, runs) in [(4, 2), (6, 1)] {
+        let (layer, shop, mut ada) = one().await;
+        let mut elsewhere = connect(&layer, &shop, "ada").await;
+        // Ada's handler is cut short after ten seconds.
+        ada.request(1, "slow", &order("60000")).await;
+        tokio::time::sleep(Duration::from_secs(10 - waits_for)).await;
+        elsewhere.request(1, "slow", &order("60000")).await;
+        assert_eq!(ada.next_message().await.data["error_code"], "TIMEOUT_ERROR");
+        let waited = Instant::now();
+        let late = elsewhere.next_message().await;
+        assert_eq!((late.data["error_code"].as_str(), shop.runs()), (Some("TIMEOUT_ERROR"), runs), "{waits_for} s");
+        // As soon as it is asked about again: nothing was begun, so nothing is cut short.
+        assert_eq!(waited.elapsed() < Duration::from_secs(1), runs == 1, "{waits_for} s: {:?}", waited.elapsed());
     }
 }
 

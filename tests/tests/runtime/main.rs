@@ -32,6 +32,8 @@ mod panics;
 mod parting;
 mod policies;
 mod promises;
+mod readme;
+mod refused;
 mod repeated;
 mod replies;
 mod sending;

@@ -231,11 +231,15 @@ impl Counter {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_heard_too_late_that_a_request_is_its_own_asks_again_before_it_runs_it() {
+async fn who_hears_too_late_that_a_request_is_its_own_does_not_run_it() {
     let (watched, runs) = (Watched::default(), Runs::default());
     let layer = ChannelLayer::builder(quick()).backend(watched.clone()).connect().await.unwrap();
     let mut ada = testing::connect::<Counter>(&layer, Arc::clone(&runs)).await.unwrap();
     watched.stand_still_at_a_claim(CLAIMED_FOR);
+    ada.request(1, "count", &()).await;
+    let late = ada.next_message().await;
+    assert_eq!((&late.data["error_code"], &late.data["retryable"]), (&json!("TIMEOUT_ERROR"), &json!(true)));
+    assert_eq!(runs.load(Ordering::SeqCst), 0);
     for _ in 0..2 {
         ada.request(1, "count", &()).await;
         let answer = ada.next_message().await;

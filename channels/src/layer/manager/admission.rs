@@ -8,8 +8,9 @@ use super::ConnectionManager;
 use crate::backend::{Backend, Limits, Refusal};
 use crate::config::{LimitName, Rate};
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, Severity};
 use crate::id::UserId;
+use crate::layer::log;
 use crate::limits::{Address, AddressPlace};
 
 /// A limit that never refuses, for a user whose connections are only observed.
@@ -23,12 +24,19 @@ pub enum Admission {
     TooManyOfAddress,
     /// The user has `MAX_CONNECTIONS_PER_CLIENT`: 429.
     TooManyOfUser,
-    /// There are `MAX_TOTAL_CONNECTIONS`: 503.
+    /// There are `MAX_TOTAL_CONNECTIONS`: 503 with `Retry-After`.
     Full,
     /// The server goes: 503 with `Retry-After`.
     Draining,
-    /// The backend cannot tell: 503.
+    /// The backend cannot tell: 503 with `Retry-After`.
     Unknown,
+}
+
+/// The same, and what the backend said, where it was asked in vain.
+#[derive(Debug)]
+pub(crate) struct Refused {
+    pub(crate) why: Admission,
+    pub(crate) cause: Option<Error>,
 }
 
 /// Whose request for a connection is counted.
@@ -41,12 +49,12 @@ pub(crate) enum HandshakeBy<'a> {
 impl ConnectionManager {
     /// Refuses everybody while the server goes, before the application or a limit has a say: what they say of a
     /// client would keep it from asking the next server.
-    pub(crate) fn check_drain(&self) -> Result<(), Admission> {
+    pub(crate) fn check_drain(&self) -> Result<(), Refused> {
         if self.is_draining() { Err(self.refused(Admission::Draining)) } else { Ok(()) }
     }
 
     /// Takes a place for a connection. Given back when the [`Place`] is dropped.
-    pub(crate) async fn admit(self: &Arc<Self>, connection: &Connection) -> Result<Place, Admission> {
+    pub(crate) async fn admit(self: &Arc<Self>, connection: &Connection) -> Result<Place, Refused> {
         // Held before the look at the drain: whoever gets past it is told and waited for.
         let session = self.sessions.token();
         self.check_drain()?;
@@ -74,10 +82,7 @@ impl ConnectionManager {
                 Err(self.refused(Admission::TooManyOfUser))
             }
             Ok(Err(Refusal::Total)) => Err(self.refused(Admission::Full)),
-            Err(error) => {
-                tracing::error!(%error, "cannot tell whether a connection may be admitted");
-                Err(self.refused(Admission::Unknown))
-            }
+            Err(error) => Err(Refused { cause: Some(error), ..self.refused(Admission::Unknown) }),
         }
     }
 
@@ -142,16 +147,21 @@ impl ConnectionManager {
         }
     }
 
-    fn refused(&self, admission: Admission) -> Admission {
-        match admission {
+    fn refused(&self, why: Admission) -> Refused {
+        match why {
             Admission::TooManyOfAddress => self.counters.refused(),
             Admission::TooManyOfUser => self.counters.refused_for_user_limit(),
             Admission::Full => self.counters.refused_for_total_limit(),
             Admission::Draining => self.counters.refused_for_drain(),
             Admission::Unknown => self.counters.refused_for_backend(),
         }
-        tracing::debug!(?admission, "a connection is refused");
-        admission
+        Refused { why, cause: None }
+    }
+
+    /// Writes it to the log that a request for a connection is refused, under the `error_id` that its client is told.
+    pub(crate) fn refused_request(&self, error: &Error) {
+        let is_broken = error.severity() >= Severity::High;
+        log::refusal(error, is_broken.then(|| self.verdicts.broken()).flatten());
     }
 }
 

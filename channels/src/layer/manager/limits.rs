@@ -1,5 +1,6 @@
 //! How much somebody who was let in may ask for.
 
+use std::fmt;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -21,10 +22,10 @@ impl ConnectionManager {
         let key = match (limit.by, connection.user(), connection.address()) {
             (By::User, Some(user), _) => format!("u\0{}\0{user}", limit.bucket),
             (By::Ip, _, Some(address)) => format!("i\0{}\0{address}", limit.bucket),
-            _ => return self.limited(limit, connection.limiters().check(limit.bucket, rate)),
+            _ => return self.limited(connection, limit, connection.limiters().check(limit.bucket, rate)),
         };
         match self.backend.check_rate(&key, rate).await {
-            Ok(answer) => self.limited(limit, answer),
+            Ok(answer) => self.limited(connection, limit, answer),
             Err(error) if self.is_observed(limit) => {
                 tracing::debug!(%error, bucket = limit.bucket, "cannot tell");
                 Ok(())
@@ -59,9 +60,16 @@ impl ConnectionManager {
         limit.observe_only || self.verdicts.observes(LimitName::RateLimits)
     }
 
-    fn limited(&self, limit: &Limit, answer: Result<(), Duration>) -> Result<(), Error> {
+    fn limited(&self, connection: &Connection, limit: &Limit, answer: Result<(), Duration>) -> Result<(), Error> {
         let Err(wait) = answer else { return Ok(()) };
-        let is_refused = self.verdicts.refuses_unless(self.is_observed(limit), LimitName::RateLimits, limit.bucket);
+        let (id, address) = (connection.id(), connection.address());
+        let who: &dyn fmt::Display = match (limit.by, connection.user(), &address) {
+            (By::User, Some(user), _) => user,
+            (By::Ip, _, Some(address)) => address,
+            _ => &id,
+        };
+        let who = format_args!("{} of {who}", limit.bucket);
+        let is_refused = self.verdicts.refuses_unless(self.is_observed(limit), LimitName::RateLimits, who);
         if is_refused { Err(Error::rate_limited(wait)) } else { Ok(()) }
     }
 }

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 pub use self::admission::Admission;
-pub(crate) use self::admission::{HandshakeBy, Place};
+pub(crate) use self::admission::{HandshakeBy, Place, Refused};
 pub use self::membership::LIVE_WITHIN;
 pub(crate) use self::membership::Registered;
 use self::turns::Turns;

@@ -1,0 +1,96 @@
+//! What a client gets that is not let in: an HTTP response, and the line of the log with the same id.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+
+use crate::error::{Error, ErrorCode, Severity};
+use crate::id::UserId;
+use crate::layer::{Admission, ChannelLayer, Refused};
+
+/// Whoever asks for a connection, as far as that is known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Who<'a> {
+    pub(super) user: Option<&'a UserId>,
+    pub(super) ip: Option<IpAddr>,
+}
+
+/// There is no place for it.
+pub(super) fn not_admitted(refused: Refused, who: Who<'_>, layer: &ChannelLayer) -> Response {
+    let limit = |message: &'static str| Error::new(ErrorCode::ConnectionLimitExceeded, message);
+    let after = reconnects_after(layer);
+    let (error, status) = match refused.why {
+        Admission::TooManyOfAddress => {
+            let error = limit("There are too many connections from your address.").with_retry_after(after);
+            (error, Some(StatusCode::TOO_MANY_REQUESTS))
+        }
+        Admission::TooManyOfUser => {
+            let error = limit("You have too many connections.").with_retry_after(after);
+            (error, Some(StatusCode::TOO_MANY_REQUESTS))
+        }
+        Admission::Full => (limit("The server is full."), None),
+        Admission::Draining => {
+            // Nothing is broken, and another server may take it at once.
+            let error = Error::backend("The server is draining.").with_severity(Severity::Low);
+            (error.with_retry_after(after), None)
+        }
+        Admission::Unknown => (Error::backend("The server cannot take connections now."), None),
+    };
+    let error = match refused.cause {
+        Some(cause) => error.with_source(cause),
+        None => error,
+    };
+    response(error, status, who, layer)
+}
+
+/// It is refused with this error.
+pub(super) fn with(error: Error, who: Who<'_>, layer: &ChannelLayer) -> Response {
+    response(error, None, who, layer)
+}
+
+fn response(error: Error, status: Option<StatusCode>, who: Who<'_>, layer: &ChannelLayer) -> Response {
+    let mut error = error.of_user(who.user);
+    if error.is_retryable() && error.retry_after().is_none() {
+        // Nobody knows when, and all of them are refused at one moment: they are not to come back at one.
+        let after = reconnects_after(layer);
+        let spread = after.mul_f64(any_fraction(&error));
+        error = error.with_retry_after(after + spread);
+    }
+    if let Some(ip) = who.ip {
+        error = error.with_metadata("address", ip.to_string());
+    }
+    layer.manager().refused_request(&error);
+    match status {
+        Some(status) => error.into_response_with(status),
+        None => error.into_response(),
+    }
+}
+
+/// At least a second: a client that comes back at once meets the same server.
+fn reconnects_after(layer: &ChannelLayer) -> Duration {
+    layer.config().reconnect_delay().max(Duration::from_secs(1))
+}
+
+/// Of one, by what is random in an error's id: its last 32 bits.
+fn any_fraction(error: &Error) -> f64 {
+    let last = error.context().error_id.as_u128() & u128::from(u32::MAX);
+    last as f64 / f64::from(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fractions_are_spread_from_one_end_to_the_other() {
+        let mut tenths = [0; 10];
+        for _ in 0..10_000 {
+            let fraction = any_fraction(&Error::backend("not now"));
+            assert!((0.0..=1.0).contains(&fraction));
+            tenths[((fraction * 10.0) as usize).min(9)] += 1;
+        }
+        assert!(tenths.iter().all(|tenth| (700..1300).contains(tenth)), "{tenths:?}");
+    }
+}
