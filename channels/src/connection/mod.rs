@@ -496,9 +496,11 @@ impl PartialEq for Connection {
 
 impl Eq for Connection {}
 
-// The numbers are those of 64 bits.
-#[cfg(all(test, target_pointer_width = "64"))]
+#[cfg(test)]
 mod tests {
+    // The numbers are those of 64 bits.
+    #![cfg(target_pointer_width = "64")]
+
     use super::*;
 
     /// What all who hold a connection share, with the two counts of its `Arc`, as `docs/performance.md` tells.

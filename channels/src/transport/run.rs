@@ -104,9 +104,11 @@ impl<F: Future> Future for Corked<F> {
     }
 }
 
-// The numbers are those of 64 bits.
-#[cfg(all(test, target_pointer_width = "64"))]
+#[cfg(test)]
 mod tests {
+    // The numbers are those of 64 bits.
+    #![cfg(target_pointer_width = "64")]
+
     use std::sync::Arc;
 
     use axum::http::request::Parts;
