@@ -161,3 +161,23 @@ async fn who_waits_for_a_slow_welcome_has_its_whole_time_after_it() {
     let (took, within) = (began.elapsed(), Duration::from_secs(2));
     assert!(took >= within && took <= within + within / 4, "{took:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_has_not_read_the_welcome_yet_may_have_spoken() {
+    let config = Config::builder().outbox_messages(10).enable_heartbeat(false).build().unwrap();
+    let layer = ChannelLayer::memory_with(config);
+    let mut client = testing::connect::<Slow>(&layer, Duration::ZERO).await.unwrap();
+    client.stop_reading();
+    client.request(1, "quiet", &json!({})).await;
+    // There is no room for an answer, so that nothing is handled.
+    for _ in 0..8 {
+        client.connection().send(Hello::Hello).unwrap();
+    }
+    sleep(Duration::from_secs(60)).await;
+    assert_eq!(client.connection().state(), ConnectionState::Connected);
+    client.go_on_reading();
+    for _ in 0..9 {
+        assert_eq!(client.next_message().await.name, "hello");
+    }
+    assert_eq!(client.next_message().await.name, "$ok");
+}
