@@ -38,10 +38,14 @@ const GROUPS: u64 = 200;
 const BUSY: &str = "g0";
 /// How much of its socket who reads slowly leaves to the server.
 const NARROW: u32 = 4096;
+/// How long who reads slowly gives signs of life: on a busy machine it takes longer to fill an outbox than a heartbeat waits. Not
+/// for as long as a server reads on that has closed it: it would lose what it was told last.
+const SPEAKS_FOR: Duration = Duration::from_secs(4);
 /// The beginning of a text that goes on, a piece of it, and a ping.
 const TEXT_BEGINS: u8 = 0x01;
 const GOES_ON: u8 = 0x00;
 const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
 /// What whoever floods is closed with.
 const TRY_AGAIN_LATER: u16 = 1013;
 /// How long frames go on without end: much longer than it takes to be closed for it.
@@ -398,13 +402,18 @@ async fn breaks_the_protocol(stage: &Stage, number: usize) -> io::Result<()> {
 /// Is sent more than it reads, by somebody who does read.
 async fn reads_too_slowly(stage: &Stage, number: usize) -> io::Result<()> {
     let user = format!("slow-{number}");
-    let Some(slow) = stage.try_open(&user, Some(NARROW)).await? else { return Ok(()) };
+    let Some(mut slow) = stage.try_open(&user, Some(NARROW)).await? else { return Ok(()) };
+    let opened = Instant::now();
     let mut talker = Some(stage.open(&format!("talker-{number}")).await?);
     for said in 0..400 {
         let Some(mut peer) = talker else { break };
         // More than the buffers of a socket and the outbox hold together.
         peer.say("publish", &publish(said, &json!({ "user": user }), 16_000)).await?;
         talker = stage.answered(peer, "published").await;
+        if opened.elapsed() < SPEAKS_FOR {
+            // It lives and only does not read. It may have been closed already.
+            let _ = slow.send(PONG, b"").await;
+        }
     }
     if let Some(talker) = talker {
         stage.goodbye(talker).await;

@@ -12,9 +12,9 @@ usage: channels-soak [--quick | --minutes N] [--redis]
 
 A server under clients that connect, join, send, are cut off, vanish, flood, talk nonsense and read too slowly. Ends
 with 1 if something is left when they have gone (connections, users, groups, descriptors), if the server counted what
-clients do not know of, or if there is more than 2% more memory after any minute than after the first: resident, and
-what of it is heap and stacks. It is looked at when everybody has gone, and the server runs with glibc's caches off:
-MALLOC_ARENA_MAX, MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_ and GLIBC_TUNABLES are set for it.
+clients do not know of, or if there is more than 2% more memory after the last minute, or in the median of the later
+ones, than after the first: resident, and what of it is heap and stacks. It is looked at when everybody has gone, and the server runs with glibc's caches off:
+MALLOC_ARENA_MAX, MALLOC_TOP_PAD_, MALLOC_TRIM_THRESHOLD_, MALLOC_MMAP_THRESHOLD_ and GLIBC_TUNABLES are set for it.
 
   --minutes N  so many minutes of load, in rounds of one; 10 unless said otherwise. Each takes some ten seconds longer
   --quick      two rounds of seconds, as `cargo xtask test` runs it; memory is told, and not judged

@@ -27,11 +27,12 @@ const TO_REDIS: usize = 8;
 
 /// glibc keeps what was freed, by thread and for as long as it likes. Of a server of nine megabytes that is more than what
 /// is judged: the caches of its threads alone fill for three minutes, by 350 KiB. With these it keeps little, and what is left
-/// is the server's: nine rounds differed by 12 KiB.
-const ALLOCATOR: [(&str, &str); 4] = [
+/// is the server's.
+const ALLOCATOR: [(&str, &str); 5] = [
     ("MALLOC_ARENA_MAX", "1"),
-    ("MALLOC_TRIM_THRESHOLD_", "131072"),
-    ("MALLOC_MMAP_THRESHOLD_", "131072"),
+    ("MALLOC_TOP_PAD_", "0"),
+    ("MALLOC_TRIM_THRESHOLD_", "8192"),
+    ("MALLOC_MMAP_THRESHOLD_", "8192"),
     ("GLIBC_TUNABLES", "glibc.malloc.tcache_count=0"),
 ];
 

@@ -7,8 +7,8 @@
 //! The lock of a shard is held while a number is computed and put into the pipe, so that Redis sees the numbers of
 //! a name in the order in which they were true.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,12 +38,15 @@ struct Count {
     asked: usize,
     /// To be written.
     dirty: bool,
+    /// A number of it was handed over: Redis may have one.
+    told: bool,
 }
 
 #[derive(Debug, Default)]
 struct Shard {
     counts: HashMap<Arc<str>, Count>,
-    dirty: Vec<Arc<str>>,
+    /// In this order, so that what cannot be written keeps nothing from being looked at.
+    dirty: VecDeque<Arc<str>>,
 }
 
 impl Shard {
@@ -51,9 +54,33 @@ impl Shard {
         let count = self.counts.entry(Arc::clone(name)).or_default();
         let is_new = !std::mem::replace(&mut count.dirty, true);
         if is_new {
-            self.dirty.push(Arc::clone(name));
+            self.dirty.push_back(Arc::clone(name));
         }
         is_new
+    }
+
+    /// The next number to write, and its name. What this server has none of, and Redis was never told of, is forgotten: so
+    /// nothing gathers while nobody can be told.
+    fn next(&mut self, current: impl Fn(&str) -> Option<usize>) -> Option<(Arc<str>, usize)> {
+        while let Some(name) = self.dirty.pop_front() {
+            let Entry::Occupied(mut entry) = self.counts.entry(Arc::clone(&name)) else { continue };
+            let count = entry.get_mut();
+            count.dirty = false;
+            if let Some(now) = current(&name) {
+                count.live = now;
+            }
+            match count.live + count.asked {
+                0 if !count.told => drop(entry.remove()),
+                value => return Some((name, value)),
+            }
+        }
+        None
+    }
+
+    fn told(&mut self, name: &str) {
+        if let Some(count) = self.counts.get_mut(name) {
+            count.told = true;
+        }
     }
 }
 
@@ -143,9 +170,11 @@ impl Ledger {
         for _ in 0..2 {
             net.ready(partition).await;
             let asked = {
-                let shard = self.lock(partition);
+                let mut shard = self.lock(partition);
                 let value = shard.counts.get(&name).map_or(1, |count| count.live + count.asked);
-                net.try_call(partition, &self.command(net, lease, &name, value, Limit::Whole(limit)))?
+                let asked = net.try_call(partition, &self.command(net, lease, &name, value, Limit::Whole(limit)))?;
+                shard.told(&name);
+                asked
             };
             match answered(asked).await {
                 Ok(Value::Int(-1)) => return Ok(false),
@@ -301,17 +330,14 @@ impl Ledger {
         current: &impl Fn(&str) -> Option<usize>,
     ) -> Vec<Written> {
         let mut shard = self.lock(partition);
-        let from = shard.dirty.len().saturating_sub(AT_ONCE);
-        let names = shard.dirty.split_off(from);
-        let mut written = Vec::with_capacity(names.len());
-        for name in names {
-            let Some(count) = shard.counts.get_mut(&name) else { continue };
-            count.dirty = false;
-            if let Some(now) = current(&name) {
-                count.live = now;
-            }
-            let value = count.live + count.asked;
+        let mut written = Vec::new();
+        while written.len() < AT_ONCE
+            && let Some((name, value)) = shard.next(current)
+        {
             let asked = net.try_call(partition, &self.command(net, lease, &name, value, limit));
+            if asked.is_ok() {
+                shard.told(&name);
+            }
             written.push(Written { name, partition, value, asked });
         }
         written
@@ -319,7 +345,7 @@ impl Ledger {
 
     fn forget_if_none(&self, partition: Partition, name: &Arc<str>) {
         if let Entry::Occupied(count) = self.lock(partition).counts.entry(Arc::clone(name)) {
-            let Count { live, asked, dirty } = count.get();
+            let Count { live, asked, dirty, .. } = count.get();
             if *live == 0 && *asked == 0 && !dirty {
                 count.remove();
             }
@@ -390,4 +416,43 @@ impl Drop for Asked<'_> {
 /// As Redis takes expiries; never nothing.
 pub(super) fn millis(period: Duration) -> u64 {
     u64::try_from(period.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(number: usize) -> Arc<str> {
+        number.to_string().into()
+    }
+
+    #[test]
+    fn who_came_in_vain_while_nobody_could_be_told_is_forgotten() {
+        let mut shard = Shard::default();
+        for number in 0..1000 {
+            shard.touch(&name(number));
+        }
+        shard.counts.entry(name(0)).or_default().live = 1;
+        shard.told(&name(1));
+        let members = |group: &str| (group == "2").then_some(3);
+        let mut next = || shard.next(members).map(|(name, value)| (name.to_string(), value));
+        assert_eq!(next(), Some(("0".to_owned(), 1)));
+        assert_eq!(next(), Some(("1".to_owned(), 0)), "Redis may have a number of it");
+        assert_eq!(next(), Some(("2".to_owned(), 3)));
+        assert_eq!(next(), None);
+        assert_eq!((shard.counts.len(), shard.dirty.len()), (3, 0));
+    }
+
+    #[test]
+    fn what_cannot_be_written_waits_behind_the_others() {
+        let mut shard = Shard::default();
+        for number in 0..2 {
+            shard.touch(&name(number));
+            shard.told(&name(number));
+        }
+        let (first, _) = shard.next(|_| None).unwrap();
+        shard.touch(&first);
+        assert_eq!(shard.next(|_| None), Some((name(1), 0)));
+        assert_eq!(shard.next(|_| None), Some((name(0), 0)));
+    }
 }
