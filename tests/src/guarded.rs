@@ -69,9 +69,9 @@ impl Rights {
     }
 
     /// A layer in the making that asks them.
-    pub fn layer(self: &Arc<Self>) -> ChannelLayerBuilder {
+    pub fn layer(self: &Arc<Self>, config: Config) -> ChannelLayerBuilder {
         let rights = Arc::clone(self);
-        ChannelLayer::builder(Config::default()).authorize(move |conn, group| {
+        ChannelLayer::builder(config).authorize(move |conn, group| {
             let rights = Arc::clone(&rights);
             async move {
                 match conn.user() {

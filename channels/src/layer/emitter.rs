@@ -113,7 +113,7 @@ impl Emitter {
         self.publish(Topic::Connection(id), &Command::close(why.into()).envelope()?).await
     }
 
-    /// Asks `#[authorize]` again about all memberships of a user, on all servers; as
+    /// Asks `#[authorize]` and the hook of the layer again about all memberships of a user, on all servers; as
     /// [`ChannelLayer::recheck_user`](crate::ChannelLayer::recheck_user).
     ///
     /// # Errors
@@ -124,7 +124,7 @@ impl Emitter {
         self.publish(Topic::User(&user), &Command::Recheck.envelope()?).await
     }
 
-    /// Asks `#[authorize]` again about all members of a group, on all servers; as
+    /// Asks `#[authorize]` and the hook of the layer again about all members of a group, on all servers; as
     /// [`ChannelLayer::recheck_group`](crate::ChannelLayer::recheck_group).
     ///
     /// # Errors

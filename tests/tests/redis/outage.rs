@@ -136,6 +136,29 @@ async fn a_join_that_is_not_live_in_time_is_answered_and_undone() {
     assert_eq!(heard(&mut ada).await, "here");
 }
 
+/// Who joins beside one that is given up, as by its handler's time-out, is a member all the same, and hears.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_join_beside_one_that_is_given_up_is_live() {
+    let redis = RedisServer::start();
+    let stage = server(&config(&redis.url()).build().unwrap()).await;
+    let mut ada = connected(&stage, "ada").await;
+    redis.stop_signal();
+    let join = || {
+        let connection = ada.connection().clone();
+        tokio::spawn(async move { connection.join("rust").await })
+    };
+    let first = join();
+    eventually("it is half-way", || ada.connection().is_in("rust").then_some(())).await;
+    let second = join();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    first.abort();
+    assert!(first.await.unwrap_err().is_cancelled());
+    redis.continue_signal();
+    assert!(second.await.unwrap().unwrap());
+    say(&mut ada, "rust", "here").await;
+    assert_eq!(heard(&mut ada).await, "here");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_join_while_redis_is_away_for_a_moment_is_made_good() {
     let redis = RedisServer::start();

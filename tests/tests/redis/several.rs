@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use channels::backend::Counts;
 use channels::{ChannelLayer, CloseCode, CloseReason, Emitter, UserId};
-use channels_tests::guarded::{Rights, enter, is_refused};
+use channels_tests::guarded::{Rights, Unguarded, enter, enter_by, is_refused};
 use channels_tests::probe::ServerMessage::Said;
 use channels_tests::probe::{Group, Text};
 use channels_tests::redis::{RedisServer, eventually};
@@ -98,6 +98,30 @@ async fn who_may_not_be_there_any_more_is_taken_out_on_all_servers() {
     rights.take("ada/axum");
     emitter.recheck_user("ada").await.unwrap();
     eventually("nobody is anywhere", || (members("axum") == 0).then_some(())).await;
+}
+
+/// A consumer without a hook of its own, on layers that have one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_server_asks_the_hook_of_its_layer() {
+    let redis = RedisServer::start();
+    let config = config(&redis.url()).build().unwrap();
+    let rights = Rights::new(&["ada/rust", "bob/rust"]);
+    let layer = async || rights.layer(config.clone()).connect().await.unwrap();
+    let layers = [layer().await, layer().await];
+    let ada = enter_by::<Unguarded>(&layers[0], &rights, "ada").await;
+    let bob = enter_by::<Unguarded>(&layers[1], &rights, "bob").await;
+    for client in [&ada, &bob] {
+        assert!(client.connection().join("rust").await.unwrap());
+        assert!(is_refused(&client.connection().join("axum").await));
+    }
+    rights.take("ada/rust");
+    assert_eq!(layers[1].recheck_group("rust").await.unwrap().servers, Some(2));
+    eventually("Ada is out", || (!ada.connection().is_in("rust")).then_some(())).await;
+    assert!(bob.connection().is_in("rust"));
+    let emitter = Emitter::connect(&config).await.unwrap();
+    rights.take("bob/rust");
+    emitter.recheck_user("bob").await.unwrap();
+    eventually("Bob is out", || (!bob.connection().is_in("rust")).then_some(())).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

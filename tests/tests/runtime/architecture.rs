@@ -48,7 +48,8 @@ fn module(path: &Path) -> String {
 fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-    text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n")
+    let is_doc = |line: &str| line.trim_start().starts_with("//") || line.contains("doc = \"");
+    text.lines().filter(|line| !is_doc(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// The modules that a file names in `crate::…` and `crate::{…}`.

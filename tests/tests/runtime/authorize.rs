@@ -27,7 +27,7 @@ async fn there_is_no_way_around_it() {
 
 #[tokio::test(start_paused = true)]
 async fn there_is_no_way_around_the_hook_of_the_layer_for_a_consumer_without_one() {
-    try_every_way::<Unguarded>(async |rights| rights.layer().connect().await.unwrap()).await;
+    try_every_way::<Unguarded>(async |rights| rights.layer(Config::default()).connect().await.unwrap()).await;
 }
 
 /// Every public way to make a connection a member, with a right and without.

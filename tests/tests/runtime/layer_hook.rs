@@ -26,7 +26,8 @@ async fn until(done: impl Fn() -> bool) {
 async fn a_second_consumer_is_no_way_in() {
     for has_hook in [false, true] {
         let rights = Rights::new(&[]);
-        let layer = if has_hook { rights.layer().connect().await.unwrap() } else { ChannelLayer::memory() };
+        let layer =
+            if has_hook { rights.layer(Config::default()).connect().await.unwrap() } else { ChannelLayer::memory() };
         let app = Router::new()
             .route("/guarded/{user}", layer.serve::<Guarded>().into_route())
             .route("/unguarded/{user}", layer.serve::<Unguarded>().into_route())
@@ -46,7 +47,7 @@ async fn a_second_consumer_is_no_way_in() {
 #[tokio::test(start_paused = true)]
 async fn it_is_asked_first_and_all_have_to_allow() {
     let (of_layer, of_consumer) = (Rights::new(&["ada/both", "ada/layer"]), Rights::new(&["ada/both", "ada/consumer"]));
-    let layer = of_layer.layer().connect().await.unwrap();
+    let layer = of_layer.layer(Config::default()).connect().await.unwrap();
     let ada = enter(&layer, &of_consumer, "ada").await;
     for (group, is_allowed, asked) in [("both", true, [1, 1]), ("layer", false, [1, 1]), ("consumer", false, [1, 0])] {
         let joined = ada.connection().join(group).await;
@@ -83,7 +84,7 @@ async fn every_recheck_asks_it() {
     let rights = Rights::new(&["ada/a", "ada/b", "ada/c", "bob/b"]);
     let mut layers = Vec::new();
     for node in cluster::nodes(2) {
-        layers.push(rights.layer().backend(node).connect().await.unwrap());
+        layers.push(rights.layer(Config::default()).backend(node).connect().await.unwrap());
     }
     let ada = enter_by::<Unguarded>(&layers[0], &rights, "ada").await;
     let bob = enter_by::<Unguarded>(&layers[1], &rights, "bob").await;
@@ -108,7 +109,7 @@ async fn every_recheck_asks_it() {
 #[tokio::test(start_paused = true)]
 async fn a_join_under_way_does_not_slip_past_a_recheck() {
     let rights = Rights::with(&["ada/room"], &[], 0);
-    let layer = rights.layer().connect().await.unwrap();
+    let layer = rights.layer(Config::default()).connect().await.unwrap();
     let ada = enter_by::<Unguarded>(&layer, &rights, "ada").await;
     let conn = ada.connection().clone();
     let joining = tokio::spawn({
@@ -126,7 +127,7 @@ async fn a_join_under_way_does_not_slip_past_a_recheck() {
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_panics_hangs_or_fails_has_allowed_nothing() {
     let rights = Rights::new(&["ada/room"]);
-    let layer = rights.layer().connect().await.unwrap();
+    let layer = rights.layer(Config::default()).connect().await.unwrap();
     let ada = enter_by::<Unguarded>(&layer, &rights, "ada").await;
     let conn = ada.connection();
     for (name, code) in [
@@ -140,6 +141,23 @@ async fn a_hook_that_panics_hangs_or_fails_has_allowed_nothing() {
     }
     assert_eq!(layer.stats().refused_joins, 4);
     assert!(conn.join("room").await.unwrap(), "the connection lives on, and so does the hook");
+}
+
+/// Who cannot be said to be allowed is out; why is in the log, as nobody else hears it.
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_panics_in_a_recheck_ends_the_membership() {
+    let asked = AtomicUsize::new(0);
+    let layer = ChannelLayer::builder(Config::default()).authorize(move |_, _| {
+        assert_eq!(asked.fetch_add(1, Ordering::Relaxed), 0, "no second time");
+        std::future::ready(true)
+    });
+    let layer = layer.connect().await.unwrap();
+    let ada = enter_by::<Unguarded>(&layer, &Rights::new(&[]), "ada").await;
+    assert!(ada.connection().join("room").await.unwrap());
+    let logs = Logs::listen();
+    assert_eq!(ada.connection().recheck().await, ["room"]);
+    assert_eq!((layer.stats().errors(Category::System), layer.stats().revoked), (1, 1));
+    assert!(logs.lines().iter().any(|line| line.fields.values().any(|value| value.contains("no second time"))));
 }
 
 /// Before there is a future at all.
@@ -177,6 +195,33 @@ async fn a_hook_that_rechecks_the_connection_it_is_asked_about_is_told_so_in_the
     assert!(ada.connection().recheck().await.is_empty());
     assert_eq!((asked.load(Ordering::Relaxed), layer.stats().errors(Category::System)), (4, 4));
     assert_eq!(ada.connection().groups(), ["hall", "room"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorize_that_rechecks_the_connection_it_is_asked_about_is_told_so_as_well() {
+    #[derive(Default)]
+    struct Circular;
+
+    #[consumer(outgoing = channels_tests::probe::ServerMessage)]
+    impl Circular {
+        #[authorize]
+        async fn may_join(_group: &str, conn: Connection) -> bool {
+            conn.recheck().await.is_empty()
+        }
+
+        #[on_text]
+        fn text(&self, text: ByteString) -> ByteString {
+            text
+        }
+    }
+
+    let layer = ChannelLayer::memory();
+    let mut client = testing::connect::<Circular>(&layer, ()).await.unwrap();
+    client.send_text("x").await;
+    client.next_frame().await;
+    assert!(client.connection().join("room").await.unwrap());
+    assert!(client.connection().recheck().await.is_empty());
+    assert_eq!((layer.stats().errors(Category::System), client.connection().groups().len()), (2, 1));
 }
 
 /// A hook may join another group, about which it is asked as well; one that always does has to end somewhere.
