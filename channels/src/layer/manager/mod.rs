@@ -2,8 +2,8 @@
 //! asked about it, and delivery.
 
 mod admission;
-mod buckets;
 mod asking;
+mod buckets;
 mod delivery;
 mod limits;
 mod membership;
