@@ -12,7 +12,11 @@ use tracing::span::EnteredSpan;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Instrument, Span};
 
+use crate::error::shown;
 use crate::id::{ConnectionId, UserId};
+
+/// How much of the name of what is sent to stands in a span, in bytes.
+const MAX_TO_BYTES: usize = 1200;
 
 /// What a filter names: `RUST_LOG=info,channels::spans=debug`.
 const TARGET: &str = "channels::spans";
@@ -73,7 +77,8 @@ impl Traced {
             target: TARGET,
             "channels.send",
             topic,
-            to = %to,
+            // A group's name may be a client's, and has not been looked at yet.
+            to = %shown(to, MAX_TO_BYTES),
             local = tracing::field::Empty,
             servers = tracing::field::Empty,
         ))

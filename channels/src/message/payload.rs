@@ -298,6 +298,35 @@ mod tests {
         assert!(has_long_string(&format!("\"{}", "\\".repeat(LONG_STRING_BYTES + 2))));
     }
 
+    /// Notes by whom it is read.
+    #[derive(Debug)]
+    struct Spy;
+
+    thread_local! {
+        static READERS: std::cell::RefCell<Vec<bool>> = const { std::cell::RefCell::new(Vec::new()) };
+    }
+
+    impl<'de> Deserialize<'de> for Spy {
+        fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+            let is_careful = std::any::type_name::<D::Error>().ends_with("Fault");
+            READERS.with_borrow_mut(|readers| readers.push(is_careful));
+            u8::deserialize(from).map(|_| Self)
+        }
+    }
+
+    /// serde_json, which would write all of it, is never asked about a long string.
+    #[test]
+    fn what_has_a_long_string_is_read_once_and_with_care() {
+        for (json, readers) in [
+            (r#""short""#.to_owned(), vec![false, true]),
+            (format!("\"{}\"", "x".repeat(LONG_STRING_BYTES + 1)), vec![true]),
+            ("7".to_owned(), vec![false]),
+        ] {
+            let _ = payload::<Spy>(&json);
+            assert_eq!(READERS.take(), readers, "{json:.20}");
+        }
+    }
+
     #[test]
     fn an_error_has_a_bound_whatever_it_is_about() {
         let megabyte = |words: &str| words.repeat((1 << 20) / words.len());

@@ -53,6 +53,7 @@ enum ClientMessage {
     Pages(Pages),
     Kind(Kind),
     Refuse(Words),
+    Send(Words),
 }
 
 #[derive(Clone, Debug, Outgoing)]
@@ -78,6 +79,13 @@ impl Library {
 
     #[on("kind")]
     async fn kind(&self, _kind: Kind) {}
+
+    /// To a group that cannot be.
+    #[on("send")]
+    async fn send(&self, words: Words, layer: ChannelLayer) -> Result<(), Error> {
+        let page = Page { room: String::new(), limit: 0 };
+        layer.send_to_group(&words.words, ServerMessage::from(page)).await.map(drop)
+    }
 
     /// As an application does that has not thought of it.
     #[on("refuse")]
@@ -112,7 +120,7 @@ fn filled(frame: &str, words: &str, size: usize) -> String {
     frame
 }
 
-const FRAMES: [(&str, &str); 15] = [
+const FRAMES: [(&str, &str); 16] = [
     (r#"{"type":"history","data":{"room":"x","limit":"…"},"id":1}"#, "VALIDATION_FAILED"),
     (r#"{"type":"history","data":{"room":["…"],"limit":1},"id":1}"#, "VALIDATION_FAILED"),
     (r#"{"type":"history","data":"…","id":1}"#, "VALIDATION_FAILED"),
@@ -127,6 +135,7 @@ const FRAMES: [(&str, &str); 15] = [
     (r#"{"type":"history","data":{},"id":"…"}"#, "INVALID_MESSAGE_FORMAT"),
     (r#"{"type":"history","priority":"…"}"#, "INVALID_MESSAGE_FORMAT"),
     (r#"{"…":1}"#, "MISSING_MESSAGE_TYPE"),
+    (r#"{"type":"send","data":{"words":"…"},"id":1}"#, "VALIDATION_FAILED"),
     (r#"{"type":"refuse","data":{"words":"…"},"id":1}"#, ""),
 ];
 
@@ -233,6 +242,9 @@ async fn a_line_of_the_log_is_short_whatever_it_is_about() {
     let long = "x".repeat(100_000);
     let foreign = testing::connect_to(&app(&layer)).header("host", &long).header("origin", &long).await;
     assert_eq!(foreign.unwrap_err().status(), 403);
+    let sends = logs.spans("channels.send");
+    assert_eq!(sends.len(), 1);
+    assert!(sends[0].fields.values().map(String::len).sum::<usize>() <= 2000);
     let lines = logs.lines();
     assert!(lines.len() >= FRAMES.len());
     for line in lines {

@@ -84,6 +84,10 @@ async fn one_sees_connections_groups_rates_and_errors_as_they_happen() {
     .await;
     page.until("Number($('@now-handler_p99').dataset.most) > 0", &[]).await;
     page.until("$('@chart-messages_in path').getAttribute('d').includes('L')", &[]).await;
+    // How long handlers take is drawn too, for the moment before and for this one.
+    ada.send("chat_message", json!({"room": "rust", "text": "once more"})).await;
+    ada.expect("chat_message").await;
+    page.until("$$('@chart-handler_p50 path')[1].getAttribute('d').split('L').length > 2", &[]).await;
 
     ada.send("no such thing", json!({})).await;
     let told = ada.expect("error").await;
