@@ -189,7 +189,8 @@ impl<'a, R: Source> Inbox<'a, R> {
         let at = Instant::now();
         self.note(received.as_ref(), at);
         let received = match (received, &self.connection.link().metering) {
-            (Some(received), Some(metering)) => {
+            // What came with the end is charged when this is dropped: who asks for its fragments now takes them from there.
+            (Some(received), Some(metering)) if !matches!(received, Received::Closed(_) | Received::Broken(_)) => {
                 let left = metered(&self.connection, metering, received, self.from.progress(), at);
                 if matches!(left, Received::Broken(_)) {
                     self.over(at);

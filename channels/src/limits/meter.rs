@@ -1,12 +1,13 @@
 //! What one connection has sent where frames and bytes are limited, and what it was told.
 //!
 //! The bytes of a message count while it arrives, and what becomes of it is the same as if it had come at once: what has come
-//! of it before is no reason to refuse the rest, and where something is refused, all of it is, once.
+//! of it before is no reason to refuse the rest, and where something is refused, all of it is, once. What is given back then
+//! is what was taken, as far as it is not paid for: hence a meter knows that of each scope, and not only how much has come.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::metering::{Arrived, Exceeded, Excess, Taken, Verdict, What};
+use super::metering::{Arrived, Exceeded, Excess, Scope, Taken, Verdict, What};
 use crate::config::{LimitName, Rate};
 
 /// How often a connection is told that frames were refused.
@@ -29,8 +30,10 @@ pub(crate) struct Meter {
 /// The message that arrives. Between two there is nothing of it.
 #[derive(Debug, Default)]
 struct Arriving {
-    /// How many of its bytes were counted.
+    /// How many of its bytes have come.
     bytes: AtomicU64,
+    /// When those that were taken are paid for, at the connection, the user and the address, as if nobody else had sent any.
+    paid_at: [AtomicU64; 3],
     is_refused: AtomicBool,
     /// How many of its bytes were refused.
     refused_bytes: AtomicU64,
@@ -62,8 +65,15 @@ pub(super) struct Came {
     pub(super) what: What,
     pub(super) frames: u32,
     pub(super) bytes: u64,
-    /// Bytes of the same message that were counted before.
+    /// Bytes of the same message that came before.
     pub(super) before: u64,
+}
+
+impl Came {
+    /// Whether it is of the message that arrives.
+    pub(super) fn is_of_message(self) -> bool {
+        self.what != What::Control
+    }
 }
 
 impl Meter {
@@ -91,6 +101,26 @@ impl Meter {
         what == What::Control || self.message.exceeds.fetch_or(bit, Ordering::Relaxed) & bit == 0
     }
 
+    /// Whether the message that arrives was found to exceed that limit.
+    pub(super) fn has_exceeded(&self, limit: LimitName) -> bool {
+        self.message.exceeds.load(Ordering::Relaxed) & (1 << limit.index()) != 0
+    }
+
+    /// When its bytes are paid for that were taken of a scope.
+    pub(super) fn paid_at(&self, scope: Scope) -> &AtomicU64 {
+        let [connection, user, address] = &self.message.paid_at;
+        match scope {
+            Scope::Connection => connection,
+            Scope::User => user,
+            Scope::Address => address,
+        }
+    }
+
+    /// Whether something was refused of the message that arrives.
+    pub(super) fn is_refused(&self) -> bool {
+        self.message.is_refused.load(Ordering::Relaxed)
+    }
+
     /// The limit of bytes that the message was refused for which arrives.
     pub(super) fn refused_for_bytes(&self) -> Option<LimitName> {
         let place = self.message.refused_for.load(Ordering::Relaxed).checked_sub(1)?;
@@ -99,8 +129,9 @@ impl Meter {
 
     /// Forgets the message, and says whether something of it was refused.
     pub(super) fn end_message(&self) -> bool {
-        let Arriving { bytes, is_refused, refused_bytes, exceeds, refused_for } = &self.message;
+        let Arriving { bytes, paid_at, is_refused, refused_bytes, exceeds, refused_for } = &self.message;
         bytes.store(0, Ordering::Relaxed);
+        paid_at.iter().for_each(|paid_at| paid_at.store(0, Ordering::Relaxed));
         refused_bytes.store(0, Ordering::Relaxed);
         exceeds.store(0, Ordering::Relaxed);
         refused_for.store(0, Ordering::Relaxed);

@@ -5,6 +5,7 @@
 
 use std::hash::Hash;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -20,9 +21,18 @@ use crate::rate_limit::{Bucket, Clock, Piece};
 /// The rates of one scope, with the names of their limits.
 #[derive(Clone, Copy, Debug)]
 struct Rates {
+    scope: Scope,
     frames: Option<Rate>,
     bytes: Option<Rate>,
     names: [LimitName; 2],
+}
+
+/// Over what is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Scope {
+    Connection,
+    User,
+    Address,
 }
 
 /// What was taken of them.
@@ -112,12 +122,13 @@ impl Metering {
         use LimitName::{
             BytesPerAddress, BytesPerConnection, BytesPerUser, FramesPerAddress, FramesPerConnection, FramesPerUser,
         };
-        let rates = |frames, bytes, names| Rates { frames, bytes, names };
-        let own = [FramesPerConnection, BytesPerConnection];
-        let connection = rates(config.frames_per_connection(), config.bytes_per_connection(), own);
-        let user = rates(config.frames_per_user(), config.bytes_per_user(), [FramesPerUser, BytesPerUser]);
-        let at_address = [FramesPerAddress, BytesPerAddress];
-        let address = rates(config.frames_per_address(), config.bytes_per_address(), at_address);
+        let (frames, bytes) = (config.frames_per_connection(), config.bytes_per_connection());
+        let names = [FramesPerConnection, BytesPerConnection];
+        let connection = Rates { scope: Scope::Connection, frames, bytes, names };
+        let (frames, bytes) = (config.frames_per_user(), config.bytes_per_user());
+        let user = Rates { scope: Scope::User, frames, bytes, names: [FramesPerUser, BytesPerUser] };
+        let (frames, bytes) = (config.frames_per_address(), config.bytes_per_address());
+        let address = Rates { scope: Scope::Address, frames, bytes, names: [FramesPerAddress, BytesPerAddress] };
         let max_message_size = verdicts.observes(LimitName::MessageSize).then(|| config.max_message_size());
         let is_on = max_message_size.is_some() || [connection, user, address].iter().any(Rates::is_on);
         is_on.then(|| {
@@ -133,14 +144,15 @@ impl Metering {
         if is_message && self.max_message_size.is_some_and(|max| arrived.bytes > max) {
             self.verdicts.refuses(LimitName::MessageSize, whose.connection);
         }
-        let came = meter.comes(arrived);
-        let verdict = match self.first_exceeded(whose, meter, came, arrived.at) {
+        let (came, now) = (meter.comes(arrived), self.clock.nanos(arrived.at));
+        let exceeded = self.first_exceeded(whose, meter, came, now).or_else(|| self.dropped(meter, came));
+        let verdict = match exceeded {
             None => Verdict::Taken,
             Some(exceeded) => {
-                if exceeded.is_of_bytes && meter.refused_for_bytes().is_none() {
-                    self.give_back(whose, meter, came, exceeded.limit);
+                if came.is_of_message() && !meter.is_refused() {
+                    self.give_back(whose, meter, now);
                 }
-                meter.refused(came, &exceeded, self.clock.nanos(arrived.at))
+                meter.refused(came, &exceeded, now)
             }
         };
         if matches!(verdict, Verdict::Flooded) {
@@ -153,48 +165,58 @@ impl Metering {
 
     /// Counts what has come and cannot be refused any more, as its connection is over; what exceeds a limit is counted as such.
     pub(crate) fn charge(&self, whose: Whose<'_>, meter: &Meter, arrived: Arrived) {
-        self.first_exceeded(whose, meter, meter.comes(arrived), arrived.at);
+        self.first_exceeded(whose, meter, meter.comes(arrived), self.clock.nanos(arrived.at));
     }
 
-    fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, at: Instant) -> Option<Exceeded> {
-        let now = self.clock.nanos(at);
+    fn first_exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, now: u64) -> Option<Exceeded> {
+        // What else comes of a message that is refused, for whatever limit, is neither paid for nor asked about; its frames are.
+        let asks_for_bytes = !came.is_of_message() || !meter.is_refused();
         self.each(whose, meter, |rates, taken| {
-            let [frames, bytes] = rates.asks(taken, came);
-            let asks = frames.into_iter().chain(bytes);
+            let [frames, bytes] = rates.asks(taken, meter, came);
+            let asks = frames.into_iter().chain(bytes.filter(|_| asks_for_bytes));
             // What has no bytes, or no frame, exceeds none, whatever is still to be paid for.
             asks.filter(|ask| ask.piece.amount > 0).find_map(|ask| self.exceeded(whose, meter, came, &ask, now))
         })
     }
 
     fn exceeded(&self, whose: Whose<'_>, meter: &Meter, came: Came, ask: &Ask<'_>, now: u64) -> Option<Exceeded> {
-        let Ask { limit, rate, bucket, piece, is_of_bytes } = *ask;
-        let exceeded = |amount, wait| Exceeded { limit, rate, amount, is_of_bytes, wait };
-        if is_of_bytes
-            && came.what != What::Control
-            && let Some(by) = meter.refused_for_bytes()
-        {
-            // What else comes of a message that is refused is neither paid for nor asked about again.
-            return (by == limit).then(|| exceeded(piece.amount, Duration::ZERO));
+        let Ask { limit, rate, bucket, piece, bytes_of } = *ask;
+        let bytes_of_message = bytes_of.filter(|_| came.is_of_message());
+        // Nor is it where a limit only observes, once the message exceeds it: what is not taken is not its own.
+        if bytes_of_message.is_some() && meter.has_exceeded(limit) {
+            return None;
         }
-        let wait = bucket.take(rate, piece, now).err()?;
+        let wait = match bucket.take(rate, piece, now) {
+            Ok(paid_at) => {
+                if let Some(scope) = bytes_of_message {
+                    meter.paid_at(scope).store(paid_at, Ordering::Relaxed);
+                }
+                return None;
+            }
+            Err(wait) => wait,
+        };
         let is_refused = if meter.is_first_excess(limit, came.what) {
             self.verdicts.refuses(limit, whose.connection)
         } else {
             !self.verdicts.observes(limit)
         };
-        is_refused.then(|| exceeded(piece.before + piece.amount, wait))
+        let amount = piece.before + piece.amount;
+        is_refused.then(|| Exceeded { limit, rate, amount, is_of_bytes: bytes_of.is_some(), wait })
     }
 
-    /// A refusal costs no bytes: else a client that sends more than it may would never get anything through.
-    fn give_back(&self, whose: Whose<'_>, meter: &Meter, came: Came, limit: LimitName) {
-        let mut took_all = true;
+    /// Bytes that come of a message which was refused for its bytes: so are they.
+    fn dropped(&self, meter: &Meter, came: Came) -> Option<Exceeded> {
+        let limit = meter.refused_for_bytes().filter(|_| came.is_of_message() && came.bytes > 0)?;
+        let scopes = [self.connection, self.user, self.address];
+        let rate = scopes.into_iter().find(|rates| rates.names[1] == limit)?.bytes?;
+        Some(Exceeded { limit, rate, amount: came.bytes, is_of_bytes: true, wait: Duration::ZERO })
+    }
+
+    /// A refusal costs no bytes but those that time has paid for: else a client that sends more than it may would never get
+    /// anything through.
+    fn give_back(&self, whose: Whose<'_>, meter: &Meter, now: u64) {
         self.each(whose, meter, |rates, taken| {
-            // From the one on that refuses, only what came before was taken.
-            took_all &= rates.names[1] != limit;
-            let bytes = came.before + if took_all { came.bytes } else { 0 };
-            if let Some(rate) = rates.bytes.filter(|_| bytes > 0) {
-                taken.bytes.give_back(rate, bytes);
-            }
+            taken.bytes.give_back(meter.paid_at(rates.scope).load(Ordering::Relaxed), now);
             None::<()>
         });
     }
@@ -245,7 +267,8 @@ struct Ask<'a> {
     rate: Rate,
     bucket: &'a Bucket,
     piece: Piece,
-    is_of_bytes: bool,
+    /// Whose, where it is asked for bytes.
+    bytes_of: Option<Scope>,
 }
 
 /// A limit that was exceeded.
@@ -264,13 +287,15 @@ impl Rates {
     }
 
     /// What is asked for what has come: frames first.
-    fn asks(self, taken: &Taken, came: Came) -> [Option<Ask<'_>>; 2] {
-        let Self { frames, bytes, names: [of_frames, of_bytes] } = self;
-        let piece = Piece { amount: came.frames.into(), before: 0, is_last: true };
-        let ask = |rate| Ask { limit: of_frames, rate, bucket: &taken.frames, piece, is_of_bytes: false };
+    fn asks<'a>(self, taken: &'a Taken, meter: &Meter, came: Came) -> [Option<Ask<'a>>; 2] {
+        let Self { scope, frames, bytes, names: [of_frames, of_bytes] } = self;
+        let piece = Piece { amount: came.frames.into(), before: 0, own_paid_at: 0, is_last: true };
+        let ask = |rate| Ask { limit: of_frames, rate, bucket: &taken.frames, piece, bytes_of: None };
         let frames = frames.map(ask);
-        let piece = Piece { amount: came.bytes, before: came.before, is_last: came.what != What::Part };
-        let ask = |rate| Ask { limit: of_bytes, rate, bucket: &taken.bytes, piece, is_of_bytes: true };
+        let own_paid_at = if came.is_of_message() { meter.paid_at(scope).load(Ordering::Relaxed) } else { 0 };
+        let is_last = came.what != What::Part;
+        let piece = Piece { amount: came.bytes, before: came.before, own_paid_at, is_last };
+        let ask = |rate| Ask { limit: of_bytes, rate, bucket: &taken.bytes, piece, bytes_of: Some(scope) };
         [frames, bytes.map(ask)]
     }
 }

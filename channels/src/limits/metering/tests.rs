@@ -193,6 +193,178 @@ async fn what_never_becomes_a_message_leaves_nothing_of_it_to_the_next() {
     assert!(matches!(metering.take(whose, &Meter::default(), part(1)), Verdict::Told(_)));
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_was_never_taken_is_not_given_back() {
+    let metering = metering(&[("WS_FRAMES_PER_CONNECTION", "10/1s"), ("WS_BYTES_PER_ADDRESS", "100KiB/1s")]);
+    let (one, other, whose) = (Meter::default(), Meter::default(), whose(None, "203.0.113.7"));
+    assert!(matches!(metering.take(whose, &other, message(1, 100 << 10)), Verdict::Taken));
+    for _ in 0..10 {
+        let ping = Arrived { what: What::Control, frames: 1, bytes: 0, at: Instant::now() };
+        assert!(matches!(metering.take(whose, &one, ping), Verdict::Taken));
+    }
+    // Refused for its frame, before anybody was asked for its bytes.
+    let begun = Arrived { frames: 1, ..part(60 << 10) };
+    assert!(matches!(metering.take(whose, &one, begun), Verdict::Told(_)));
+    metering.take(whose, &one, part((60 << 10) + 1));
+    let Verdict::Told(excess) = metering.take(whose, &other, message(1, 1)) else { panic!("it still owes a burst") };
+    assert_eq!(excess.limit, LimitName::BytesPerAddress);
+    tokio::time::advance(Duration::from_secs(1)).await;
+    assert!(matches!(metering.take(whose, &one, message(0, 61 << 10)), Verdict::Untold), "refused as a whole");
+    assert!(matches!(metering.take(whose, &other, message(1, 100 << 10)), Verdict::Taken), "which cost nothing");
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_were_taken_are_given_back_where_frames_are_refused_too() {
+    let metering = metering(&[("WS_FRAMES_PER_CONNECTION", "2/1s"), ("WS_BYTES_PER_ADDRESS", "100KiB/1s")]);
+    let (one, other, whose) = (Meter::default(), Meter::default(), whose(None, "203.0.113.7"));
+    assert!(matches!(metering.take(whose, &one, Arrived { frames: 2, ..part(60 << 10) }), Verdict::Taken));
+    assert!(matches!(metering.take(whose, &other, message(1, 40 << 10)), Verdict::Taken));
+    // Half of the 60 KiB is paid for: the other pays for that half.
+    tokio::time::advance(Duration::from_millis(300)).await;
+    assert!(matches!(metering.take(whose, &one, Arrived { frames: 2, ..part(70 << 10) }), Verdict::Told(_)));
+    assert!(matches!(metering.take(whose, &other, message(1, 60 << 10)), Verdict::Taken));
+    assert!(matches!(metering.take(whose, &other, message(0, 1)), Verdict::Told(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_time_has_paid_for_is_neither_given_back_nor_credited() {
+    for (before, more) in [(50 << 10, 1), (100 << 10, 100 << 10)] {
+        let metering = metering(&[("WS_BYTES_PER_ADDRESS", "100KiB/1s")]);
+        let (slow, other, whose) = (Meter::default(), Meter::default(), whose(None, "203.0.113.7"));
+        assert!(matches!(metering.take(whose, &slow, part(before)), Verdict::Taken));
+        tokio::time::advance(Duration::from_secs(10)).await;
+        assert!(matches!(metering.take(whose, &other, message(1, 100 << 10)), Verdict::Taken));
+        assert!(matches!(metering.take(whose, &slow, part(before + more)), Verdict::Told(_)), "{before}");
+        assert!(matches!(metering.take(whose, &other, message(1, 1)), Verdict::Told(_)), "{before}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_limit_only_observed_and_did_not_take_is_not_given_back() {
+    let vars = [
+        ("WS_BYTES_PER_CONNECTION", "100KiB/1h"),
+        ("WS_BYTES_PER_ADDRESS", "100KiB/1h"),
+        ("WS_OBSERVE_ONLY", "bytes_per_address"),
+    ];
+    let config = Config::builder().vars(vars).unwrap().build().unwrap();
+    let counters = Arc::<crate::stats::Counters>::default();
+    let metering = Metering::new(&config, &Arc::new(Verdicts::new(&config, Arc::clone(&counters)))).unwrap();
+    let observed = || counters.snapshot(0, 0, 0).observed(LimitName::BytesPerAddress);
+    let (one, other, whose) = (Meter::default(), Meter::default(), whose(None, "203.0.113.7"));
+    assert!(matches!(metering.take(whose, &one, message(1, 30 << 10)), Verdict::Taken));
+    assert!(matches!(metering.take(whose, &other, message(1, 40 << 10)), Verdict::Taken));
+    assert!(matches!(metering.take(whose, &one, part(50 << 10)), Verdict::Taken));
+    assert_eq!(observed(), 1);
+    assert!(matches!(metering.take(whose, &one, part(80 << 10)), Verdict::Told(_)));
+    assert!(matches!(metering.take(whose, &other, message(1, 30 << 10)), Verdict::Taken));
+    assert_eq!(observed(), 1, "70 of 100 were taken");
+    assert!(matches!(metering.take(whose, &other, message(1, 1)), Verdict::Taken));
+    assert_eq!(observed(), 2, "and now all of them are");
+    metering.take(whose, &one, message(0, 80 << 10));
+    assert!(
+        matches!(metering.take(whose, &one, message(1, 70 << 10)), Verdict::Taken),
+        "the connection got its own back"
+    );
+}
+
+const SCOPES: [(&str, &str); 3] =
+    [("WS_BYTES_PER_CONNECTION", "500/1s"), ("WS_BYTES_PER_USER", "800/1s"), ("WS_BYTES_PER_ADDRESS", "1000/2s")];
+
+/// Below a number, at random, and the same every time.
+fn random(seed: &mut u64, below: usize) -> usize {
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    (*seed % below as u64) as usize
+}
+
+/// The most that was owed at any time of a rate whose unit takes so many microseconds.
+fn most_owed(passed: impl Iterator<Item = (u64, usize)>, micros: u64) -> u64 {
+    let (mut paid_at, mut most) = (0_u64, 0);
+    for (at, bytes) in passed {
+        paid_at = paid_at.max(at) + bytes as u64 * micros;
+        most = most.max(paid_at - at);
+    }
+    most
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_slowly_messages_come_beside_others_no_more_passes_than_may() {
+    // The smallest burst is that of a user, so that what passes there is not less for its connections.
+    let vars =
+        [("WS_BYTES_PER_CONNECTION", "1000/1s"), ("WS_BYTES_PER_USER", "500/1s"), ("WS_BYTES_PER_ADDRESS", "800/1s")];
+    // None is larger than a burst, and some are.
+    for largest in [500, 3000] {
+        let metering = metering(&vars);
+        let users = ["ada", "bob"].map(|name| UserId::new(name).unwrap());
+        let meters: [Meter; 4] = Default::default();
+        let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+        let mut random = move |below| random(&mut seed, below);
+        // How large each is, and when so much of it came.
+        let mut arriving: [(usize, Vec<(u64, usize)>); 4] = Default::default();
+        let (mut passed, mut ended, began) = (Vec::new(), 0, Instant::now());
+        for _ in 0..20_000 {
+            if random(3) > 0 {
+                let most = if random(10) == 0 { 2_000_000 } else { 100_000 };
+                tokio::time::advance(Duration::from_micros(random(most) as u64)).await;
+            }
+            let connection = random(4);
+            let whose = whose(Some(&users[connection % 2]), "203.0.113.7");
+            let (size, parts) = &mut arriving[connection];
+            if parts.is_empty() {
+                let most = if random(2) == 0 { largest } else { 100 };
+                *size = 1 + random(most);
+            }
+            let before = parts.iter().map(|(_, bytes)| bytes).sum::<usize>();
+            let more = if random(3) == 0 { *size - before } else { random(*size - before + 1) };
+            parts.push((began.elapsed().as_micros() as u64, more));
+            if before + more < *size {
+                metering.take(whose, &meters[connection], part(before + more));
+                continue;
+            }
+            let parts = std::mem::take(parts);
+            ended += 1;
+            if matches!(metering.take(whose, &meters[connection], message(1, *size)), Verdict::Taken) {
+                passed.push((connection, parts));
+            }
+        }
+        assert!(
+            (ended / 5..ended * 9 / 10).contains(&passed.len()),
+            "{} of {ended}: neither all nor none",
+            passed.len()
+        );
+        let mut parts: Vec<_> =
+            passed.iter().flat_map(|(connection, parts)| parts.iter().map(move |part| (*connection, *part))).collect();
+        parts.sort_by_key(|(_, (at, _))| *at);
+        let owed = |is_of: &dyn Fn(usize) -> bool, micros| {
+            most_owed(parts.iter().filter(|(connection, _)| is_of(*connection)).map(|(_, part)| *part), micros) / micros
+        };
+        for number in 0..4 {
+            let (own, user) = (owed(&|of| of == number, 1000), owed(&|of| of % 2 == number % 2, 2000));
+            let all = owed(&|_| true, 1250);
+            let most = |burst: usize| burst.max(largest) as u64;
+            assert!(own <= most(1000) && user <= most(500) && all <= most(800), "{largest}: {own}, {user}, {all}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn however_slowly_a_message_comes_it_passes_where_nothing_else_is_owed() {
+    let ada = UserId::new("ada").unwrap();
+    let mut seed = 0x2545_f491_4f6c_dd1d_u64;
+    let mut random = move |below| random(&mut seed, below);
+    for _ in 0..500 {
+        let (metering, meter, whose) = (metering(&SCOPES), Meter::default(), whose(Some(&ada), "203.0.113.7"));
+        let (size, mut so_far) = (1 + random(5000), 0);
+        for _ in 0..random(20) {
+            so_far += random((size - so_far) / 2 + 1);
+            assert!(matches!(metering.take(whose, &meter, part(so_far)), Verdict::Taken), "{so_far} of {size}");
+            tokio::time::advance(Duration::from_micros(random(2_000_000) as u64)).await;
+        }
+        assert!(matches!(metering.take(whose, &meter, message(1, size)), Verdict::Taken), "{size}");
+    }
+}
+
 #[test]
 fn what_is_off_is_not_there() {
     let config = Config::default();

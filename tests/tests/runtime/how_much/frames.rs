@@ -247,6 +247,25 @@ async fn bytes_of_a_message_that_is_never_complete_count() {
 }
 
 #[tokio::test]
+async fn fragments_that_come_with_the_end_of_a_connection_count() {
+    for (end, code) in [(Frame::close(1000, ""), 1000), (Frame::text("not before the other ends"), 1002)] {
+        let stage = stage(&[("WS_FRAMES_PER_USER", "50/1h")]);
+        let server = socket::serve(&stage).await;
+        let mut raw = Raw::open(server.address, "/ws/ada").await;
+        let fragments = (0..100).map(|_| Frame::continuation("").more());
+        raw.write(&frame::join([Frame::text("").more()].into_iter().chain(fragments).chain([end]))).await;
+        assert_eq!(raw.closed().await, Some(code));
+        drop(raw);
+        socket::soon("it is gone", stage.empty()).await;
+        let mut ada = server.connect("ada").await;
+        let answer = ada.request("quiet", json!({})).await;
+        assert_eq!(answer["data"]["details"]["limit"], json!(["frames_per_user"]), "{code}: {answer}");
+        drop(ada);
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
 async fn a_message_that_never_ends_does_not_come_for_nothing() {
     let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "50/1h")]);
     let server = socket::serve(&stage).await;
