@@ -10,7 +10,7 @@ use channels::backend::{
 };
 use channels::{ChannelLayer, Config, Error, Rate, UserId};
 use futures_util::FutureExt;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 /// A copy watches the same backend.
 #[derive(Clone, Default)]
@@ -27,6 +27,11 @@ struct Inner {
     subscription: Gate,
     /// It can tell nothing.
     is_away: AtomicBool,
+    /// It takes what is published, and this server does not hear it.
+    is_deaf: AtomicBool,
+    /// Whoever waits for a subscription is told so when the topic has no member left, as by Redis.
+    tells_who_waits: AtomicBool,
+    left: Notify,
     /// How long the process stands still after the next claim.
     stop: Mutex<Option<Duration>>,
 }
@@ -104,6 +109,26 @@ impl Watched {
         self.0.is_away.store(true, Ordering::SeqCst);
     }
 
+    /// From now on what is published is taken and comes to nobody here, as where the subscription has just been cut, or is not live.
+    pub fn goes_deaf(&self) {
+        self.0.is_deaf.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on whoever waits for a subscription fails when the topic's last member has gone.
+    pub fn tells_who_waits(&self) {
+        self.0.tells_who_waits.store(true, Ordering::SeqCst);
+    }
+
+    /// Ends when nobody wants a topic any more, where that is told.
+    async fn until_left(&self, topic: Topic<'_>) {
+        loop {
+            self.0.left.notified().await;
+            if self.0.tells_who_waits.load(Ordering::SeqCst) && !self.is_subscribed(topic) {
+                return;
+            }
+        }
+    }
+
     fn is_there(&self) -> Result<(), Error> {
         if self.0.is_away.load(Ordering::SeqCst) { Err(Error::backend("It is away.")) } else { Ok(()) }
     }
@@ -137,7 +162,13 @@ impl Backend for Watched {
     async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
         self.0.subscribes.fetch_add(1, Ordering::SeqCst);
         self.note(true, topic);
-        self.0.subscription.pass().await;
+        tokio::select! {
+            biased;
+            () = self.0.subscription.pass() => {}
+            () = self.until_left(topic) => {
+                return Err(Error::backend("The topic was left meanwhile.").with_retryable(false));
+            }
+        }
         self.0.memory.subscribe(topic).await
     }
 
@@ -145,11 +176,15 @@ impl Backend for Watched {
         // Long enough that whoever may join meanwhile would.
         std::thread::yield_now();
         self.note(false, topic);
+        self.0.left.notify_waiters();
         self.other().unsubscribe(topic);
     }
 
     async fn publish(&self, topic: Topic<'_>, envelope: Envelope) -> Result<Published, Error> {
         self.0.publishes.fetch_add(1, Ordering::SeqCst);
+        if self.0.is_deaf.load(Ordering::SeqCst) {
+            return Ok(Published::default());
+        }
         self.0.memory.publish(topic, envelope).await
     }
 

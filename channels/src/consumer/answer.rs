@@ -50,9 +50,10 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         Self { connection, layout, re: request.id, answered: request.answered, held: None }
     }
 
-    /// The `re` of the one answer, unless it was given already.
-    fn claim(&mut self) -> Option<RequestId> {
-        self.re.take().filter(|_| self.answered.claim())
+    /// The `re` of the one answer, unless it was given already. It stays here: where the answer cannot be expressed, the
+    /// error that is told of it bears it.
+    fn claim(&self) -> Option<&RequestId> {
+        self.re.as_ref().filter(|_| self.answered.claim())
     }
 
     /// The hook succeeded: the last reply, or `$ok` where a request got none.
@@ -71,7 +72,7 @@ impl<'a, M: Outgoing> Answers<'a, M> {
             };
         }
         match self.claim() {
-            Some(re) => self.answer(&control_frame::<()>(self.layout, "$ok", None, Some(&re))?),
+            Some(re) => self.answer(&control_frame::<()>(self.layout, "$ok", None, Some(re))?),
             None => {
                 self.answered.end(true);
                 Ok(())
@@ -79,17 +80,15 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         }
     }
 
-    /// The hook failed: what it replied before, then the error. Where that is not the one answer, another was, for good.
-    /// Where it comes too late to be the answer, the client is told that, under the same `error_id`.
-    pub(super) fn failed(&mut self, error: &Error) -> Result<(), Error> {
+    /// The hook failed, and what it replied before was [released](Self::release): the error. Where that is not the one answer,
+    /// another was, for good. Where it comes too late to be the answer, the client is told that, under the same `error_id`.
+    pub(super) fn failed(&self, error: &Error) -> Result<(), Error> {
         if let Err(too_late) = self.answered.check() {
-            self.held = None;
             let re = self.claim();
-            return self.last(&error_frame(self.layout, &too_late.instead_of(error), re.as_ref())?, false);
+            return self.last(&error_frame(self.layout, &too_late.instead_of(error), re)?, false);
         }
-        self.release()?;
         let re = self.claim();
-        self.last(&error_frame(self.layout, error, re.as_ref())?, !error.is_retryable() || re.is_none())
+        self.last(&error_frame(self.layout, error, re)?, !error.is_retryable() || re.is_none())
     }
 
     /// Sends what is held back, without `re`; nothing where it is too late. Nobody catches what its `Serialize` may do but this.

@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::error::{Error, caught};
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
-use crate::message::{Message, ReplySink};
+use crate::message::{Answered, Message, ReplySink};
 use crate::middleware::{Chain, Next, Terminal};
 use crate::spans::Traced;
 
@@ -88,7 +88,7 @@ impl<'a, C: Consumer> Beside<'a, C> {
             }
             answers.succeeded()
         });
-        let outcome = timed(work, timeout, leaving).await;
+        let outcome = timed(work, timeout, leaving, &request.answered).await;
         connection.link().handled(kind, Some(arrived), began);
         outcome.map_err(|error| {
             // A reply that was held back goes out before the error, which bears the `re`.
@@ -113,7 +113,7 @@ impl<'a, C: Consumer> Beside<'a, C> {
                 consumer.failed(error, &cx, &mut answers).await?;
                 answers.succeeded()
             });
-            let outcome = timed(hook, Deadlines::of(layer).handler(), leaving).await;
+            let outcome = timed(hook, Deadlines::of(layer).handler(), leaving, &Answered::default()).await;
             told(outcome, id, answers, connection, layer)
         } else {
             answers.failed(&error)

@@ -15,6 +15,7 @@ use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
 use crate::error::{Error, caught_now};
 use crate::layer::{ChannelLayer, ConnectionManager};
+use crate::message::Answered;
 
 /// How long a hook may take.
 #[derive(Clone, Copy, Debug)]
@@ -148,16 +149,18 @@ impl Leaving {
     }
 }
 
-/// Runs a hook, [`caught`], to its end or its deadline, while somebody else reads: as [`attend`].
+/// Runs a hook, [`caught`], to its end or its deadline, when what it answers is due, while somebody else reads: as [`attend`].
 pub(super) async fn timed(
     work: impl Future<Output = Result<(), Error>>,
     timeout: Duration,
     leaving: &Leaving,
+    answered: &Answered,
 ) -> Result<(), Error> {
     let mut work = pin!(work);
     if let Poll::Ready(outcome) = poll!(work.as_mut()) {
         return outcome;
     }
+    answered.due_in(timeout);
     let mut deadline = pin!(tokio::time::sleep(timeout));
     let (mut left, mut has_left) = (pin!(leaving.deadline()), false);
     loop {

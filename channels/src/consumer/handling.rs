@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::error::{Error, caught};
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
-use crate::message::{Message, ReplySink};
+use crate::message::{Answered, Message, ReplySink};
 use crate::middleware::{Next, Terminal};
 use crate::spans::Traced;
 use crate::timings::UNKNOWN;
@@ -34,6 +34,7 @@ pub(super) struct Handling<'a, 'i, R: Source> {
     work: BoxFuture<'a, Handled>,
     layer: &'a ChannelLayer,
     timeout: Option<Timeout>,
+    answered: Answered,
     inbox: &'a mut Inbox<'i, R>,
 }
 
@@ -47,7 +48,7 @@ impl<C: Consumer> Session<C> {
     ) -> Handling<'a, 'i, R> {
         let Self { consumer, connection, layer, state, middleware } = self;
         let (connection, layer, state) = (&*connection, &*layer, &*state);
-        let timeout = C::timeout(message.name());
+        let (timeout, answered) = (C::timeout(message.name()), message.answered().clone());
         let work = async move {
             let (request, name) = (Request::of(&message), message.shared_name());
             let (arrived, began) = (message.received_at(), connection.link().begin());
@@ -77,7 +78,7 @@ impl<C: Consumer> Session<C> {
                 Failed::new(error, request, Some(name))
             })
         };
-        Handling { work: span.around(work), layer, timeout, inbox }
+        Handling { work: span.around(work), layer, timeout, answered, inbox }
     }
 }
 
@@ -93,10 +94,11 @@ fn poll_unless_late(
 impl<'a, R: Source> Handling<'a, '_, R> {
     /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
     pub(super) fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
-        let Self { mut work, layer, timeout, inbox } = self;
+        let Self { mut work, layer, timeout, answered, inbox } = self;
         async move {
             let connection = inbox.connection().clone();
             let deadlines = Deadlines::of(layer).of_handler(timeout);
+            answered.due_in(deadlines.handler());
             let attended = async {
                 match attend(inbox, &connection, deadlines, work.as_mut()).await {
                     Some(outcome) => outcome,

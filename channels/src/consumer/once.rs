@@ -89,10 +89,12 @@ pub(super) async fn once<S: Sync>(cx: &Context<'_, S>, idempotent: &Idempotent) 
                 claiming.0 = None;
             }
         })?;
+        // That of the handler, of which middleware may have had its part; where nothing waited yet, all of it is left.
+        let due = message.answered().due().unwrap_or(began + time);
         match claimed {
             // The claim is given up again. To begin would be to be cut short, half-way through something that is done once; and
             // where the process stood still before it heard that, somebody else may do it already.
-            Claimed::Yours if began.elapsed() > time / 2 => return Err(too_little_time()),
+            Claimed::Yours if due < Instant::now() + time / 2 => return Err(too_little_time()),
             Claimed::Yours => {
                 // The claim is given up again where there is no room.
                 let share = Share::of(manager, cx.connection(), &claim, until + idempotent.window)?;

@@ -50,6 +50,8 @@ pub(super) fn told<M: Outgoing>(
     layer: &ChannelLayer,
 ) -> Result<(), Error> {
     let Err(error) = outcome else { return Ok(()) };
+    // What it replied before goes out before the error, which bears the `re`; where it cannot be written, that is the error.
+    let error = answers.release().err().unwrap_or(error);
     let error = error.located(connection.id(), connection.user(), None);
     let nobody_is_left = connection.is_closing() && error.code() == ErrorCode::ConnectionError;
     // Its own fault, and not what it was asked about, which has been counted and logged.

@@ -1,5 +1,7 @@
 //! Errors as HTTP responses: before the upgrade, and at REST endpoints.
 
+use std::sync::Arc;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
@@ -35,9 +37,19 @@ impl Error {
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        response.extensions_mut().insert(Said(Arc::new(self)));
         response
     }
+
+    /// The error that a response was made of.
+    pub(crate) fn said_by(response: &mut Response) -> Option<Arc<Self>> {
+        response.extensions_mut().remove().map(|Said(error)| error)
+    }
 }
+
+/// What a response says, for whoever writes it to the log.
+#[derive(Clone)]
+struct Said(Arc<Error>);
 
 impl IntoResponse for Error {
     fn into_response(self) -> Response {

@@ -44,7 +44,8 @@ impl ChannelLayerBuilder {
     /// It answers as `#[authorize]` does, by a `bool`, a `Result<(), E>` or a `Result<bool, E>` with
     /// `E: Into<channels::Error>`. `false` is `AUTHORIZATION_FAILED`. Where it panics, fails or takes longer than
     /// `WS_HANDLER_TIMEOUT`, nothing is allowed. [`Connection::recheck`], [`ChannelLayer::recheck_user`] and
-    /// [`ChannelLayer::recheck_group`] ask again. A hook that joins another group is asked about that as well.
+    /// [`ChannelLayer::recheck_group`] ask again. A hook that joins another group is asked about that as well;
+    /// by itself it joins no group that it is being asked about, which is an error at once.
     ///
     /// A server asks about the joins of its own connections, so each one that shares the groups makes its layer with it.
     /// Given twice, both are asked.

@@ -3,7 +3,7 @@
 use super::command::{Command, UnderWay};
 use super::naming::user_named;
 use super::{ChannelLayer, Receipt};
-use crate::backend::{Backend, Envelope, Published, Topic};
+use crate::backend::{Envelope, Published, Topic};
 use crate::close::CloseReason;
 use crate::error::Error;
 use crate::id::ConnectionId;
@@ -61,7 +61,8 @@ impl ChannelLayer {
     /// `BACKEND_ERROR` where the backend did not take it: this server has closed its own connections of the user, other servers
     /// may not have; try again. `VALIDATION_FAILED` for a name that is no [`UserId`](crate::UserId). A user
     /// without a connection is no error. Over Redis it goes where messages go: another server whose connection to Redis is
-    /// interrupted at that moment does not hear it, as [`ChannelLayer::events`] tells there.
+    /// interrupted at that moment does not hear it, as [`ChannelLayer::events`] tells there. This server need not hear it: who of
+    /// those that were connected here is still not closed a second later is closed then.
     ///
     /// # Cancel safety
     ///
@@ -129,8 +130,9 @@ impl ChannelLayer {
         let here = self.registry().members(topic);
         let under_way = UnderWay::new(&self.manager, topic, except, command);
         let Published { local, servers } = self.manager.publish(topic, envelope).await?;
-        if local.is_some() || self.manager.backend.health().connected {
-            under_way.heard();
+        match local {
+            Some(_) => under_way.done(),
+            None => under_way.taken(),
         }
         Ok(Receipt { local: local.unwrap_or(here), servers })
     }

@@ -2,6 +2,7 @@
 //! before, and no client sees it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -84,8 +85,12 @@ fn members(manager: &ConnectionManager, topic: Topic<'_>, except: Option<Connect
     members
 }
 
-/// A command that is under way to all servers. Where this one may not hear it, since the backend did not take it or
-/// nobody waited for that, it is carried out here all the same. Not before: what was sent earlier goes first.
+/// How long this server may take to hear its own command. It is over where the command came to an interrupted subscription,
+/// to one that is not live yet, or to a queue that was full.
+const HEARD_WITHIN: Duration = Duration::from_secs(1);
+
+/// A command that is under way to all servers. It is carried out here, whether this one hears it or not: nobody can tell
+/// for sure. Not before it was taken, or nobody waits for that any more: what was sent earlier goes first.
 pub(super) struct UnderWay<'a> {
     manager: &'a ConnectionManager,
     topic: Topic<'a>,
@@ -93,7 +98,7 @@ pub(super) struct UnderWay<'a> {
     /// Who was connected when it was sent, for a command that is told to them and to nobody who comes later: whoever signs in
     /// again meanwhile stays, and a connection that is closed twice keeps its first reason.
     members: Vec<Connection>,
-    is_heard: bool,
+    is_done: bool,
 }
 
 impl<'a> UnderWay<'a> {
@@ -107,18 +112,27 @@ impl<'a> UnderWay<'a> {
             Command::Close { .. } => members(manager, topic, except),
             Command::Settled { .. } | Command::Recheck => Vec::new(),
         };
-        Self { manager, topic, command, members, is_heard: false }
+        Self { manager, topic, command, members, is_done: false }
     }
 
-    /// This server has carried it out, or hears it.
-    pub(super) fn heard(mut self) {
-        self.is_heard = true;
+    /// This server has carried it out.
+    pub(super) fn done(mut self) {
+        self.is_done = true;
+    }
+
+    /// The backend has it, and most likely this server hears it in a moment, behind what was sent earlier.
+    pub(super) fn taken(mut self) {
+        // A question has nothing to wait for. It is asked when this is dropped.
+        if let Command::Close { code, reason } = &mut self.command {
+            close_later(self.manager, &self.members, *code, std::mem::take(reason));
+            self.is_done = true;
+        }
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if self.is_heard {
+        if self.is_done {
             return;
         }
         match &self.command {
@@ -139,6 +153,21 @@ fn close(members: &[Connection], code: u16, reason: &str) {
         tracing::debug!(connection = %connection.id(), %code, reason, "closed by a command");
         connection.close_with(CloseReason::server(code, reason.to_owned()));
     }
+}
+
+/// Closes who is not closed by then.
+fn close_later(manager: &ConnectionManager, members: &[Connection], code: u16, reason: String) {
+    let Some(runtime) = members.first().map(|member| member.link().runtime.clone()) else { return };
+    // Neither the layer nor who has gone is kept for that long.
+    let ids: Vec<ConnectionId> = members.iter().map(Connection::id).collect();
+    let manager = manager.itself.clone();
+    runtime.spawn(async move {
+        tokio::time::sleep(HEARD_WITHIN).await;
+        let Some(manager) = manager.upgrade() else { return };
+        let mut late: Vec<Connection> = ids.into_iter().filter_map(|id| manager.registry.get(id)).collect();
+        late.retain(|connection| !connection.is_closing());
+        close(&late, code, &reason);
+    });
 }
 
 /// How many memberships are asked about at once.

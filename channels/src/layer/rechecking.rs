@@ -17,7 +17,7 @@ impl ChannelLayer {
     /// # Errors
     ///
     /// As [`ChannelLayer::close_user`]: with an error, too, this server has begun to ask about its own connections. And with the
-    /// same gap: another server whose connection to the backend is interrupted at that moment does not hear it.
+    /// same gap: another server, never this one, whose connection to the backend is interrupted at that moment does not hear it.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -32,8 +32,8 @@ impl ChannelLayer {
     }
 
     /// Asks `#[authorize]` and the hook of the layer again for each member of a group, on all servers, and takes out whoever is not allowed now;
-    /// as [`ChannelLayer::recheck_user`]. A server without members of the group is not told, so a first join that is
-    /// under way there at that moment keeps the answer it had.
+    /// as [`ChannelLayer::recheck_user`]. Another server that does not hear the group yet is not told, so a first join that
+    /// is under way there at that moment keeps the answer it had.
     ///
     /// # Errors
     ///

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::frame::Frame;
 use super::request_id::RequestId;
@@ -17,6 +20,8 @@ struct State {
     given: AtomicBool,
     /// Set by a handler whose answers are kept.
     keeper: OnceLock<Box<dyn Keeper>>,
+    /// Its handler's deadline, set where that waits.
+    due: OnceLock<Instant>,
 }
 
 /// What a client is told in answer to a request.
@@ -87,6 +92,18 @@ impl Answered {
     /// A `TIMEOUT_ERROR` where it is too late: whoever asks again has the answer that is remembered, or a new one.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.is_owed() && self.keeper().is_some_and(Keeper::is_lost) { Err(too_late()) } else { Ok(()) }
+    }
+
+    /// Whoever is to answer has so long from now on. The first time counts.
+    pub(crate) fn due_in(&self, time: Duration) {
+        if let Some(state) = &self.0 {
+            let _ = state.due.set(Instant::now() + time);
+        }
+    }
+
+    /// The deadline of whoever is to answer; nothing where that has not waited yet.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        self.0.as_ref()?.due.get().copied()
     }
 
     /// Whether somebody remembers.

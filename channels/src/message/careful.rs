@@ -76,7 +76,30 @@ impl<'s, D> Careful<'s, D> {
     fn guarded<V>(&self, visitor: V, asked: Asked) -> Guarded<'s, V> {
         Guarded { visitor, asked, aside: self.aside, key: self.key }
     }
+
+    /// What is a number, a truth or nothing is looked at first: serde_json would repeat a text that stands in its place.
+    fn unless_a_text<'de, V: Visitor<'de>>(
+        self,
+        visitor: V,
+        read: impl FnOnce(&mut FromText<'de>, Guarded<'s, V>) -> serde_json::Result<V::Value>,
+    ) -> Result<V::Value, Fault>
+    where
+        D: Deserializer<'de>,
+    {
+        let aside = self.aside;
+        let value: &'de RawValue = aside.back(Deserialize::deserialize(self.inner))?;
+        if value.get().starts_with('"') {
+            return Err(Fault::invalid_type(Unexpected::Str(""), &visitor));
+        }
+        let mut from = serde_json::Deserializer::from_str(value.get());
+        let visitor = Guarded { visitor, asked: Asked::Any, aside, key: None };
+        let read = aside.back(read(&mut from, visitor))?;
+        aside.back(from.end())?;
+        Ok(read)
+    }
 }
+
+type FromText<'de> = serde_json::Deserializer<serde_json::de::StrRead<'de>>;
 
 /// By what is there, where it is what was asked for.
 macro_rules! by_what_is_there {
@@ -89,24 +112,15 @@ macro_rules! by_what_is_there {
     )* };
 }
 
-/// What is a number, a truth or nothing is looked at first: serde_json would repeat a text that stands in its place.
+/// Of a key, where a number is asked for, serde_json says nothing but that it is none.
 macro_rules! unless_a_text {
     ($($method:ident($($name:ident: $type:ty),*);)*) => { $(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Fault> {
-            let aside = self.aside;
             if self.key.is_some() {
                 let visitor = self.guarded(visitor, Asked::Any);
-                return aside.back(self.inner.$method($($name,)* visitor));
+                return self.aside.back(self.inner.$method($($name,)* visitor));
             }
-            let value: &'de RawValue = aside.back(Deserialize::deserialize(self.inner))?;
-            if value.get().starts_with('"') {
-                return Err(Fault::invalid_type(Unexpected::Str(""), &visitor));
-            }
-            let mut from = serde_json::Deserializer::from_str(value.get());
-            let visitor = Guarded { visitor, asked: Asked::Any, aside, key: None };
-            let read = aside.back((&mut from).$method($($name,)* visitor))?;
-            aside.back(from.end())?;
-            Ok(read)
+            self.unless_a_text(visitor, |from, visitor| from.$method($($name,)* visitor))
         }
     )* };
 }
@@ -138,8 +152,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Careful<'_, D> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str]) asks Enum;
     }
 
+    fn deserialize_bool<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Fault> {
+        if self.key.is_some() {
+            return self.deserialize_any(TruthKey(visitor));
+        }
+        self.unless_a_text(visitor, |from, visitor| from.deserialize_bool(visitor))
+    }
+
     unless_a_text! {
-        deserialize_bool();
         deserialize_i8();
         deserialize_i16();
         deserialize_i32();
@@ -292,6 +312,30 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
             _ => Err(Fault::invalid_type(Unexpected::Map, &self.visitor)),
         };
         self.aside.out(outcome)
+    }
+}
+
+/// A key that is a truth. It is read as a text: serde_json would repeat the whole key where it is none.
+struct TruthKey<V>(V);
+
+impl<'de, V: Visitor<'de>> Visitor<'de> for TruthKey<V> {
+    type Value = V::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.expecting(f)
+    }
+
+    fn visit_borrowed_str<E: serde::de::Error>(self, key: &'de str) -> Result<V::Value, E> {
+        match key {
+            "true" => self.0.visit_bool(true),
+            "false" => self.0.visit_bool(false),
+            _ => self.visit_str(key),
+        }
+    }
+
+    /// Nor is one that is written with escapes a truth to serde_json.
+    fn visit_str<E: serde::de::Error>(self, _: &str) -> Result<V::Value, E> {
+        Err(E::invalid_type(Unexpected::Str(""), &self.0))
     }
 }
 

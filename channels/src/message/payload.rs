@@ -167,6 +167,9 @@ mod tests {
             (told::<bool>(r#""secret""#), "data: invalid type: string, expected a boolean"),
             (told::<BTreeMap<String, u8>>(r#""secret""#), "data: invalid type: string, expected a map"),
             (told::<BTreeMap<bool, u8>>(r#"{"secret":1}"#), "data: invalid type: string, expected a boolean"),
+            (told::<BTreeMap<bool, u8>>(r#"{"truth":1}"#), "data: invalid type: string, expected a boolean"),
+            (told::<BTreeMap<bool, u8>>(r#"{"\u0074rue":1}"#), "data: invalid type: string, expected a boolean"),
+            (told::<BTreeMap<bool, u8>>(r#"{"true":"x"}"#), "true: invalid type: string, expected u8"),
             (told::<Kind>(r#""secret""#), "data: unknown variant, expected one of `plain`, `named`, `pair`, `sized`"),
             (told::<Kind>("4711"), "data: invalid type: integer, expected enum Kind"),
             (told::<Kind>(r#"{"plain":"secret"}"#), "plain: invalid type: string, expected unit"),
@@ -256,6 +259,18 @@ mod tests {
             "",
             "[",
             r#"{"a":{"b":{"c":[[[7]]]}}}"#,
+            r#"{"true":7,"false":8}"#,
+            r#"{"true":7,"true":8}"#,
+            r#"{ "false" : 7 }"#,
+            r#"{"\u0074rue":7}"#,
+            r#"{"truth":7}"#,
+            r#"{"tru":7}"#,
+            r#"{"True":7}"#,
+            r#"{" true":7}"#,
+            r#"{"":7}"#,
+            r#"{"true"#,
+            r#"{"\ud800":7}"#,
+            r#"{true:7}"#,
         ];
         same::<Everything>(&texts);
         same::<Kind>(&texts);
@@ -273,6 +288,9 @@ mod tests {
         same::<Option<Vec<u8>>>(&texts);
         same::<BTreeMap<String, serde_json::Value>>(&texts);
         same::<BTreeMap<Kind2, u8>>(&texts);
+        same::<BTreeMap<bool, u8>>(&texts);
+        same::<BTreeMap<Option<bool>, u8>>(&texts);
+        same::<BTreeMap<Truth, u8>>(&texts);
         same::<serde_json::Value>(&texts);
         for json in texts {
             let raw = careful::read::<Box<RawValue>>(json).ok().map(|raw| raw.get().to_owned());
@@ -286,6 +304,9 @@ mod tests {
         A,
         N,
     }
+
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+    struct Truth(bool);
 
     #[test]
     fn strings_are_long_by_their_own_length() {
@@ -342,11 +363,16 @@ mod tests {
                 refused::<BTreeMap<String, u8>>(&format!(r#"{{"{words}":"{words}"}}"#)),
                 refused::<BTreeMap<String, BTreeMap<String, Inner>>>(&format!(r#"{{"{words}":{{"{words}":[]}}}}"#)),
                 refused::<Vec<crate::UserId>>(&format!(r#"["{words}"]"#)),
+                refused::<BTreeMap<bool, u8>>(&format!(r#"{{"{words}":1}}"#)),
+                refused::<BTreeMap<Option<bool>, u8>>(&format!(r#"{{"true{words}":1}}"#)),
             ];
             for error in errors {
                 let json = serde_json::to_string(&crate::ErrorResponse::from(&error)).unwrap();
                 assert!(json.len() < 2500, "{} bytes: {json:.300}", json.len());
             }
+            // Where serde_json said it, it wrote the whole key, and what was expected came after the end of what is shown.
+            let told = told::<BTreeMap<bool, u8>>(&format!(r#"{{"{words}":1}}"#));
+            assert_eq!(told, "data: invalid type: string, expected a boolean");
         }
     }
 }

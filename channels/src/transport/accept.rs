@@ -6,17 +6,19 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 
+use super::refusal::{self, Who};
 use crate::consumer::Consumer;
 use crate::error::panicked;
 use crate::id::UserId;
-use crate::layer::ConnectionManager;
+use crate::layer::ChannelLayer;
 
 /// Runs `#[accept]` and `#[user]`. A panic of theirs is counted, logged and answered by 500: axum would only drop
 /// the connection, and the client would know nothing.
 pub(super) async fn accept<C: Consumer>(
     parts: &mut Parts,
     state: &C::State,
-    manager: &ConnectionManager,
+    layer: &ChannelLayer,
+    who: Who<'_>,
 ) -> Result<(C, Option<UserId>), Response> {
     let accepted = async {
         let consumer = C::accept(parts, state).await?;
@@ -24,10 +26,10 @@ pub(super) async fn accept<C: Consumer>(
         Ok((consumer, user))
     };
     match AssertUnwindSafe(accepted).catch_unwind().await {
-        Ok(accepted) => accepted,
+        Ok(accepted) => accepted.map_err(|refusal| refusal::by_application(refusal, who, layer)),
         Err(panic) => {
             let error = panicked(&*panic);
-            manager.failed(&error);
+            layer.manager().failed(&error);
             Err(error.into_response())
         }
     }

@@ -1,6 +1,7 @@
 //! What a client gets that is not let in: an HTTP response, and the line of the log with the same id.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
@@ -15,6 +16,17 @@ use crate::layer::{Admission, ChannelLayer, Refused};
 pub(super) struct Who<'a> {
     pub(super) user: Option<&'a UserId>,
     pub(super) ip: Option<IpAddr>,
+}
+
+impl Who<'_> {
+    /// The error of a request that came from there.
+    fn asked(self, error: Error) -> Error {
+        let error = error.of_user(self.user);
+        match self.ip {
+            Some(ip) => error.with_metadata("address", ip.to_string()),
+            None => error,
+        }
+    }
 }
 
 /// There is no place for it.
@@ -50,22 +62,31 @@ pub(super) fn with(error: Error, who: Who<'_>, layer: &ChannelLayer) -> Response
     response(error, None, who, layer)
 }
 
-fn response(error: Error, status: Option<StatusCode>, who: Who<'_>, layer: &ChannelLayer) -> Response {
-    let mut error = error.of_user(who.user);
+fn response(mut error: Error, status: Option<StatusCode>, who: Who<'_>, layer: &ChannelLayer) -> Response {
     if error.is_retryable() && error.retry_after().is_none() {
         // Nobody knows when, and all of them are refused at one moment: they are not to come back at one.
         let after = reconnects_after(layer);
         let spread = after.mul_f64(any_fraction(&error));
         error = error.with_retry_after(after + spread);
     }
-    if let Some(ip) = who.ip {
-        error = error.with_metadata("address", ip.to_string());
-    }
+    let error = who.asked(error);
     layer.manager().refused_request(&error);
     match status {
         Some(status) => error.into_response_with(status),
         None => error.into_response(),
     }
+}
+
+/// The application refuses it; where it says so by an error of ours, that is what the log says.
+pub(super) fn by_application(mut response: Response, who: Who<'_>, layer: &ChannelLayer) -> Response {
+    if let Some(error) = Error::said_by(&mut response) {
+        match Arc::try_unwrap(error) {
+            Ok(error) => layer.manager().refused_request(&who.asked(error)),
+            // Somebody has kept a copy of the response's extensions.
+            Err(shared) => layer.manager().refused_request(&shared),
+        }
+    }
+    response
 }
 
 /// At least a second: a client that comes back at once meets the same server.

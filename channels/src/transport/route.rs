@@ -236,7 +236,7 @@ impl<C: Consumer> Route<C> {
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());
-        let (consumer, user) = accept::<C>(&mut parts, &state, self.layer.manager()).await?;
+        let (consumer, user) = accept::<C>(&mut parts, &state, &self.layer, nobody_yet).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
         match self.admit(user, ip, &negotiated).await {

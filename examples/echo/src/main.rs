@@ -36,14 +36,13 @@ async fn main() {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
-    // First: from here on a signal ends it in good order.
-    let stop = channels::shutdown_signal();
     let layer = ChannelLayer::connect(Config::builder().max_message_size(MAX_MESSAGE_SIZE).env()?.build()?).await?;
     let app = Router::new().route("/ws", layer.serve::<Echo>().into_route());
 
     let host = env::var("HOST").unwrap_or_else(|_| "127.0.0.1".into());
     let port = env::var("PORT").unwrap_or_else(|_| "9001".into());
     let listener = tokio::net::TcpListener::bind(format!("{host}:{port}")).await?;
+    let stop = channels::shutdown_signal();
     eprintln!("echo listens on ws://{}/ws", listener.local_addr()?);
 
     layer.run(axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(stop))).await?;

@@ -50,11 +50,11 @@ async fn main() {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let stop = channels::shutdown_signal();
     let layer = ChannelLayer::connect(Config::from_env()?).await?;
     let app = Router::new().route("/ws", layer.serve::<Lobby>().into_route());
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
+    let stop = channels::shutdown_signal();
     eprintln!("ws://{}/ws", listener.local_addr()?);
     layer.run(axum::serve(listener, app).with_graceful_shutdown(layer.shutdown_on(stop))).await?;
     Ok(())

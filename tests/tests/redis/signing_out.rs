@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use channels::ChannelLayer;
-use channels_tests::guarded::{Rights, enter};
+use channels::testing::Client;
+use channels_tests::guarded::{Rights, enter, is_refused};
 use channels_tests::redis::{FaultProxy, RedisServer, Way, eventually};
 
 use crate::servers::{config, connected, two_servers};
@@ -68,4 +69,42 @@ async fn who_may_not_be_there_any_more_is_taken_out_here_while_redis_is_away() {
     rights.take("bob/rust");
     layer.recheck_group("rust").await.unwrap_err();
     eventually("Bob is out", || bob.connection().groups().is_empty().then_some(())).await;
+}
+
+/// Its subscription has just been cut, which it may not have noticed yet. What it sends goes by another connection.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_whose_subscription_was_cut_closes_its_own() {
+    let redis = RedisServer::start();
+    let (here, _there) = two_servers(&config(&redis.url()).build().unwrap()).await;
+    for round in 0..3 {
+        let mut ada = connected(&here, "ada").await;
+        redis.command(&["CLIENT", "KILL", "TYPE", "pubsub"]);
+        here.layer.close_user("ada", format!("signed out, {round}")).await.unwrap();
+        assert_eq!(ada.closed().await.text(), format!("signed out, {round}"));
+        eventually("the backend is connected", || here.layer.ready().ok()).await;
+    }
+}
+
+/// Nobody waits any more for a group that has no member left; whoever waited is told what became of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_goes_while_its_join_waits_for_redis_has_joined_and_left_or_was_taken_out() {
+    let redis = RedisServer::start();
+    let proxy = FaultProxy::start(redis.address()).await;
+    let layer = ChannelLayer::connect(config(&redis.url_at(proxy.address())).build().unwrap()).await.unwrap();
+    let rights = Rights::new(&["ada/rust", "bob/axum"]);
+    let (ada, bob) = (enter(&layer, &rights, "ada").await, enter(&layer, &rights, "bob").await);
+    proxy.blackhole(Way::Both);
+    let join = |client: &Client, group: &'static str| {
+        let conn = client.connection().clone();
+        tokio::spawn(async move { conn.join(group).await })
+    };
+    let (of_ada, of_bob) = (join(&ada, "rust"), join(&bob, "axum"));
+    eventually("they wait", || (ada.connection().is_in("rust") && bob.connection().is_in("axum")).then_some(())).await;
+    rights.take("bob/axum");
+    assert_eq!(bob.connection().recheck().await, ["axum"]);
+    assert!(ada.connection().leave("rust"));
+    assert!(of_ada.await.unwrap().unwrap());
+    assert!(is_refused(&of_bob.await.unwrap()));
+    assert_eq!(layer.stats().refused_joins, 1);
+    proxy.pass();
 }

@@ -65,10 +65,10 @@ async fn a_name_that_is_no_limits_is_told_once() {
         assert_eq!(
             told("postings=1/10s,Hint=1/1s,nonsense=1/1s", runs).await,
             [
-                "WS_RATE_LIMITS: no limit of this server is called Hint: did you mean hint?",
-                "WS_RATE_LIMITS: no limit of this server is called nonsense: it is ignored; there are \
+                "WS_RATE_LIMITS: no route made so far has a limit called Hint: did you mean hint?",
+                "WS_RATE_LIMITS: no route made so far has a limit called nonsense: it is ignored; there are \
                  {\"everything\", \"hint\", \"messages\", \"posting\", \"text\"}",
-                "WS_RATE_LIMITS: no limit of this server is called postings: did you mean posting?",
+                "WS_RATE_LIMITS: no route made so far has a limit called postings: did you mean posting?",
             ]
         );
     }
@@ -80,4 +80,21 @@ async fn the_names_of_handlers_middleware_and_other_routes_are_known() {
         let told = told("posting=1/1s,hint=1/1s,text=1/1s,messages=1/1s,everything=1/1s", runs).await;
         assert_eq!(told, Vec::<String>::new());
     }
+}
+
+/// A server may begin to serve before all its routes are made: what was told of them too early is taken back.
+#[tokio::test(start_paused = true)]
+async fn a_name_of_a_later_route_is_told_to_be_there() {
+    let logs = Logs::listen();
+    let config = Config::builder().vars([("WS_RATE_LIMITS", "posting=1/1s,text=1/1s,nonsense=1/1s")]).unwrap();
+    let layer = ChannelLayer::builder(config.build().unwrap()).connect().await.unwrap();
+    testing::connect::<Other>(&layer, ()).await.unwrap();
+    let before = logs.with("message", "WS_RATE_LIMITS").len();
+    assert_eq!(before, 2);
+    for _ in 0..2 {
+        testing::connect::<Limited>(&layer, ()).await.unwrap();
+    }
+    let lines = logs.with("message", "WS_RATE_LIMITS");
+    let since: Vec<_> = lines[before..].iter().map(|line| line.get("message")).collect();
+    assert_eq!(since, ["WS_RATE_LIMITS: a route made since has a limit called posting"]);
 }

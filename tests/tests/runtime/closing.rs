@@ -8,6 +8,8 @@ use channels::prelude::*;
 use channels::{ConnectionId, testing};
 use channels_tests::cluster;
 use channels_tests::probe::{Millis, ServerMessage, Stage, Text, World};
+use channels_tests::watched::Watched;
+use tokio::time::{Duration, Instant};
 
 fn said(text: &str) -> ServerMessage {
     ServerMessage::Said(Text { text: text.into() })
@@ -79,6 +81,31 @@ async fn servers_of_one_backend_close_together() {
     for window in &mut windows {
         assert_eq!(window.closed().await.text(), "signed out");
     }
+}
+
+/// The subscription has just been cut, or a queue was full, and nobody knows yet. Whoever signs in again meanwhile stays.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_hear_its_own_command_closes_a_second_later() {
+    let watched = Watched::default();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let mut ada = [stage.connect("ada").await, stage.connect("ada").await];
+    let mut bob = stage.connect("bob").await;
+    stage.until(|_| stage.layer.registry().connection_count() == 3).await;
+    watched.goes_deaf();
+    let began = Instant::now();
+    assert_eq!(stage.layer.close_user("ada", "signed out").await.unwrap().local, 2);
+    let mut again = stage.connect("ada").await;
+    // Another reason is the first.
+    ada[1].connection().close("too slow");
+    assert_eq!(ada[1].closed().await.text(), "too slow");
+    assert!(began.elapsed() < Duration::from_secs(1));
+    assert_eq!(ada[0].closed().await.text(), "signed out");
+    assert_eq!(began.elapsed().as_secs(), 1);
+    again.assert_silent().await;
+    stage.layer.close_connection(bob.connection().id(), "gone").await.unwrap();
+    assert_eq!(bob.closed().await.text(), "gone");
+    stage.layer.close_user("ada", "signed out, again").await.unwrap();
+    assert_eq!(again.closed().await.text(), "signed out, again");
 }
 
 /// Sessions that are signed in.

@@ -241,3 +241,40 @@ async fn a_hook_that_joins_without_end_is_refused() {
     assert_eq!(ada.connection().join("a").await.unwrap_err().code(), ErrorCode::SystemError);
     assert_eq!(ada.connection().groups(), ["hall", "room"]);
 }
+
+/// At its second question a join has begun, which the next of the same group waits for: a hook would wait for itself.
+#[tokio::test(start_paused = true)]
+async fn a_hook_that_joins_what_it_is_asked_about_is_refused_at_once() {
+    let (asked, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let layer = ChannelLayer::builder(Config::default()).authorize({
+        let (asked, refused) = (Arc::clone(&asked), Arc::clone(&refused));
+        move |conn: Connection, group: String| {
+            let (question, refused) = (asked.fetch_add(1, Ordering::Relaxed), Arc::clone(&refused));
+            async move {
+                match question {
+                    0 => tokio::time::sleep(Duration::from_millis(10)).await,
+                    1 => {
+                        let began = tokio::time::Instant::now();
+                        assert_eq!(conn.join(&group).await.unwrap_err().code(), ErrorCode::SystemError);
+                        assert_eq!(began.elapsed(), Duration::ZERO);
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    }
+                    _ => {}
+                }
+                true
+            }
+        }
+    });
+    let layer = layer.connect().await.unwrap();
+    let ada = enter_by::<Unguarded>(&layer, &Rights::new(&[]), "ada").await;
+    let conn = ada.connection().clone();
+    let joining = tokio::spawn({
+        let conn = conn.clone();
+        async move { conn.join("room").await }
+    });
+    until(|| asked.load(Ordering::Relaxed) == 1).await;
+    assert!(conn.recheck().await.is_empty());
+    assert!(joining.await.unwrap().unwrap());
+    assert_eq!((asked.load(Ordering::Relaxed), refused.load(Ordering::Relaxed)), (2, 1));
+    assert_eq!(conn.groups(), ["room"]);
+}

@@ -15,6 +15,7 @@ mod disconnect;
 mod drain;
 mod errors;
 mod global;
+mod half_time;
 mod heartbeat;
 mod how_much;
 mod idempotent;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use channels::backend::Topic;
-use channels::{ConnectionState, ErrorCode};
-use channels_tests::guarded::{Rights, enter};
+use channels::{Connection, ConnectionState, Error, ErrorCode};
+use channels_tests::guarded::{Rights, enter, is_refused};
 use channels_tests::probe::{Stage, World};
 use channels_tests::watched::Watched;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// The backend hears of a group's last member before anybody joins again: otherwise its "unsubscribe"
 /// would come after the new member's "subscribe", and leave that one deaf.
@@ -125,14 +125,8 @@ async fn joins_beside_each_other_fail_in_time_where_the_backend_does_not_answer(
     assert_eq!((ada.connection().is_in("room"), stage.layer.registry().group_count()), (false, 0));
 }
 
-/// Whoever leaves while it joins has joined and left, with a hook as without: nobody refused anything.
-#[tokio::test(start_paused = true)]
-async fn leaving_meanwhile_is_no_refusal() {
-    let (watched, rights) = (Watched::default(), Rights::new(&["ada/room"]));
-    let layer = watched.layer().await;
-    let ada = enter(&layer, &rights, "ada").await;
-    let gate = watched.hold_subscriptions();
-    let conn = ada.connection().clone();
+/// A join that waits until the group is live, by a connection that is a member already.
+async fn waiting(conn: &Connection) -> JoinHandle<Result<bool, Error>> {
     let joining = tokio::spawn({
         let conn = conn.clone();
         async move { conn.join("room").await }
@@ -140,10 +134,76 @@ async fn leaving_meanwhile_is_no_refusal() {
     while !conn.is_in("room") {
         tokio::task::yield_now().await;
     }
-    assert!(conn.leave("room"));
+    joining
+}
+
+/// Whoever leaves while it joins has joined and left, with a hook as without: nobody refused anything. That somebody else loses
+/// a membership meanwhile is nothing to it, nor whether the backend still waits for a group without members.
+#[tokio::test(start_paused = true)]
+async fn leaving_meanwhile_is_no_refusal() {
+    for tells in [false, true] {
+        let (watched, rights) = (Watched::default(), Rights::new(&["ada/room", "bob/hall"]));
+        let layer = watched.layer().await;
+        let (ada, bob) = (enter(&layer, &rights, "ada").await, enter(&layer, &rights, "bob").await);
+        assert!(bob.connection().join("hall").await.unwrap());
+        if tells {
+            watched.tells_who_waits();
+        }
+        let gate = watched.hold_subscriptions();
+        let conn = ada.connection();
+        let joining = waiting(conn).await;
+        rights.take("bob/hall");
+        assert_eq!(bob.connection().recheck().await, ["hall"]);
+        assert!(conn.leave("room"));
+        if !tells {
+            gate.add_permits(1);
+        }
+        assert!(joining.await.unwrap().unwrap());
+        assert_eq!((conn.is_in("room"), layer.stats().refused_joins), (false, 0), "{tells}");
+        assert_eq!(layer.registry().group_count(), 0);
+    }
+}
+
+/// Whoever a recheck takes out while it joins is told that it may not, and counted once.
+#[tokio::test(start_paused = true)]
+async fn what_a_recheck_ends_meanwhile_is_a_refusal() {
+    for tells in [false, true] {
+        let (watched, rights) = (Watched::default(), Rights::new(&["ada/room"]));
+        let layer = watched.layer().await;
+        let ada = enter(&layer, &rights, "ada").await;
+        if tells {
+            watched.tells_who_waits();
+        }
+        let gate = watched.hold_subscriptions();
+        let joining = waiting(ada.connection()).await;
+        rights.take("ada/room");
+        assert_eq!(ada.connection().recheck().await, ["room"]);
+        // What it may again is another join's.
+        rights.give("ada/room");
+        if !tells {
+            gate.add_permits(1);
+        }
+        assert!(is_refused(&joining.await.unwrap()), "{tells}");
+        gate.add_permits(1);
+        assert_eq!((layer.stats().refused_joins, layer.stats().revoked), (1, 1), "{tells}");
+        assert!(ada.connection().join("room").await.unwrap());
+    }
+}
+
+/// What is sent to a group is not heard here before the first join has ended, but the members are known.
+#[tokio::test(start_paused = true)]
+async fn a_recheck_of_a_group_finds_whoever_waits_until_it_is_live() {
+    let (watched, rights) = (Watched::default(), Rights::new(&["ada/room"]));
+    let layer = watched.layer().await;
+    let ada = enter(&layer, &rights, "ada").await;
+    let gate = watched.hold_subscriptions();
+    watched.goes_deaf();
+    let joining = waiting(ada.connection()).await;
+    rights.take("ada/room");
+    layer.recheck_group("room").await.unwrap();
     gate.add_permits(1);
-    assert!(joining.await.unwrap().unwrap());
-    assert_eq!((conn.is_in("room"), layer.stats().refused_joins), (false, 0));
+    assert!(is_refused(&joining.await.unwrap()));
+    assert!(!ada.connection().is_in("room"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -4,10 +4,15 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse, Response};
 use channels::middleware::RateLimit;
+use channels::prelude::*;
 use channels::rate_limit::By;
-use channels::testing::Refused;
-use channels::{ChannelLayer, Config};
+use channels::testing::{self, Refused};
+use channels::{Config, Error};
 use channels_tests::logs::{Line, Logs};
 use channels_tests::probe::{Probe, Stage, World};
 use channels_tests::watched::Watched;
@@ -127,6 +132,82 @@ async fn a_foreign_pages_line_bears_the_id() {
         levels.push(line(&logs, &body(&refused)).level);
     }
     assert_eq!(levels, [Level::WARN, Level::DEBUG]);
+}
+
+/// Is let in as its path says.
+struct Guest;
+
+/// An extractor of axum's kind that refuses with an error of ours.
+struct Invited;
+
+impl<S: Send + Sync> FromRequestParts<S> for Invited {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        if parts.uri.path() == "/extractor" { Err(Error::authorization("Nobody invited you.")) } else { Ok(Self) }
+    }
+}
+
+/// What it refuses with.
+enum No {
+    Error(Error),
+    Tea,
+    Status(StatusCode),
+}
+
+impl IntoResponse for No {
+    fn into_response(self) -> Response {
+        match self {
+            Self::Error(error) => error.into_response(),
+            Self::Tea => Error::authorization("Tea only.").into_response_with(StatusCode::IM_A_TEAPOT),
+            Self::Status(status) => status.into_response(),
+        }
+    }
+}
+
+#[consumer]
+impl Guest {
+    #[accept]
+    fn accept(Path(way): Path<String>, _: Invited) -> Result<Self, No> {
+        Err(match way.as_str() {
+            "nobody" => No::Error(Error::authentication("Who are you?")),
+            "broken" => No::Error(Error::internal("the table is away")),
+            "teapot" => No::Tea,
+            "panic" => panic!("the table fell over"),
+            _ => No::Status(StatusCode::NOT_FOUND),
+        })
+    }
+
+    #[on_text]
+    fn text(&self, _: String) {}
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_accept_refuses_with_is_found_under_its_id_and_not_counted() {
+    let layer = ChannelLayer::memory();
+    let app = Router::new().route("/{way}", layer.serve::<Guest>().into_route());
+    for (way, status, level) in [
+        ("/nobody", 401, Level::DEBUG),
+        ("/extractor", 403, Level::DEBUG),
+        ("/teapot", 418, Level::DEBUG),
+        ("/broken", 500, Level::ERROR),
+        ("/broken", 500, Level::DEBUG),
+    ] {
+        let logs = Logs::listen();
+        let refused = testing::connect_to(&app).path(way).address(ADDRESS).await.unwrap_err();
+        assert_eq!(refused.status().as_u16(), status, "{way}");
+        let line = line(&logs, &body(&refused));
+        assert_eq!(line.level, level, "{way}");
+        assert!(line.get("metadata").contains("203.0.113.7"), "{line:?}");
+        assert_eq!(line.get("cause").contains("table"), status == 500, "{line:?}");
+    }
+    assert_eq!((layer.stats().refused, layer.stats().errors_total()), (0, 0));
+    // What has no id has no line; a panic is counted, and has no second one.
+    let logs = Logs::listen();
+    let refused = testing::connect_to(&app).path("/elsewhere").await.unwrap_err();
+    assert_eq!((refused.status().as_u16(), logs.with("error_id", "-").len()), (404, 0));
+    let refused = testing::connect_to(&app).path("/panic").await.unwrap_err();
+    assert_eq!((line(&logs, &body(&refused)).level, layer.stats().errors_total()), (Level::ERROR, 1));
 }
 
 /// Asks for a connection as a client does, and reads the answer.

@@ -1,18 +1,20 @@
 //! Asking who may be where: the hooks of the layer first, then the consumer's. For a join, and again for a recheck.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::ConnectionManager;
 use crate::connection::{Connection, Gate};
 use crate::error::{Error, ErrorCode, caught};
+use crate::id::ConnectionId;
 
 /// How many questions may be asked by one another: a hook may join another group, about which it is asked as well. One
 /// that joins always one more would go on until the stack is full, which ends the process.
 const MOST_NESTED: usize = 4;
 
 tokio::task_local! {
-    /// How many questions this task is in the middle of.
-    static ASKING: usize;
+    /// The questions that this task is in the middle of, the first one first.
+    static ASKING: Vec<(ConnectionId, Arc<str>)>;
 }
 
 impl ConnectionManager {
@@ -42,13 +44,19 @@ impl ConnectionManager {
 
     /// Not every join has a handler's guard around it. Who has not said yes has said no.
     async fn ask(&self, gate: &dyn Gate, connection: &Connection, group: &str) -> Result<(), Error> {
-        let nested = questions() + 1;
-        if nested > MOST_NESTED {
-            return Err(Error::internal("the hook that is asked about joins joins by itself, without end")
-                .with_component("authorize")
-                .with_metadata("group", group));
+        let about = (connection.id(), Arc::from(group));
+        let mut asking = ASKING.try_with(Clone::clone).unwrap_or_default();
+        let circle = if asking.contains(&about) {
+            // It would be asked without end, or wait for the join that waits for its answer.
+            Some("the hook that is asked about a join joins the same group by itself")
+        } else {
+            (asking.len() >= MOST_NESTED).then_some("the hook that is asked about joins joins by itself, without end")
+        };
+        if let Some(circle) = circle {
+            return Err(Error::internal(circle).with_component("authorize").with_metadata("group", group));
         }
-        let answer = ASKING.scope(nested, caught(gate.may_join(connection, group)));
+        asking.push(about);
+        let answer = ASKING.scope(asking, caught(gate.may_join(connection, group)));
         let late = |_| Error::timeout("This took too long.").with_component("authorize");
         tokio::time::timeout(self.config.handler_timeout(), answer).await.map_err(late)?
     }
@@ -93,7 +101,7 @@ impl ConnectionManager {
             self.failed(&error.located(connection.id(), connection.user(), None));
         }
         // Before it leaves: a join that finds it gone finds this.
-        self.revocations.fetch_add(1, Ordering::AcqRel);
+        self.turns.revoke(connection.id(), group);
         let was_member = self.leave_group(connection, group);
         if was_member {
             self.counters.revoked();
@@ -105,5 +113,5 @@ impl ConnectionManager {
 
 /// How many questions the code that calls this is in the middle of.
 fn questions() -> usize {
-    ASKING.try_with(|nested| *nested).unwrap_or_default()
+    ASKING.try_with(Vec::len).unwrap_or_default()
 }

@@ -39,22 +39,24 @@ impl ConnectionManager {
     async fn join_group(&self, connection: &Connection, group: &str) -> Result<bool, Error> {
         check_group(group)?;
         let is_guarded = self.is_guarded(connection);
-        let (rechecks, revocations) = (self.rechecks.load(Ordering::Acquire), self.revocations.load(Ordering::Acquire));
+        let rechecks = self.rechecks.load(Ordering::Acquire);
         if is_guarded {
             self.ask_to_join(connection, group).await?;
         }
-        // Behind the question: a hook that joins the group it is asked about would wait for itself.
-        let _turn = self.turn_to_join(connection, group).await?;
+        // Behind the first question, so that nobody waits for one that may take long. The second is asked within, since who
+        // comes next must not find a member that may yet be none; a hook that would wait for itself there is refused before.
+        let turn = self.turn_to_join(connection, group).await?;
         let is_new = self.enter_group(connection, group).await?;
         let undo = Leave { manager: self, connection, group, armed: is_new };
         // Behind the locks under which it became a member, and a recheck looks: one that did not see it has counted.
-        if is_guarded && is_new && rechecks != self.rechecks.load(Ordering::Acquire) {
+        let has_begun = || rechecks != self.rechecks.load(Ordering::Acquire);
+        if is_guarded && is_new && connection.is_in(group) && has_begun() {
             self.ask_to_join(connection, group).await?;
         }
         undo.disarm();
         // Where the application took it out meanwhile, it was in, and has left.
-        if is_new && !connection.is_in(group) && revocations != self.revocations.load(Ordering::Acquire) {
-            // A recheck took it out, whatever the hooks have said since.
+        if is_new && turn.is_revoked() {
+            // A recheck took it out, or is about to, whatever the hooks have said since.
             self.counters.refused_join();
             return Err(Error::authorization("You may not join this group."));
         }
@@ -89,7 +91,11 @@ impl ConnectionManager {
         };
         let undo = Leave { manager: self, connection, group, armed: is_new };
         // Also where it is a member already: the topic may have been interrupted since.
-        self.live(Topic::Group(group)).await?;
+        match self.live(Topic::Group(group)).await {
+            // It was in, and was taken out: then the backend may have nobody left to wait for, which is no failure.
+            Err(error) if !connection.is_in(group) => tracing::debug!(group, %error, "left while it joined"),
+            live => live?,
+        }
         undo.disarm();
         if is_new {
             self.backend.members_changed(group);

@@ -65,8 +65,6 @@ pub struct ConnectionManager {
     gates: Vec<Box<dyn Gate>>,
     /// How often memberships were to be asked about again.
     rechecks: AtomicU64,
-    /// How many of them a recheck has ended, or is about to.
-    revocations: AtomicU64,
     /// Joins of one group by one connection come one after the other.
     turns: Turns,
     pub(crate) started_at: Instant,
@@ -110,7 +108,6 @@ impl ConnectionManager {
             recent: std::sync::OnceLock::new(),
             gates,
             rechecks: AtomicU64::new(0),
-            revocations: AtomicU64::new(0),
             turns: Turns::default(),
             started_at: Instant::now(),
             background: OnceLock::new(),

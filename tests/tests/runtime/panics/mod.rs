@@ -1,6 +1,7 @@
 //! A panic in each piece of code that is the application's: caught, answered or closed as documented, counted and logged
 //! once, and nothing of the connection is left behind.
 
+mod apology;
 mod fragile;
 mod raw;
 mod typed;
