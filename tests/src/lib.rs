@@ -16,5 +16,6 @@ pub mod raw;
 pub mod redis;
 pub mod socket;
 pub mod transports;
+pub mod waiting;
 pub mod watched;
 pub mod wire;

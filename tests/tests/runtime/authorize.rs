@@ -14,6 +14,7 @@ use channels_tests::cluster;
 use channels_tests::guarded::{Guarded, Joins, Rights, Unguarded, enter, is_refused};
 use channels_tests::logs::Logs;
 use channels_tests::probe::{Group, Text};
+use channels_tests::waiting::until;
 use tokio::sync::oneshot;
 
 fn group(name: &str) -> Group {
@@ -172,15 +173,6 @@ async fn what_is_not_allowed_any_more_ends_when_it_is_asked_about() {
     assert_eq!((layer.stats().revoked, layer.stats().groups), (3, 1));
     assert!(layer.recheck_user("").await.is_err() && layer.recheck_group("").await.is_err());
     assert_eq!(layer.recheck_user("nobody").await.unwrap().local, 0);
-}
-
-async fn until(done: impl Fn() -> bool) {
-    let done = async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(300), done).await.unwrap();
 }
 
 /// Who cannot be said to be allowed is out; why is in the log, as nobody else hears it.

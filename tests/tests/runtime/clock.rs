@@ -1,6 +1,6 @@
 //! Clocks that jump. The wall clock decides nothing, which holds by construction: nothing here sets it, every place that asks for
-//! it is known. That of Redis is in `redis/clock.rs`, the end of a login in the guide and the chat's tests. And when the other one leaps, since the machine was suspended, nobody is
-//! punished for what they could not say meanwhile.
+//! it is known. That of Redis is in `redis/clock.rs`, the end of a login in the guide and the chat's tests. And when the other
+//! one leaps, since the machine was suspended, nobody is punished for what they could not say meanwhile.
 
 use std::collections::BTreeMap;
 use std::fs;

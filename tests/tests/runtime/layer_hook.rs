@@ -11,15 +11,7 @@ use channels_tests::cluster;
 use channels_tests::guarded::{Guarded, Rights, Unguarded, enter, enter_by, is_refused};
 use channels_tests::logs::Logs;
 use channels_tests::probe::{Group, Text};
-
-async fn until(done: impl Fn() -> bool) {
-    let done = async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(300), done).await.unwrap();
-}
+use channels_tests::waiting::until;
 
 /// Two routes of one application share their groups, and one of them has no `#[authorize]`.
 #[tokio::test(start_paused = true)]

@@ -9,6 +9,7 @@ use channels::prelude::*;
 use channels::testing::{self, Client};
 use channels::{CloseCode, Config, Error, ErrorCode};
 use channels_tests::logs::Logs;
+use channels_tests::waiting::until;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
@@ -140,15 +141,6 @@ async fn desk(config: Config) -> (ChannelLayer, Arc<Diary>, Client) {
 
 fn work(name: &str, millis: u64) -> Work {
     Work { name: name.into(), millis }
-}
-
-async fn until(done: impl Fn() -> bool) {
-    let done = async {
-        while !done() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    assert!(tokio::time::timeout(Duration::from_secs(300), done).await.is_ok(), "it never happened");
 }
 
 #[tokio::test(start_paused = true)]
