@@ -24,7 +24,7 @@ pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut
             let stamp = Stamp { publisher: u32::try_from(publisher).unwrap(), number: u32::try_from(number).unwrap() };
             for client in audience.of(&sent.to) {
                 let log = &pages.clients[client];
-                if received[client].contains(&stamp) || !should_have_come(log, sent, circumstances.slower) {
+                if received[client].contains(&stamp) || !should_have_come(log, sent, circumstances) {
                     continue;
                 }
                 if circumstances.back.is_some_and(|back| sent.at >= back) {
@@ -81,8 +81,8 @@ impl<'a> Audience<'a> {
 
 /// Whether it was there, and a member, from before the message was sent until it should have come. What happened in one
 /// millisecond happened in any order.
-fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
-    let by = sent.until().saturating_add(READ_WITHIN + slower);
+fn should_have_come(client: &Client, sent: &Sent, circumstances: &Circumstances) -> bool {
+    let by = due(sent, client.server, circumstances);
     let was_member = match &sent.to {
         Target::Group(group) => client
             .groups
@@ -93,6 +93,17 @@ fn should_have_come(client: &Client, sent: &Sent, slower: At) -> bool {
     // Who had already gone could get nothing, and who was about to go need not.
     let was_there = client.closed.as_ref().is_none_or(|(at, how)| *at >= if how == BY_CLIENT { by } else { sent.at });
     was_member && was_there && client.opened < sent.at
+}
+
+/// When a message must have reached the members at a server. One that stands still hands on nothing, and when it goes on it
+/// may read a request to leave before what it has missed.
+fn due(sent: &Sent, server: usize, circumstances: &Circumstances) -> At {
+    let within = READ_WITHIN + circumstances.slower;
+    let usual = sent.until().saturating_add(within);
+    match circumstances.standstill(server) {
+        Some((from, until)) if (from..=until.saturating_add(within)).contains(&usual) => until.saturating_add(within),
+        _ => usual,
+    }
 }
 
 /// When it was a member of the group that was meant, as far as that matters.

@@ -61,6 +61,14 @@ pub struct Circumstances {
     pub back: Option<At>,
 }
 
+impl Circumstances {
+    /// From when until when a server stood still.
+    fn standstill(&self, server: usize) -> Option<(At, At)> {
+        let from = self.lost.filter(|_| self.paused.contains(&server))?;
+        Some((from, self.back.unwrap_or(At::MAX)))
+    }
+}
+
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub struct Findings {
