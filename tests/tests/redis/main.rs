@@ -6,6 +6,7 @@ mod conformance;
 mod elsewhere;
 mod foreign;
 mod harness;
+mod observing;
 mod once;
 mod outage;
 mod panics;
