@@ -18,3 +18,4 @@ mod signing_out;
 mod slow;
 mod start;
 mod topology;
+mod vanish;
