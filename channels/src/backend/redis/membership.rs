@@ -3,8 +3,11 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::try_join_all;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::counts;
 use super::fault::Fault;
@@ -42,6 +45,10 @@ pub(super) struct Membership {
     expiry: Duration,
     /// When this server came, in unix milliseconds.
     since: u64,
+    /// Cancelled when it goes: from then on nothing is written under its lease any more, and none is taken.
+    leaving: CancellationToken,
+    /// What [keeps](Self::keep) it all until then.
+    keeping: TaskTracker,
 }
 
 fn enforced_per_user(config: &Config) -> Option<usize> {
@@ -63,6 +70,8 @@ impl Membership {
             per_user: enforced_per_user(config),
             expiry: registry.min(groups),
             since: servers::unix_millis(SystemTime::now()),
+            leaving: CancellationToken::new(),
+            keeping: TaskTracker::new(),
         }
     }
 
@@ -86,9 +95,14 @@ impl Membership {
         About { name, since: self.since, draining: sink.is_some_and(|sink| sink.is_draining()) }
     }
 
-    /// The tasks that keep it all; they end with the connections.
+    /// The tasks that keep it all; they end with the connections, or when this server leaves.
     pub(super) fn keep(self: &Arc<Self>) {
-        let spawn = |task: futures_util::future::BoxFuture<'static, ()>| self.net.spawn(task);
+        let spawn = |task: futures_util::future::BoxFuture<'static, ()>| {
+            let leaving = self.leaving.clone();
+            self.net.spawn(self.keeping.track_future(async move {
+                leaving.run_until_cancelled(task).await;
+            }));
+        };
         let of = || Arc::clone(self);
         let own = of();
         spawn(Box::pin(async move { own.keep_beating().await }));
@@ -178,16 +192,20 @@ impl Membership {
         if !self.lease.may_clean(&self.net, lease).await? {
             return Ok(());
         }
-        for partition in Partition::all() {
-            let held = self.net.names.held(partition, lease);
-            let names = self.net.call(partition, redis::cmd("SMEMBERS").arg(&held)).await?;
-            let names: Vec<String> = redis::from_redis_value(names).unwrap_or_default();
-            for ledger in [&self.users, &self.groups] {
-                let of_kind: Vec<_> = names.iter().filter_map(|entry| ledger.name_of(entry)).collect();
-                ledger.forget_lease(&self.net, lease, &of_kind).await?;
-            }
-        }
+        // All at once: so many round trips one after the other are more than a server that stops has the time for.
+        try_join_all(Partition::all().map(|partition| self.clean_up_in(partition, lease))).await?;
         self.lease.cleaned(&self.net, lease).await
+    }
+
+    async fn clean_up_in(&self, partition: Partition, lease: &str) -> Result<(), Fault> {
+        let held = self.net.names.held(partition, lease);
+        let names = self.net.call(partition, redis::cmd("SMEMBERS").arg(&held)).await?;
+        let names: Vec<String> = redis::from_redis_value(names).unwrap_or_default();
+        for ledger in [&self.users, &self.groups] {
+            let of_kind: Vec<_> = names.iter().filter_map(|entry| ledger.name_of(entry)).collect();
+            ledger.forget_lease(&self.net, lease, &of_kind).await?;
+        }
+        Ok(())
     }
 
     /// Registers as a new server, with all that this one has; gives up what others have taken meanwhile.
@@ -282,10 +300,20 @@ impl Membership {
 
     /// Says that this server goes, and takes its numbers along.
     pub(super) async fn leave(&self) {
+        self.leaving.cancel();
+        self.keeping.close();
         let gone = async {
-            let own = self.lease.id();
-            self.lease.condemn(&self.net, &own, None).await?;
-            self.clean_up(&own).await
+            // Whoever beats on would take the lease that is given up here for one that was taken away, and register again.
+            self.keeping.wait().await;
+            // With what is left of those before, where it was about to take another.
+            let leases: Vec<_> = std::iter::once(self.lease.id()).chain(self.lease.former()).collect();
+            for lease in &leases {
+                self.lease.condemn(&self.net, lease, None).await?;
+            }
+            for lease in &leases {
+                self.clean_up(lease).await?;
+            }
+            Ok::<_, Fault>(())
         };
         match timeout(LEAVES_WITHIN, gone).await {
             Ok(Ok(())) => {}
