@@ -216,7 +216,7 @@ async fn members(layer: &ChannelLayer, group: &str, expected: usize) {
 /// So far from Redis that its heartbeat comes while it says goodbye.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_that_has_stopped_is_none_any_more_and_leaves_nothing() {
-    const AWAY: Duration = Duration::from_millis(80);
+    const AWAY: Duration = Duration::from_millis(50);
     let redis = RedisServer::start();
     let proxy = FaultProxy::start(redis.address()).await;
     let config = config(&redis.url()).redis_registry_expiry(Duration::from_secs(2));

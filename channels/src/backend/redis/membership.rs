@@ -3,7 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
-use futures_util::future::try_join_all;
+use futures_util::{TryStreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,10 @@ const GATHER: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long a server that stops may take to say so.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+/// How many partitions are cleaned up after a server at once: one after the other, a crowd that was spread over all of them
+/// would stand there for longer than one server may clean up before another begins, and far from Redis even a server that
+/// has nothing any more would not be done in the time that it may take to stop.
+const CLEANED_AT_ONCE: usize = 64;
 /// Everything is written again this often within the time after which it expires.
 const RENEWALS: u32 = 3;
 
@@ -192,8 +196,8 @@ impl Membership {
         if !self.lease.may_clean(&self.net, lease).await? {
             return Ok(());
         }
-        // All at once: so many round trips one after the other are more than a server that stops has the time for.
-        try_join_all(Partition::all().map(|partition| self.clean_up_in(partition, lease))).await?;
+        let all = stream::iter(Partition::all().map(Ok));
+        all.try_for_each_concurrent(CLEANED_AT_ONCE, |partition| self.clean_up_in(partition, lease)).await?;
         self.lease.cleaned(&self.net, lease).await
     }
 

@@ -161,11 +161,17 @@ impl ConnectionManager {
     /// Counts an error and writes it to the log, with its cause, under its `error_id`.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
+        self.show(error);
+        super::log::error(error);
+    }
+
+    /// Keeps an error for whoever looks on, if anybody does.
+    #[cfg_attr(not(feature = "inspector"), allow(unused_variables, reason = "nobody can look on"))]
+    fn show(&self, error: &Error) {
         #[cfg(feature = "inspector")]
         if let Some(recent) = self.recent.get() {
             recent.add(error);
         }
-        super::log::error(error);
     }
 }
 
