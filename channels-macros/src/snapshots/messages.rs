@@ -149,7 +149,7 @@ fn outgoing_with_policies() {
                 }
             }
         }
-        impl c::__private::Reply<ServerMessage> for ServerMessage {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for ServerMessage {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -162,7 +162,7 @@ fn outgoing_with_policies() {
                 Self::Cursor(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for Cursor {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for Cursor {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -178,7 +178,7 @@ fn outgoing_with_policies() {
                 Self::Typing(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for User {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for User {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -268,7 +268,7 @@ fn outgoing() {
                 }
             }
         }
-        impl c::__private::Reply<ServerMessage> for ServerMessage {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for ServerMessage {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -281,7 +281,7 @@ fn outgoing() {
                 Self::RoomJoined(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for Joined {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for Joined {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
