@@ -1,6 +1,7 @@
 //! `#[consumer]`.
 
 use expect_test::expect;
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::check;
@@ -555,4 +556,22 @@ fn a_block_with_a_mistake() {
         }
     "#]],
     );
+}
+
+#[test]
+fn names_stand_in_quotes_or_without() {
+    let written = |by: TokenStream, member: TokenStream| {
+        let block = quote! {
+            impl Chat {
+                #[on("move", concurrency = 8, ordered_by = #member)]
+                #[rate_limit(3, per = "1s", by = #by)]
+                async fn shift(&self, shift: Move) {}
+            }
+        };
+        crate::consumer::consumer(quote!(crate = c, incoming = In), block).to_string()
+    };
+    let without = written(quote!(user), quote!(board));
+    assert_eq!(written(quote!("user"), quote!("board")), without);
+    assert!(!without.contains("compile_error"), "{without}");
+    assert_eq!(written(quote!("user"), quote!("0")), written(quote!(user), quote!(0)));
 }

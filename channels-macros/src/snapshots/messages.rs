@@ -1,6 +1,7 @@
 //! The derives.
 
 use expect_test::expect;
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::check;
@@ -299,4 +300,20 @@ fn outgoing() {
         }
     "#]],
     );
+}
+
+#[test]
+fn fields_of_a_key_stand_in_quotes_or_without() {
+    let written = |key: TokenStream| {
+        let item = quote!(
+            enum ServerMessage {
+                #[channels(outbox = "latest", key = #key)]
+                Cursor(Cursor),
+            }
+        );
+        crate::messages::outgoing(item).to_string()
+    };
+    assert_eq!(written(quote!("user")), written(quote!(user)));
+    assert_eq!(written(quote!("at.room")), written(quote!(at.room)));
+    assert_eq!(written(quote!(["at.room", user, "0"])), written(quote!([at.room, user, 0])));
 }
