@@ -3,6 +3,7 @@
 
 mod clock;
 mod conformance;
+mod dialing;
 mod elsewhere;
 mod foreign;
 mod harness;
@@ -11,6 +12,7 @@ mod once;
 mod outage;
 mod panics;
 mod rights;
+mod secrets;
 mod seeing;
 mod servers;
 mod several;
