@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tracing::Level;
 
 use crate::error::{Error, Severity, Shown, shown};
+use crate::spans::failed;
 
 /// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
 /// a client sent.
@@ -71,7 +72,7 @@ pub(super) fn refusal(error: &Error, broken: Option<u64>) {
 fn write(level: Level, error: &Error, since_the_last_line: Option<u64>) {
     let context = error.context();
     // The span of its message or connection bears the same id. A span of somebody else's has no such field.
-    tracing::Span::current().record("error_id", tracing::field::display(context.error_id));
+    failed(&tracing::Span::current(), error);
     macro_rules! event {
         ($level:expr) => {
             tracing::event!(
