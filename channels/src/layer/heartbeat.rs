@@ -40,7 +40,7 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
             manager.backend.sweep();
             manager.shares.sweep();
             manager.metering.iter().for_each(|metering| metering.sweep());
-            manager.verdicts.tell_rest();
+            manager.tell_rest();
         },
     );
     if config.log_stats() {

@@ -10,7 +10,7 @@ mod drain;
 mod emitter;
 mod global;
 mod heartbeat;
-mod log;
+pub(crate) mod log;
 mod manager;
 mod naming;
 #[cfg(feature = "inspector")]

@@ -2,12 +2,14 @@
 //!
 //! `client` finds a client's address behind proxies, `address` is what counts as one, `places` counts connections,
 //! `metering` frames and bytes, of which `meter` knows what one connection did, and `verdicts` knows which limits refuse and which only look on.
+//! `untold` is what happens more often than it is told.
 
 mod address;
 mod client;
 mod meter;
 mod metering;
 mod places;
+mod untold;
 mod verdicts;
 
 pub(crate) use address::Address;
@@ -15,4 +17,5 @@ pub(crate) use client::client;
 pub(crate) use meter::Meter;
 pub(crate) use metering::{Arrived, Metering, Verdict, What, Whose};
 pub(crate) use places::{AddressPlace, Places};
+pub(crate) use untold::Untold;
 pub(crate) use verdicts::Verdicts;

@@ -11,6 +11,7 @@ mod origin;
 mod piped;
 mod reader;
 mod refusal;
+mod response;
 mod route;
 mod run;
 mod secrets;

@@ -22,6 +22,7 @@ mod idempotent;
 mod inspector;
 mod layer_hook;
 mod limits;
+mod logged;
 mod membership;
 mod metrics;
 mod middleware;
