@@ -27,6 +27,8 @@ struct Inner {
     subscription: Gate,
     /// It can tell nothing.
     is_away: AtomicBool,
+    /// It can tell nothing of rates.
+    knows_no_rates: AtomicBool,
     /// It takes what is published, and this server does not hear it.
     is_deaf: AtomicBool,
     /// Whoever waits for a subscription is told so when the topic has no member left, as by Redis.
@@ -107,6 +109,11 @@ impl Watched {
     /// From now on it can tell of nobody whether there is room.
     pub fn goes_away(&self) {
         self.0.is_away.store(true, Ordering::SeqCst);
+    }
+
+    /// From now on it can tell nobody whether a rate is kept, as where one node of a Cluster is away.
+    pub fn loses_rates(&self) {
+        self.0.knows_no_rates.store(true, Ordering::SeqCst);
     }
 
     /// From now on what is published is taken and comes to nobody here, as where the subscription has just been cut, or is not live.
@@ -200,6 +207,9 @@ impl Backend for Watched {
 
     async fn check_rate(&self, key: &str, rate: Rate) -> Result<Result<(), Duration>, Error> {
         self.is_there()?;
+        if self.0.knows_no_rates.load(Ordering::SeqCst) {
+            return Err(Error::backend("The rates are away."));
+        }
         self.other().check_rate(key, rate).await
     }
 

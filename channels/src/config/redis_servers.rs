@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo};
 
+use super::redis_url::HIDDEN;
+
 /// The port of a Sentinel, unless the URL names another.
 const SENTINEL_PORT: u16 = 26379;
 
@@ -48,6 +50,40 @@ impl fmt::Debug for Login {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Login(***)")
     }
+}
+
+/// How much of a password has to be repeated to be taken for it: a server may cut short what it repeats.
+const TELLING_CHARS: usize = 8;
+
+impl Login {
+    /// What a server said, fit for everybody: without the user, and nothing of it where it repeats the password. The last
+    /// line of defence, as no server is expected to.
+    pub(crate) fn blank(&self, said: &str) -> String {
+        let password: String = self.password.iter().flat_map(|password| password.chars().take(TELLING_CHARS)).collect();
+        if !password.is_empty() && said.contains(&password) {
+            return HIDDEN.to_owned();
+        }
+        match self.username.as_deref() {
+            Some(user) if !user.is_empty() => without_word(said, user),
+            _ => said.to_owned(),
+        }
+    }
+}
+
+/// Hides a word where it stands alone: a user `a` leaves other words as they are.
+fn without_word(text: &str, word: &str) -> String {
+    let is_inside = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+    let mut shown = String::with_capacity(text.len());
+    let mut from = 0;
+    for (at, _) in text.match_indices(word) {
+        let end = at + word.len();
+        let is_alone = !is_inside(text[..at].chars().next_back()) && !is_inside(text[end..].chars().next());
+        shown.push_str(&text[from..at]);
+        shown.push_str(if is_alone { HIDDEN } else { word });
+        from = end;
+    }
+    shown.push_str(&text[from..]);
+    shown
 }
 
 /// A `REDIS_URL` that makes sense.

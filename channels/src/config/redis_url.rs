@@ -16,7 +16,7 @@ const SCHEMES: [&str; 11] = [
 ];
 
 /// Stands for what is not shown.
-const HIDDEN: &str = "***";
+pub(super) const HIDDEN: &str = "***";
 
 /// Tells whether the client would take it; without the feature `redis` by its form only.
 pub(super) fn is_valid(url: &str) -> bool {

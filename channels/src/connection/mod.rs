@@ -1,5 +1,6 @@
 //! Connections, who has joined what, and what waits to be written.
 
+mod answering;
 mod batch;
 pub(crate) mod cork;
 mod encoded;

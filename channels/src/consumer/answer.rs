@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode, caught_now};
+use crate::error::{Error, caught_now};
 use crate::message::{
     Answered, Frame, Layout, Message, Outgoing, ReplySink, RequestId, Told, control_frame, error_frame,
 };
@@ -60,24 +60,22 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     pub(super) fn succeeded(&mut self) -> Result<(), Error> {
         self.answered.check()?;
         if let Some(message) = self.held.take() {
-            // Encoded before the answer is claimed: where that fails, the error is the answer.
             let answer = message.to_json(self.re.as_ref())?;
-            return match self.claim() {
-                Some(_) => self.answer(&answer),
-                None => {
-                    let told = self.tell(&message);
-                    self.answered.end(true);
-                    told
-                }
-            };
+            if self.connection.answer(&self.answered, &answer, true)? {
+                return Ok(());
+            }
+            let told = self.connection.tell(&self.answered, &message);
+            self.answered.end(true);
+            return told;
         }
-        match self.claim() {
-            Some(re) => self.answer(&control_frame::<()>(self.layout, "$ok", None, Some(re))?),
-            None => {
-                self.answered.end(true);
-                Ok(())
+        if self.answered.is_owed() {
+            let ok = control_frame::<()>(self.layout, "$ok", None, self.re.as_ref())?;
+            if self.connection.answer(&self.answered, &ok, true)? {
+                return Ok(());
             }
         }
+        self.answered.end(true);
+        Ok(())
     }
 
     /// The hook failed, and what it replied before was [released](Self::release): the error. Where that is not the one answer,
@@ -94,37 +92,16 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     /// Sends what is held back, without `re`; nothing where it is too late. Nobody catches what its `Serialize` may do but this.
     pub(super) fn release(&mut self) -> Result<(), Error> {
         match self.held.take().filter(|_| self.answered.check().is_ok()) {
-            Some(message) => caught_now(|| self.tell(&message)),
+            Some(message) => caught_now(|| self.connection.tell(&self.answered, &message)),
             None => Ok(()),
         }
-    }
-
-    /// A message that is not the one answer.
-    fn tell(&self, message: &M) -> Result<(), Error> {
-        if self.answered.is_kept() {
-            self.answered.told(Told::Envelope(&message.to_json(None)?));
-        }
-        self.reached(self.connection.send_message(message))
-    }
-
-    /// The one answer, which was claimed.
-    fn answer(&self, json: &ByteString) -> Result<(), Error> {
-        self.last(json, true).inspect_err(|_| self.answered.unclaim())
     }
 
     /// What is remembered is so before it is sent, which may fail.
     fn last(&self, json: &ByteString, is_for_good: bool) -> Result<(), Error> {
         self.answered.told(Told::Envelope(json));
         self.answered.end(is_for_good);
-        self.reached(self.connection.send_json(json))
-    }
-
-    /// Where the client has gone, an answer that is remembered is no failure: it gets it when it asks again.
-    fn reached(&self, sent: Result<(), Error>) -> Result<(), Error> {
-        match sent {
-            Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
-            sent => sent,
-        }
+        self.answered.reached(self.connection.send_json(json))
     }
 }
 
@@ -136,13 +113,12 @@ impl<M: Outgoing> ReplySink<M> for Answers<'_, M> {
             self.held = Some(message);
             return Ok(());
         }
-        self.tell(&message)
+        self.connection.tell(&self.answered, &message)
     }
 
     fn frame(&mut self, frame: Frame) -> Result<(), Error> {
         self.answered.check()?;
         self.release()?;
-        self.answered.told(Told::Frame(&frame));
-        self.reached(self.connection.send_frame(frame))
+        self.connection.tell_frame(&self.answered, frame)
     }
 }

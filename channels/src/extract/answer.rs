@@ -2,8 +2,8 @@
 
 use super::{Context, Extract, OnMessage};
 use crate::connection::Connection;
-use crate::error::{Error, ErrorCode};
-use crate::message::{Answered, Outgoing, RequestId, Told};
+use crate::error::Error;
+use crate::message::{Answered, Outgoing, RequestId};
 
 /// The answer to a request, for a handler that must give it before it goes on.
 ///
@@ -47,25 +47,12 @@ impl Answer {
     /// that it comes so late that another attempt may have been handled.
     pub fn send(&self, message: impl Outgoing) -> Result<(), Error> {
         self.answered.check()?;
-        // Encoded before the answer is claimed: where that fails, the error is the answer.
-        let answer = message.to_json(self.id.as_ref())?;
-        let sent = match self.id.is_some() && self.answered.claim() {
-            true => {
-                self.answered.told(Told::Envelope(&answer));
-                self.connection.send_json(&answer).inspect_err(|_| self.answered.unclaim())
-            }
-            false => {
-                if self.answered.is_kept() {
-                    self.answered.told(Told::Envelope(&message.to_json(None)?));
-                }
-                self.connection.send_message(&message)
-            }
-        };
-        match sent {
-            // Whoever asks again gets it.
-            Err(error) if error.code() == ErrorCode::ConnectionError && self.answered.is_kept() => Ok(()),
-            sent => sent,
+        if self.answered.is_owed()
+            && self.connection.answer(&self.answered, &message.to_json(self.id.as_ref())?, false)?
+        {
+            return Ok(());
         }
+        self.connection.tell(&self.answered, &message)
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::frame::Frame;
 use super::request_id::RequestId;
-use crate::error::Error;
+use crate::error::{Error, ErrorCode};
 
 /// Whether a request has had its one answer; every copy of the message shares it.
 #[derive(Clone, Debug, Default)]
@@ -60,13 +60,6 @@ impl Answered {
     /// Claims the one answer; `false` where there is none to give, or no more.
     pub(crate) fn claim(&self) -> bool {
         self.0.as_ref().is_some_and(|state| !state.given.swap(true, Ordering::AcqRel))
-    }
-
-    /// What was claimed could not be put into the client's encoding: the error that is told of it is the answer.
-    pub(crate) fn unclaim(&self) {
-        if let Some(state) = &self.0 {
-            state.given.store(false, Ordering::Release);
-        }
     }
 
     /// Whether an answer is still owed.
@@ -120,6 +113,14 @@ impl Answered {
     pub(crate) fn end(&self, is_for_good: bool) {
         if let Some(keeper) = self.keeper() {
             keeper.end(is_for_good);
+        }
+    }
+
+    /// Where the client has gone, what is remembered is no failure: it gets it when it asks again.
+    pub(crate) fn reached(&self, sent: Result<(), Error>) -> Result<(), Error> {
+        match sent {
+            Err(error) if error.code() == ErrorCode::ConnectionError && self.is_kept() => Ok(()),
+            sent => sent,
         }
     }
 }

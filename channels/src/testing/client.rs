@@ -1,13 +1,12 @@
 //! A client without a socket.
 
 use std::fmt;
-use std::ops::ControlFlow;
+use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -15,12 +14,16 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
-use crate::close::{CloseCode, CloseReason};
-use crate::connection::{Connection, Tally, cork};
-use crate::consumer::{Received as Inbound, Source};
+use super::reader::{Arrival, Reader, Sent, Switches};
+use crate::close::CloseReason;
+use crate::connection::Connection;
+use crate::consumer::Received as Inbound;
 use crate::message::Frame;
 use crate::transport::RunOver;
-use crate::websocket::{Decoder, Event, Rules};
+use crate::websocket::{Decoder, Rules};
+
+/// The line of a test that waits: a future does not know who awaits it, so it is asked when it is made.
+type Line = &'static Location<'static>;
 
 /// How many frames a client has on the way before its `send` waits.
 const IN_FLIGHT: usize = 16;
@@ -42,18 +45,6 @@ pub struct Client {
     switches: Arc<Switches>,
     reading: watch::Sender<bool>,
     reader: AbortHandle,
-}
-
-enum Arrival {
-    Frame(Frame),
-    End(CloseReason),
-}
-
-/// What a test turns on and off in the reader.
-#[derive(Default)]
-struct Switches {
-    silent: AtomicBool,
-    pings: AtomicUsize,
 }
 
 /// A message that a client got.
@@ -100,13 +91,23 @@ impl Client {
     /// # Panics
     ///
     /// Where the payload does not serialize.
-    pub async fn send(&mut self, name: &str, payload: &impl Serialize) {
-        self.send_json(&json!({ "type": name, "data": payload })).await;
+    #[track_caller]
+    pub fn send(&mut self, name: &str, payload: &impl Serialize) -> impl Future<Output = ()> {
+        self.sent(json!({ "type": name, "data": value(payload) }))
     }
 
     /// Sends a request with an `id`; the answer bears it as `re`.
-    pub async fn request(&mut self, id: impl Into<Value>, name: &str, payload: &impl Serialize) {
-        self.send_json(&json!({ "type": name, "data": payload, "id": id.into() })).await;
+    ///
+    /// # Panics
+    ///
+    /// As [`Client::send`].
+    #[track_caller]
+    pub fn request(&mut self, id: impl Into<Value>, name: &str, payload: &impl Serialize) -> impl Future<Output = ()> {
+        self.sent(json!({ "type": name, "data": value(payload), "id": id.into() }))
+    }
+
+    async fn sent(&mut self, json: Value) {
+        self.send_json(&json).await;
     }
 
     /// Sends any JSON.
@@ -167,14 +168,14 @@ impl Client {
     ///
     /// Where none comes, the connection ends, it is an error, or its payload is no `T`.
     #[track_caller]
-    pub fn recv<T: DeserializeOwned>(&mut self) -> impl Future<Output = T> + '_ {
-        let test = std::panic::Location::caller();
+    pub fn recv<T: DeserializeOwned>(&mut self) -> impl Future<Output = T> {
+        let line = Location::caller();
         async move {
-            let received = self.next_message().await;
-            assert_ne!(received.name, "error", "{test}: an error came instead: {}", received.data);
-            let Received { name, data, .. } = received;
-            let parsed = serde_json::from_value(data.clone());
-            parsed.unwrap_or_else(|error| panic!("{test}: the payload of `{name}` is another: {error}: {data}"))
+            let received = self.message(line).await;
+            if received.name == "error" {
+                panic!("{line}: an error came instead: {}", received.data);
+            }
+            received.payload(line)
         }
     }
 
@@ -182,13 +183,16 @@ impl Client {
     ///
     /// # Panics
     ///
-    /// Where none comes, or the connection ends.
-    pub async fn recv_type<T: DeserializeOwned>(&mut self, name: &str) -> T {
-        loop {
-            let received = self.next_message().await;
-            if received.name == name {
-                let parsed = serde_json::from_value(received.data.clone());
-                return parsed.unwrap_or_else(|error| panic!("the payload of `{name}`: {error}: {}", received.data));
+    /// Where none comes, the connection ends, or its payload is no `T`.
+    #[track_caller]
+    pub fn recv_type<T: DeserializeOwned>(&mut self, name: &str) -> impl Future<Output = T> {
+        let line = Location::caller();
+        async move {
+            loop {
+                let received = self.message(line).await;
+                if received.name == name {
+                    return received.payload(line);
+                }
             }
         }
     }
@@ -198,10 +202,15 @@ impl Client {
     /// # Panics
     ///
     /// Where none comes, or the connection ends.
-    pub async fn next_message(&mut self) -> Received {
-        match self.next_frame().await {
-            Frame::Text(text) => message(&text),
-            Frame::Binary(data) => panic!("a binary frame of {} bytes came", data.len()),
+    #[track_caller]
+    pub fn next_message(&mut self) -> impl Future<Output = Received> {
+        self.message(Location::caller())
+    }
+
+    async fn message(&mut self, line: Line) -> Received {
+        match self.frame(line).await {
+            Frame::Text(text) => Received::read(&text, line),
+            Frame::Binary(data) => panic!("{line}: a binary frame of {} bytes came", data.len()),
         }
     }
 
@@ -210,11 +219,16 @@ impl Client {
     /// # Panics
     ///
     /// Where none comes, or the connection ends.
-    pub async fn next_frame(&mut self) -> Frame {
+    #[track_caller]
+    pub fn next_frame(&mut self) -> impl Future<Output = Frame> {
+        self.frame(Location::caller())
+    }
+
+    async fn frame(&mut self, line: Line) -> Frame {
         match timeout(PATIENCE, self.arrival()).await {
             Ok(Some(frame)) => frame,
-            Ok(None) => panic!("the connection ended: {:?}", self.end),
-            Err(_) => panic!("nothing came within {PATIENCE:?}"),
+            Ok(None) => panic!("{line}: the connection ended: {:?}", self.end),
+            Err(_) => panic!("{line}: nothing came within {PATIENCE:?}"),
         }
     }
 
@@ -223,13 +237,19 @@ impl Client {
     /// # Panics
     ///
     /// Where it does not.
-    pub async fn joined(&self, group: &str) {
-        let joined = async {
-            while !self.connection.is_in(group) {
-                tokio::time::sleep(Duration::from_millis(1)).await;
+    #[track_caller]
+    pub fn joined(&self, group: &str) -> impl Future<Output = ()> {
+        let line = Location::caller();
+        async move {
+            let joined = async {
+                while !self.connection.is_in(group) {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            if timeout(PATIENCE, joined).await.is_err() {
+                panic!("{line}: it did not join {group:?} within {PATIENCE:?}");
             }
-        };
-        assert!(timeout(PATIENCE, joined).await.is_ok(), "never joined {group:?}");
+        }
     }
 
     /// Nothing comes.
@@ -237,9 +257,13 @@ impl Client {
     /// # Panics
     ///
     /// Where something does.
-    pub async fn assert_silent(&mut self) {
-        if let Ok(Some(frame)) = timeout(SILENCE, self.arrival()).await {
-            panic!("silence was expected, and this came: {frame:?}");
+    #[track_caller]
+    pub fn assert_silent(&mut self) -> impl Future<Output = ()> {
+        let line = Location::caller();
+        async move {
+            if let Ok(Some(frame)) = timeout(SILENCE, self.arrival()).await {
+                panic!("{line}: silence was expected, and this came: {frame:?}");
+            }
         }
     }
 
@@ -248,10 +272,16 @@ impl Client {
     /// # Panics
     ///
     /// Where it does not end.
-    pub async fn closed(&mut self) -> CloseReason {
-        let end = async { while self.arrival().await.is_some() {} };
-        assert!(timeout(LONG_PATIENCE, end).await.is_ok(), "the connection does not end");
-        self.end.clone().unwrap_or_else(CloseReason::lost)
+    #[track_caller]
+    pub fn closed(&mut self) -> impl Future<Output = CloseReason> {
+        let line = Location::caller();
+        async move {
+            let end = async { while self.arrival().await.is_some() {} };
+            if timeout(LONG_PATIENCE, end).await.is_err() {
+                panic!("{line}: the connection did not end within {LONG_PATIENCE:?}");
+            }
+            self.end.clone().unwrap_or_else(CloseReason::lost)
+        }
     }
 
     /// The next frame, or `None` at the end.
@@ -275,93 +305,31 @@ impl Drop for Client {
     }
 }
 
-/// The reading half of a client: a transport, but for the bytes.
-struct Reader {
-    connection: Connection,
-    to: mpsc::WeakSender<Inbound>,
-    arrivals: mpsc::UnboundedSender<Arrival>,
-    switches: Arc<Switches>,
-    reading: watch::Receiver<bool>,
-    decoder: Decoder,
-}
-
-/// What the client sends, for the session.
-struct Sent(mpsc::Receiver<Inbound>);
-
-impl Source for Sent {
-    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Inbound>> {
-        cork::flush();
-        self.0.poll_recv(cx)
+/// Not in the future, so that a panic is said to be in the test.
+#[track_caller]
+fn value(payload: &impl Serialize) -> Value {
+    match serde_json::to_value(payload) {
+        Ok(value) => value,
+        Err(error) => panic!("the payload does not serialize: {error}"),
     }
 }
 
-impl Reader {
-    async fn run(mut self) {
-        loop {
-            // Fails when the client has gone, and with it whoever would read.
-            if self.reading.wait_for(|reading| *reading).await.is_err() {
-                return;
-            }
-            let mut batch = tokio::select! {
-                biased;
-                _ = self.reading.changed() => continue,
-                batch = self.connection.outbox().next() => batch,
-            };
-            let mut bytes = BytesMut::new();
-            let mut tally = Tally::default();
-            while let Some(chunk) = batch.queue.front_mut() {
-                bytes.extend_from_slice(&chunk.bytes);
-                batch.next_written(&mut tally);
-            }
-            self.connection.written_by_transport(tally);
-            self.connection.outbox().done(batch);
-            while let Some(event) = self.decoder.decode(&mut bytes).expect("the server breaks the protocol") {
-                if self.take(event).await.is_break() {
-                    return;
-                }
-            }
-        }
-    }
-
-    /// What a client does with it; whether that was the last.
-    async fn take(&self, event: Event) -> ControlFlow<()> {
-        let frame = match event {
-            Event::Text(text) => Frame::Text(text),
-            Event::Binary(data) => Frame::Binary(data),
-            Event::Pong(_) => return ControlFlow::Continue(()),
-            Event::Ping(_) => {
-                self.switches.pings.fetch_add(1, Ordering::Relaxed);
-                if !self.switches.silent.load(Ordering::Relaxed) {
-                    self.answer(Inbound::Alive(0)).await;
-                }
-                return ControlFlow::Continue(());
-            }
-            Event::Close(frame) => {
-                let end = frame.map_or_else(CloseReason::lost, |(code, text)| {
-                    CloseReason::server(CloseCode::received(code), text)
-                });
-                // A client answers the close frame; the session reads it only where it has not closed itself.
-                self.answer(Inbound::Closed(Some((end.code().as_u16(), String::new())))).await;
-                let _ = self.arrivals.send(Arrival::End(end));
-                return ControlFlow::Break(());
-            }
+impl Received {
+    fn read(text: &str, line: Line) -> Self {
+        let Ok(Value::Object(mut members)) = serde_json::from_str(text) else {
+            panic!("{line}: what came is no envelope: {text}")
         };
-        let _ = self.arrivals.send(Arrival::Frame(frame));
-        ControlFlow::Continue(())
+        let name = members.remove("type").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
+        Self { name, data: members.remove("data").unwrap_or_default(), re: members.remove("re") }
     }
 
-    async fn answer(&self, frame: Inbound) {
-        if let Some(to) = self.to.upgrade() {
-            // A session that has ended reads no more.
-            let _ = to.send(frame).await;
+    fn payload<T: DeserializeOwned>(self, line: Line) -> T {
+        let Self { name, data, .. } = self;
+        match serde_json::from_value(data.clone()) {
+            Ok(payload) => payload,
+            Err(error) => panic!("{line}: the payload of `{name}` is another: {error}: {data}"),
         }
     }
-}
-
-fn message(text: &str) -> Received {
-    let Ok(Value::Object(mut members)) = serde_json::from_str(text) else { panic!("no envelope: {text}") };
-    let name = members.remove("type").and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default();
-    Received { name, data: members.remove("data").unwrap_or_default(), re: members.remove("re") }
 }
 
 impl fmt::Debug for Client {

@@ -50,6 +50,7 @@
 
 mod client;
 mod connect;
+mod reader;
 
 pub use client::{Client, Received};
 pub use connect::{Connect, ProvidesState, Refused, connect, connect_to};

@@ -99,7 +99,7 @@ impl<C: Consumer> Serve<C> {
 
     /// The route, for [`axum::Router::route`]. A client that is refused gets an HTTP response: 403 for a page of
     /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or,
-    /// whatever else there is to say, while draining, and 4xx for a request that is no WebSocket's.
+    /// before any of these has a say, while draining, and 4xx for a request that is no WebSocket's.
     ///
     /// `#[authorize]` is asked with the state of the router that got the first request. Where routers have different states,
     /// each needs a route of its own, by another [`ChannelLayer::serve`], and no clone of this one.

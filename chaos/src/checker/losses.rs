@@ -33,7 +33,7 @@ pub(super) fn check(pages: &Pages, circumstances: &Circumstances, findings: &mut
                 let of = |server: &usize| windows.get(server).map(Vec::as_slice).unwrap_or_default();
                 let of_server = of(&log.server);
                 let by_sender = circumstances.split && is_excused(of(&pages.publishers[publisher]), sent);
-                if is_excused(of_server, sent) || by_sender || was_closed(log, sent) {
+                if is_excused(of_server, sent) || by_sender || was_closed(log, sent, circumstances) {
                     findings.interrupted += 1;
                     continue;
                 }
@@ -82,7 +82,7 @@ impl<'a> Audience<'a> {
 /// Whether it was there, and a member, from before the message was sent until it should have come. What happened in one
 /// millisecond happened in any order.
 fn should_have_come(client: &Client, sent: &Sent, circumstances: &Circumstances) -> bool {
-    let by = due(sent, client.server, circumstances);
+    let by = handed_on(sent, client.server, circumstances).saturating_add(READ_WITHIN + circumstances.slower);
     let was_member = match &sent.to {
         Target::Group(group) => client
             .groups
@@ -95,14 +95,13 @@ fn should_have_come(client: &Client, sent: &Sent, circumstances: &Circumstances)
     was_member && was_there && client.opened < sent.at
 }
 
-/// When a message must have reached the members at a server. One that stands still hands on nothing, and when it goes on it
-/// may read a request to leave before what it has missed.
-fn due(sent: &Sent, server: usize, circumstances: &Circumstances) -> At {
-    let within = READ_WITHIN + circumstances.slower;
-    let usual = sent.until().saturating_add(within);
+/// When a server could hand on a message to its members. One that stands still hands on nothing, and when it goes on it
+/// may read a request to leave, or that it has lost its places, before what it has missed.
+fn handed_on(sent: &Sent, server: usize, circumstances: &Circumstances) -> At {
+    let taken = sent.until();
     match circumstances.standstill(server) {
-        Some((from, until)) if (from..=until.saturating_add(within)).contains(&usual) => until.saturating_add(within),
-        _ => usual,
+        Some((from, until)) if taken.saturating_add(READ_WITHIN + circumstances.slower) >= from => taken.max(until),
+        _ => taken,
     }
 }
 
@@ -117,6 +116,7 @@ fn is_excused(windows: &[Window], sent: &Sent) -> bool {
     windows.iter().any(|(since, until)| sent.at <= *until && sent.until() >= *since)
 }
 
-fn was_closed(client: &Client, sent: &Sent) -> bool {
-    client.closed.as_ref().is_some_and(|(at, _)| *at <= sent.until().saturating_add(CLOSED_WITHIN))
+fn was_closed(client: &Client, sent: &Sent, circumstances: &Circumstances) -> bool {
+    let by = handed_on(sent, client.server, circumstances).saturating_add(CLOSED_WITHIN);
+    client.closed.as_ref().is_some_and(|(at, _)| *at <= by)
 }

@@ -152,25 +152,27 @@ fn who_was_not_there_missed_nothing() {
 }
 
 #[test]
-fn who_leaves_a_server_that_stands_still_may_go_before_what_it_has_missed() {
-    let silent = |at, leaves| {
+fn who_goes_when_a_server_wakes_may_go_before_what_it_has_missed() {
+    let silent = |of, at, changes: &dyn Fn(&mut Client)| {
         let mut pages = pages();
         sent(&mut pages, 0, at, Outcome::Ok, &[0]);
-        pages.clients[1].groups.get_mut("g").unwrap()[0].to = Some(leaves);
+        changes(&mut pages.clients[1]);
         let circumstances =
-            Circumstances { paused: vec![1], lost: Some(10_000), back: Some(30_000), ..Circumstances::default() };
+            Circumstances { paused: vec![of], lost: Some(10_000), back: Some(30_000), ..Circumstances::default() };
         check(&pages, &circumstances).silent
     };
-    assert_eq!(silent(12_000, 13_500), 0);
-    assert_eq!(silent(12_000, 30_100), 0);
-    assert_eq!(silent(12_000, 31_000), 1, "it has had time since then");
-    assert_eq!(silent(9_000, 13_500), 1, "it had time before");
-    assert_eq!(silent(31_000, 33_000), 1, "it does not stand still any more");
-    let of_another = Circumstances { paused: vec![0], lost: Some(10_000), ..Circumstances::default() };
-    let mut pages = pages();
-    sent(&mut pages, 0, 12_000, Outcome::Ok, &[0]);
-    pages.clients[1].groups.get_mut("g").unwrap()[0].to = Some(13_500);
-    assert_eq!(check(&pages, &of_another).silent, 1);
+    let leaves = |to| move |client: &mut Client| client.groups.get_mut("g").unwrap()[0].to = Some(to);
+    assert_eq!(silent(1, 12_000, &leaves(13_500)), 0);
+    assert_eq!(silent(1, 12_000, &leaves(30_100)), 0);
+    assert_eq!(silent(1, 12_000, &leaves(31_000)), 1, "it has had time since then");
+    assert_eq!(silent(1, 9_000, &leaves(13_500)), 1, "it had time before");
+    assert_eq!(silent(1, 31_000, &leaves(33_000)), 1, "it does not stand still any more");
+    assert_eq!(silent(0, 12_000, &leaves(13_500)), 1, "another one stood still");
+    let is_closed = |at| move |client: &mut Client| client.closed = Some((at, "its place is lost".to_owned()));
+    assert_eq!(silent(1, 12_000, &is_closed(30_500)), 0);
+    assert_eq!(silent(1, 12_000, &is_closed(32_000)), 1, "it has had time since then");
+    assert_eq!(silent(1, 8_000, &is_closed(30_500)), 1, "it had time before");
+    assert_eq!(silent(0, 12_000, &is_closed(30_500)), 1, "another one stood still");
 }
 
 #[test]

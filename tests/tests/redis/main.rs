@@ -3,13 +3,16 @@
 
 mod clock;
 mod conformance;
+mod dialing;
 mod elsewhere;
 mod foreign;
 mod harness;
+mod observing;
 mod once;
 mod outage;
 mod panics;
 mod rights;
+mod secrets;
 mod seeing;
 mod servers;
 mod several;
@@ -17,3 +20,4 @@ mod signing_out;
 mod slow;
 mod start;
 mod topology;
+mod vanish;

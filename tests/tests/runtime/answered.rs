@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use channels::message::{Frame, Serializer};
 use channels::prelude::*;
 use channels::testing::{self, Client, Received};
-use channels::{Config, Error, ErrorCode};
+use channels::{BoxError, Config, Error, ErrorCode};
 use channels_tests::cluster;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -22,6 +23,14 @@ enum Way {
     AnswersAndFailsTheClient,
     LosesItsClient,
     AnswersAndLosesItsClient,
+    LosesItsClientAndAnswers,
+    LosesItsClientAnswersAndFails,
+}
+
+impl Way {
+    fn begins_without_its_client(self) -> bool {
+        matches!(self, Self::LosesItsClient | Self::LosesItsClientAndAnswers | Self::LosesItsClientAnswersAndFails)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,17 +57,28 @@ async fn join(way: Way, answer: &Answer, conn: &Connection, runs: &Runs) -> Resu
     if matches!(way, Way::TakesLong) {
         tokio::time::sleep(Duration::from_secs(15)).await;
     }
-    if !matches!(way, Way::LosesItsClient) {
-        answer.send(joined)?;
+    if way.begins_without_its_client() {
+        let gone = loop {
+            if let Err(gone) = conn.send(Tell::Noise) {
+                break gone;
+            }
+        };
+        if matches!(way, Way::LosesItsClient) {
+            return Err(gone);
+        }
     }
+    answer.send(joined)?;
     match way {
-        Way::TakesLong => Ok(()),
-        Way::AnswersAndFails => Err(Error::new(ErrorCode::BackendError, "Not now.")),
+        Way::TakesLong | Way::LosesItsClientAndAnswers => Ok(()),
+        Way::AnswersAndFails | Way::LosesItsClientAnswersAndFails => {
+            Err(Error::new(ErrorCode::BackendError, "Not now."))
+        }
         Way::AnswersAndHangs => std::future::pending().await,
         Way::AnswersAndFailsTheClient => Err(Error::rate_limited(Duration::from_secs(1))),
-        Way::LosesItsClient | Way::AnswersAndLosesItsClient => loop {
+        Way::AnswersAndLosesItsClient => loop {
             conn.send(Tell::Noise)?;
         },
+        Way::LosesItsClient => unreachable!("it has failed"),
     }
 }
 
@@ -180,6 +200,69 @@ async fn a_handler_whose_client_was_gone_does_not_run_again() {
             assert_eq!((code(&told), &told.data["retryable"]), ("CONNECTION_ERROR", &json!(false)), "{what}");
             assert_eq!(runs.load(Ordering::SeqCst), 1, "{what}");
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_given_when_the_client_has_gone_is_kept_once() {
+    for name in HANDLERS {
+        for way in [Way::LosesItsClientAndAnswers, Way::LosesItsClientAnswersAndFails] {
+            let what = format!("{name} {way:?}");
+            let (layer, runs) = (ChannelLayer::memory(), Runs::default());
+            let mut ada = connect(&layer, &runs).await;
+            ada.stop_reading();
+            ada.request(1, name, &way).await;
+            left(&layer, &runs).await;
+            let mut again = connect(&layer, &runs).await;
+            again.request(1, name, &way).await;
+            let told = again.next_message().await;
+            assert_eq!((&told.name, &told.re), (&"joined".to_owned(), &Some(json!(1))), "{what}");
+            if matches!(way, Way::LosesItsClientAnswersAndFails) {
+                let told = again.next_message().await;
+                assert_eq!((code(&told), &told.re), ("BACKEND_ERROR", &None), "{what}");
+            }
+            again.assert_silent().await;
+            assert_eq!(runs.load(Ordering::SeqCst), 1, "{what}");
+        }
+    }
+}
+
+/// JSON in binary frames, with no words for one of the messages.
+#[derive(Debug)]
+struct Speechless;
+
+impl Serializer for Speechless {
+    fn name(&self) -> &'static str {
+        "speechless"
+    }
+
+    fn encode(&self, json: &ByteString) -> Result<Frame, BoxError> {
+        if json.contains("joined") { Err("it has no words".into()) } else { Ok(Frame::Binary(json.as_bytes().clone())) }
+    }
+
+    fn decode(&self, bytes: Bytes) -> Result<ByteString, BoxError> {
+        Ok(ByteString::try_from(bytes)?)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_an_answer_that_an_encoding_has_no_words_for_only_the_error_is_kept() {
+    for name in HANDLERS {
+        let layer = ChannelLayer::builder(Config::default()).serializer(Speechless).connect().await.unwrap();
+        let runs = Runs::default();
+        let connecting = testing::connect::<Room>(&layer, Arc::clone(&runs)).path("/ws/ada");
+        let mut ada = connecting.protocol("channels.v1.speechless").await.unwrap();
+        let request = json!({"type": name, "data": Way::AnswersAndFails, "id": 1});
+        ada.send_binary(request.to_string()).await;
+        let Frame::Binary(told) = ada.next_frame().await else { panic!("no bytes") };
+        let told: serde_json::Value = serde_json::from_slice(&told).unwrap();
+        assert_eq!((&told["data"]["error_code"], &told["re"]), (&json!("SYSTEM_ERROR"), &json!(1)), "{name}");
+        let mut again = connect(&layer, &runs).await;
+        again.send_json(&request).await;
+        let kept = again.next_message().await;
+        assert_eq!((kept.data, kept.re), (told["data"].clone(), Some(json!(1))), "{name}");
+        again.assert_silent().await;
+        assert_eq!(runs.load(Ordering::SeqCst), 1, "{name}");
     }
 }
 

@@ -6,12 +6,15 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use channels::testing::Refused;
 use channels::{ChannelLayer, Config};
 use channels_tests::cluster;
 use channels_tests::probe::{SECRET, Stage, Text, World};
 use channels_tests::watched::Watched;
 use serde_json::{Value, json};
 use tower_service::Service;
+
+use crate::refused::refused_without_connect_info;
 
 async fn get(router: &Router, path: &str) -> (Response<()>, String) {
     let request = Request::get(path).body(Body::empty()).unwrap();
@@ -204,4 +207,51 @@ fn it_may_be_made_before_there_is_a_runtime() {
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         assert_eq!(state(&inspector, "").await["samples"].as_array().unwrap().len(), 1);
     });
+}
+
+fn codes(seen: &Value) -> Vec<(&str, &str)> {
+    let errors = seen["errors"].as_array().unwrap().iter();
+    errors.map(|error| (error["error_id"].as_str().unwrap(), error["code"].as_str().unwrap())).collect()
+}
+
+fn told_id(refused: &Refused) -> String {
+    let told: Value = serde_json::from_str(refused.body()).unwrap();
+    told["error_id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_nobody_gets_in_it_says_so_once_a_second() {
+    let watched = Watched::default();
+    let config = Config::builder().max_connections_per_client(1).build().unwrap();
+    let stage = Stage::over(World::default(), watched.layer_with(config).await);
+    let inspector = channels::inspector(&stage.layer);
+    let _inside = stage.connect("ada").await;
+    assert_eq!(stage.try_connect("ada").await.unwrap_err().status(), 429);
+    assert_eq!(codes(&state(&inspector, "").await), [], "that is the client's, and only counted");
+    watched.goes_away();
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        let refused = stage.connecting("bob").address([203, 0, 113, 7]).await.unwrap_err();
+        told.push(told_id(&refused));
+        for _ in 0..150 {
+            assert_eq!(stage.try_connect("cyd").await.unwrap_err().status(), 503);
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let seen = state(&inspector, "").await;
+    assert_eq!(codes(&seen), [(&*told[1], "BACKEND_ERROR"), (&*told[0], "BACKEND_ERROR")], "the newest first");
+    assert_eq!((&seen["errors"][0]["user"], &seen["errors"][0]["connection"]), (&json!("bob"), &Value::Null));
+    assert!(!seen.to_string().contains("It is away."), "what only the log may say");
+}
+
+#[tokio::test]
+async fn a_server_without_connect_info_shows_why_nobody_gets_in() {
+    let layer = ChannelLayer::memory();
+    let inspector = channels::inspector(&layer);
+    let (head, body) = refused_without_connect_info(&layer).await;
+    assert!(head.starts_with("HTTP/1.1 500"), "{head}");
+    let told: Value = serde_json::from_str(&body).unwrap();
+    let seen = state(&inspector, "").await;
+    assert_eq!(codes(&seen), [(told["error_id"].as_str().unwrap(), "SYSTEM_ERROR")]);
+    assert_eq!(seen["errors"][0]["message"], told["message"]);
 }

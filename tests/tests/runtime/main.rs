@@ -32,6 +32,7 @@ mod overlap;
 mod overtaken;
 mod panics;
 mod parting;
+mod patience;
 mod policies;
 mod promises;
 mod readme;

@@ -243,12 +243,16 @@ async fn without_connect_info(layer: &ChannelLayer) -> SocketAddr {
     address
 }
 
+/// What a client gets there.
+pub(crate) async fn refused_without_connect_info(layer: &ChannelLayer) -> (String, String) {
+    knock(without_connect_info(layer).await, ASKS).await
+}
+
 #[tokio::test]
 async fn a_server_without_connect_info_says_so_under_the_id() {
     let layer = ChannelLayer::memory();
-    let address = without_connect_info(&layer).await;
     let logs = Logs::listen();
-    let (head, body) = knock(address, ASKS).await;
+    let (head, body) = refused_without_connect_info(&layer).await;
     assert!(head.starts_with("HTTP/1.1 500"), "{head}");
     let told: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(told["message"], "Something went wrong on the server.");

@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
+use super::fault::ErrorReply;
 use super::resp::{self, Said};
 use super::tls::Tls;
 use crate::config::{Address, Config, Login, RedisServers};
@@ -38,6 +39,11 @@ pub(super) struct DialError {
 impl DialError {
     pub(super) fn new(address: &Address, problem: impl Into<String>) -> Self {
         Self { address: address.to_string(), problem: problem.into(), hopeless: false }
+    }
+
+    /// Nothing came in time.
+    pub(super) fn late(address: &Address, within: Duration) -> Self {
+        Self::new(address, format!("no answer within {} s", within.as_secs()))
     }
 
     /// Why there is not even a socket.
@@ -71,6 +77,8 @@ pub(super) struct Dialed {
     pub(super) buffer: BytesMut,
     pub(super) address: Address,
     pub(super) hello: Hello,
+    /// Who we are there: what the server says is told without it.
+    login: Login,
 }
 
 /// Makes connections to the servers that the configuration names.
@@ -103,7 +111,6 @@ impl Dialer {
     ///
     /// Dropped, there is no connection.
     pub(super) async fn dial(&self, address: &Address) -> Result<Dialed, DialError> {
-        let late = |_| DialError::new(address, format!("no answer within {} s", DIAL_WITHIN.as_secs()));
         timeout(DIAL_WITHIN, async {
             let mut dialed = self.introduce(address, &self.servers.login).await?;
             if self.servers.database != 0 {
@@ -113,7 +120,7 @@ impl Dialer {
             Ok(dialed)
         })
         .await
-        .map_err(late)?
+        .map_err(|_| DialError::late(address, DIAL_WITHIN))?
     }
 
     /// Connects to a Sentinel, which has a login of its own and no databases.
@@ -125,16 +132,17 @@ impl Dialer {
         let (read, write) = self.connect(address).await.map_err(|error| DialError::of(address, &error))?;
         let hello = Hello { id: 0, major_version: 0, is_master: false };
         let buffer = BytesMut::with_capacity(BUFFER_BYTES);
-        let mut dialed = Dialed { read, write, is_plain: self.tls.is_none(), buffer, address: address.clone(), hello };
+        let (address, login) = (address.clone(), login.clone());
+        let mut dialed = Dialed { read, write, is_plain: self.tls.is_none(), buffer, address, hello, login };
         let mut cmd = redis::cmd("HELLO");
         cmd.arg(3);
-        if let Some(password) = &login.password {
-            cmd.arg("AUTH").arg(login.username.as_deref().unwrap_or("default")).arg(password);
+        if let Some(password) = &dialed.login.password {
+            cmd.arg("AUTH").arg(dialed.login.username.as_deref().unwrap_or("default")).arg(password);
         }
         cmd.arg("SETNAME").arg(&self.name);
         let answer = dialed.ask(&cmd).await?;
-        dialed.hello =
-            read_hello(&answer).ok_or_else(|| DialError::new(address, "HELLO was answered with nonsense"))?;
+        let hello = read_hello(&answer);
+        dialed.hello = hello.ok_or_else(|| DialError::new(&dialed.address, "HELLO was answered with nonsense"))?;
         Ok(dialed)
     }
 
@@ -164,21 +172,43 @@ impl Dialer {
 }
 
 impl Dialed {
-    /// One command and its answer, before the connection is used for anything else.
+    /// One command and its answer, before the connection is used for anything else. A refusal is an error.
     pub(super) async fn ask(&mut self, cmd: &Cmd) -> Result<Value, DialError> {
-        let failed = |address: &Address, error: &io::Error| DialError::new(address, words(error));
-        let written = self.write.write_all(&cmd.get_packed_command()).await;
-        written.map_err(|error| failed(&self.address, &error))?;
-        self.write.flush().await.map_err(|error| failed(&self.address, &error))?;
+        self.write(&cmd.get_packed_command()).await?;
+        match self.answer().await? {
+            Value::ServerError(error) => Err(self.refused(&error)),
+            value => Ok(value),
+        }
+    }
+
+    /// Commands that leave together, and the answer to each, where a refusal is one.
+    pub(super) async fn ask_all(&mut self, cmds: &[Cmd]) -> Result<Vec<Value>, DialError> {
+        let packed: Vec<_> = cmds.iter().map(Cmd::get_packed_command).collect();
+        self.write(&packed.concat()).await?;
+        let mut answers = Vec::with_capacity(cmds.len());
+        while answers.len() < cmds.len() {
+            answers.push(self.answer().await?);
+        }
+        Ok(answers)
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), DialError> {
+        let written = async {
+            self.write.write_all(bytes).await?;
+            self.write.flush().await
+        };
+        written.await.map_err(|error| DialError::new(&self.address, words(&error)))
+    }
+
+    async fn answer(&mut self) -> Result<Value, DialError> {
         loop {
             let said = resp::take(&mut self.buffer);
             match said.map_err(|error| DialError::new(&self.address, error.to_string()).hopeless())? {
-                Some(Said::Reply(Value::ServerError(error))) => return Err(self.refused(&error)),
                 Some(Said::Reply(value)) => return Ok(value),
                 Some(_) => {}
                 None => {
                     let read = self.read.read_buf(&mut self.buffer).await;
-                    if read.map_err(|error| failed(&self.address, &error))? == 0 {
+                    if read.map_err(|error| DialError::new(&self.address, words(&error)))? == 0 {
                         return Err(DialError::new(&self.address, "the connection was closed"));
                     }
                 }
@@ -187,9 +217,14 @@ impl Dialed {
     }
 
     fn refused(&self, error: &redis::ServerError) -> DialError {
-        let said = format!("{} {}", error.code(), error.details().unwrap_or_default());
-        let refused = DialError::new(&self.address, format!("it said: {}", said.trim()));
-        match error.code() {
+        let ErrorReply { code, details } = ErrorReply::from(error);
+        if details.starts_with("unknown command") && details.contains("HELLO") {
+            let problem = "it does not know HELLO; Redis 6 or later is needed, with HELLO under its own name";
+            return DialError::new(&self.address, problem).hopeless();
+        }
+        let said = format!("it said: {} {}", self.login.blank(&code), self.login.blank(&details));
+        let refused = DialError::new(&self.address, said.trim());
+        match code.as_str() {
             "WRONGPASS" | "NOAUTH" | "NOPERM" | "ERR" => refused.hopeless(),
             _ => refused,
         }

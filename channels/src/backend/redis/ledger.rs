@@ -12,6 +12,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use redis::{Cmd, Value};
 use tokio::sync::{Notify, oneshot};
 
@@ -100,6 +101,15 @@ struct Written {
     partition: Partition,
     value: usize,
     asked: Result<oneshot::Receiver<Answer>, Fault>,
+}
+
+/// What becomes of what is dirty, once through all partitions.
+#[derive(Default)]
+struct Pass {
+    under_way: Vec<Written>,
+    failed: Vec<(Partition, Arc<str>)>,
+    /// It helps to try again at once.
+    recovers: bool,
 }
 
 /// How a number is to be written.
@@ -274,7 +284,8 @@ impl Ledger {
         self.write(net, lease, limit.map_or(Limit::None, Limit::Part), &current, too_many).await
     }
 
-    /// Writes what is dirty; whether all of it was written.
+    /// Writes what is dirty; whether all of it was written. The partitions are not waited for one after the other: a crowd is
+    /// in all of them, and a round trip for each would be seconds, far from Redis longer than a server may be silent.
     async fn write(
         &self,
         net: &Net,
@@ -283,44 +294,25 @@ impl Ledger {
         current: &impl Fn(&str) -> Option<usize>,
         too_many: impl Fn(&str, usize),
     ) -> bool {
-        let mut done = true;
-        for partition in Partition::all() {
-            loop {
-                let written = self.write_some(partition, net, lease, limit, current);
-                if written.is_empty() {
-                    break;
-                }
-                let mut again = false;
-                for Written { name, partition, value, asked } in written {
-                    let answer = match asked {
-                        Ok(asked) => answered(asked).await,
-                        Err(fault) => Err(fault),
-                    };
-                    match answer {
-                        Ok(Value::Int(granted)) => {
-                            let granted = usize::try_from(granted).unwrap_or(0);
-                            self.forget_if_none(partition, &name);
-                            if granted < value {
-                                too_many(&name, value - granted);
-                            }
-                        }
-                        Ok(_) => {}
-                        Err(fault) => {
-                            again |= net.recovers(partition, &fault).await;
-                            self.lock(partition).touch(&name);
-                            done = false;
-                        }
-                    }
-                }
-                if !again && !done {
-                    break;
+        loop {
+            let mut pass = Pass::default();
+            for partition in Partition::all() {
+                while self.write_some(partition, net, lease, limit, current, &mut pass.under_way) {
+                    self.settle(net, &mut pass, &too_many).await;
                 }
             }
+            self.settle(net, &mut pass, &too_many).await;
+            // Not before: what cannot be written would keep the others from their turn.
+            for (partition, name) in &pass.failed {
+                self.lock(*partition).touch(name);
+            }
+            if !pass.recovers {
+                return pass.failed.is_empty();
+            }
         }
-        done
     }
 
-    /// Puts some of what is dirty into the pipe.
+    /// Puts what is dirty of a partition into the pipe, until as much is under way as may be; whether that is so.
     fn write_some(
         &self,
         partition: Partition,
@@ -328,19 +320,43 @@ impl Ledger {
         lease: &Lease,
         limit: Limit,
         current: &impl Fn(&str) -> Option<usize>,
-    ) -> Vec<Written> {
+        under_way: &mut Vec<Written>,
+    ) -> bool {
         let mut shard = self.lock(partition);
-        let mut written = Vec::new();
-        while written.len() < AT_ONCE
-            && let Some((name, value)) = shard.next(current)
-        {
+        while under_way.len() < AT_ONCE {
+            let Some((name, value)) = shard.next(current) else { return false };
             let asked = net.try_call(partition, &self.command(net, lease, &name, value, limit));
             if asked.is_ok() {
                 shard.told(&name);
             }
-            written.push(Written { name, partition, value, asked });
+            under_way.push(Written { name, partition, value, asked });
         }
-        written
+        true
+    }
+
+    /// Waits for what is under way.
+    async fn settle(&self, net: &Net, pass: &mut Pass, too_many: &impl Fn(&str, usize)) {
+        for Written { name, partition, value, asked } in std::mem::take(&mut pass.under_way) {
+            let answer = match asked {
+                Ok(asked) => answered(asked).await,
+                Err(fault) => Err(fault),
+            };
+            match answer {
+                Ok(Value::Int(granted)) => {
+                    let granted = usize::try_from(granted).unwrap_or(0);
+                    self.forget_if_none(partition, &name);
+                    if granted < value {
+                        too_many(&name, value - granted);
+                    }
+                }
+                Ok(_) => {}
+                Err(fault) => {
+                    // Once in a pass: it takes a moment, and who failed for another reason does so again in the next.
+                    pass.recovers = pass.recovers || net.recovers(partition, &fault).await;
+                    pass.failed.push((partition, name));
+                }
+            }
+        }
     }
 
     fn forget_if_none(&self, partition: Partition, name: &Arc<str>) {
@@ -358,11 +374,14 @@ impl Ledger {
     ///
     /// [`Fault`] where some of it may still be there.
     pub(super) async fn forget_lease(&self, net: &Net, lease: &str, names: &[String]) -> Result<(), Fault> {
-        for name in names {
-            let partition = Partition::of(name);
-            let mut cmd = script::COUNT.call(&self.keys(net, partition, name, lease));
-            cmd.arg(lease).arg(name).arg(self.entry(name)).arg(0).arg(-1).arg(0).arg(millis(self.expiry));
-            net.call(partition, &cmd).await?;
+        for some in names.chunks(AT_ONCE) {
+            let forget = |name: &String| {
+                let partition = Partition::of(name);
+                let mut cmd = script::COUNT.call(&self.keys(net, partition, name, lease));
+                cmd.arg(lease).arg(name).arg(self.entry(name)).arg(0).arg(-1).arg(0).arg(millis(self.expiry));
+                net.call_owned(partition, cmd)
+            };
+            try_join_all(some.iter().map(forget)).await?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
+use futures_util::{TryStreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -24,6 +25,9 @@ const GATHER: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long a server that stops may take to say so.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
+/// How many partitions are cleaned up after a server at once: one after the other, a crowd that was spread over all of them
+/// would stand there for longer than one server may clean up before another begins.
+const CLEANED_AT_ONCE: usize = 16;
 /// Everything is written again this often within the time after which it expires.
 const RENEWALS: u32 = 3;
 
@@ -178,16 +182,20 @@ impl Membership {
         if !self.lease.may_clean(&self.net, lease).await? {
             return Ok(());
         }
-        for partition in Partition::all() {
-            let held = self.net.names.held(partition, lease);
-            let names = self.net.call(partition, redis::cmd("SMEMBERS").arg(&held)).await?;
-            let names: Vec<String> = redis::from_redis_value(names).unwrap_or_default();
-            for ledger in [&self.users, &self.groups] {
-                let of_kind: Vec<_> = names.iter().filter_map(|entry| ledger.name_of(entry)).collect();
-                ledger.forget_lease(&self.net, lease, &of_kind).await?;
-            }
-        }
+        let all = stream::iter(Partition::all().map(Ok));
+        all.try_for_each_concurrent(CLEANED_AT_ONCE, |partition| self.clean_up_in(partition, lease)).await?;
         self.lease.cleaned(&self.net, lease).await
+    }
+
+    async fn clean_up_in(&self, partition: Partition, lease: &str) -> Result<(), Fault> {
+        let held = self.net.names.held(partition, lease);
+        let names = self.net.call(partition, redis::cmd("SMEMBERS").arg(&held)).await?;
+        let names: Vec<String> = redis::from_redis_value(names).unwrap_or_default();
+        for ledger in [&self.users, &self.groups] {
+            let of_kind: Vec<_> = names.iter().filter_map(|entry| ledger.name_of(entry)).collect();
+            ledger.forget_lease(&self.net, lease, &of_kind).await?;
+        }
+        Ok(())
     }
 
     /// Registers as a new server, with all that this one has; gives up what others have taken meanwhile.

@@ -7,13 +7,15 @@ use std::time::Duration;
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use redis::Value;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::dial::{DialError, Dialed};
+use super::dial::{DIAL_WITHIN, DialError, Dialed};
+use super::fault::ErrorReply;
 use super::link::{Hears, Link};
 use super::net::Net;
 use super::pipe::Pipe;
-use super::script;
+use super::script::{self, Script};
 use super::subscriptions::NodeId;
 use crate::config::Address;
 
@@ -43,7 +45,7 @@ pub(super) struct Node {
 struct State {
     /// Where the last dial led.
     connected_to: Option<Address>,
-    /// The process there, and the number of the pipe's connection at it.
+    /// The process there, and the number of the last connection at it that carried commands.
     process: Option<(String, i64)>,
     problem: Option<String>,
     link_ended: Option<Arc<str>>,
@@ -151,10 +153,7 @@ pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
     let mut redial = node.redial.subscribe();
     loop {
         redial.mark_unchanged();
-        let dialed = match net.dial(&node).await {
-            Ok(dialed) => introduce(&net, &node, dialed).await,
-            Err(error) => Err(error),
-        };
+        let dialed = connect(&net, &node).await;
         node.dialed(&dialed);
         match dialed {
             Ok(dialed) => {
@@ -179,34 +178,40 @@ pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
     }
 }
 
-/// Learns which process it is, and ends what our last connection there may still have to say.
-async fn introduce(net: &Net, node: &Node, mut dialed: Dialed) -> Result<Dialed, DialError> {
-    let info = dialed.ask(redis::cmd("INFO").arg("server")).await;
-    let run_id = match &info {
-        Ok(info) => run_id(info).unwrap_or_default(),
-        // It may not be allowed. Then any connection may be one to another process.
-        Err(error) => {
-            tracing::debug!(%error, "cannot tell which process it is");
-            format!("unknown-{}", dialed.hello.id)
-        }
-    };
-    let before = node.lock().process.replace((run_id.clone(), dialed.hello.id));
-    match before {
-        Some((same, predecessor)) if same == run_id => {
-            // What is still in its socket is never carried out, so nothing old comes after anything new.
-            let mut kill = redis::cmd("CLIENT");
-            let killed = dialed.ask(kill.arg("KILL").arg("ID").arg(predecessor)).await;
-            tracing::debug!(?killed, "ended the connection before this one");
-        }
-        Some(_) => net.another_process(),
-        None => {}
-    }
-    for script in script::all() {
-        // Who only publishes may not be allowed to; where they are needed, the refusal comes back then.
-        let loaded = dialed.ask(&script.load()).await;
-        loaded.inspect_err(|error| tracing::debug!(%error, "cannot load a script")).ok();
-    }
+/// A connection that is ready for commands.
+async fn connect(net: &Net, node: &Node) -> Result<Dialed, DialError> {
+    let mut dialed = net.dial(node).await?;
+    // Nothing watches it yet: whatever swallows it now would be waited for until the end of the process.
+    let introduced = timeout(DIAL_WITHIN, introduce(net, node, &mut dialed)).await;
+    introduced.unwrap_or_else(|_| Err(DialError::late(&dialed.address, DIAL_WITHIN)))?;
     Ok(dialed)
+}
+
+/// Learns which process it is, ends what our last connection there may still have to say, and loads the scripts.
+async fn introduce(net: &Net, node: &Node, dialed: &mut Dialed) -> Result<(), DialError> {
+    let info = dialed.ask_all(&[redis::cmd("INFO").arg("server").to_owned()]).await?;
+    // It may not be allowed. Then any connection may be one to another process.
+    let run_id = info.first().and_then(run_id).unwrap_or_else(|| format!("unknown-{}", dialed.hello.id));
+    let before = node.lock().process.clone();
+    let mut cmds = Vec::new();
+    if let Some((_, predecessor)) = before.as_ref().filter(|(process, _)| *process == run_id) {
+        // What is still in its socket is never carried out, so nothing old comes after anything new.
+        cmds.push(redis::cmd("CLIENT").arg("KILL").arg("ID").arg(*predecessor).to_owned());
+    }
+    cmds.extend(script::all().map(Script::load));
+    for answer in dialed.ask_all(&cmds).await? {
+        // Who only publishes may not be allowed to; where they are needed, the refusal comes back then.
+        if let Value::ServerError(error) = answer {
+            tracing::debug!(error = %ErrorReply::from(&error), "a new connection may not do everything");
+        }
+    }
+    // Not before: where this one has ended meanwhile, it carried nothing, and the one before may still be there.
+    let is_another = before.is_some_and(|(process, _)| process != run_id);
+    node.lock().process = Some((run_id, dialed.hello.id));
+    if is_another {
+        net.another_process();
+    }
+    Ok(())
 }
 
 fn run_id(info: &Value) -> Option<String> {

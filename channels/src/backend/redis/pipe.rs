@@ -23,7 +23,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::dial::{Dialed, ReadHalf, WriteHalf};
-use super::fault::Fault;
+use super::fault::{ErrorReply, Fault};
 use super::resp::{self, Said};
 
 /// How long a server may be silent while something waits for its answer.
@@ -305,7 +305,7 @@ impl Pipe {
             let answer = match value {
                 Value::ServerError(error) => {
                     demoted |= error.code() == "READONLY";
-                    Err(Fault::Refused(error))
+                    Err(Fault::Refused(ErrorReply::from(&error)))
                 }
                 value => Ok(value),
             };

@@ -66,12 +66,12 @@ impl Net {
     /// Where a refusal says that it should go, if that is a server we know.
     fn redirected(&self, fault: &Fault) -> Option<(Arc<Node>, bool)> {
         let Fault::Refused(error) = fault else { return None };
-        let asks = match error.code() {
+        let asks = match error.code.as_str() {
             "MOVED" => false,
             "ASK" => true,
             _ => return None,
         };
-        let (host, port) = error.details()?.split_once(' ')?.1.rsplit_once(':')?;
+        let (host, port) = error.details.split_once(' ')?.1.rsplit_once(':')?;
         let address = Address::Tcp(host.to_owned(), port.parse().ok()?);
         let node = self.node_at(&address);
         node.map(|node| (node, asks))

@@ -126,6 +126,8 @@ fn advice(problem: &str) -> &'static str {
         "Allow the user what the guide of the Redis backend lists under ACL"
     } else if is_about(&["replica"]) {
         "Name the master in REDIS_URL, or the Sentinels that know it, as redis+sentinel://host/master"
+    } else if is_about(&["HELLO"]) {
+        "Start a newer Redis there, or set REDIS_URL to where one is"
     } else {
         "Start Redis there, or set REDIS_URL to where it is"
     }

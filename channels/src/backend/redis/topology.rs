@@ -25,8 +25,8 @@ pub(super) async fn master(
     login: &Login,
 ) -> Result<Address, DialError> {
     let answers = join_all(sentinels.iter().map(|sentinel| async move {
-        let late = DialError::new(sentinel, format!("no answer within {} s", TELLS_WITHIN.as_secs()));
-        timeout(TELLS_WITHIN, ask_sentinel(dialer, sentinel, name, login)).await.unwrap_or(Err(late))
+        let asked = timeout(TELLS_WITHIN, ask_sentinel(dialer, sentinel, name, login)).await;
+        asked.unwrap_or_else(|_| Err(DialError::late(sentinel, TELLS_WITHIN)))
     }));
     let mut latest: Option<(u64, Address)> = None;
     let mut problems = Vec::new();
@@ -59,7 +59,7 @@ async fn ask_sentinel(
     let mut dialed = dialer.dial_sentinel(sentinel, login).await?;
     let answer = dialed.ask(redis::cmd("SENTINEL").arg("MASTER").arg(name)).await?;
     let fields: std::collections::HashMap<String, String> =
-        redis::from_redis_value_ref(&answer).map_err(|error| DialError::new(sentinel, error.to_string()))?;
+        redis::from_redis_value_ref(&answer).map_err(|_| nonsense(sentinel, "SENTINEL MASTER"))?;
     let field = |name: &str| fields.get(name).ok_or_else(|| DialError::new(sentinel, format!("it told no {name}")));
     let port = field("port")?.parse().map_err(|_| DialError::new(sentinel, "it told no port"))?;
     let epoch = field("config-epoch")?.parse().unwrap_or(0);
@@ -108,13 +108,17 @@ fn address_of(node: &Value, from: &Address) -> Option<Address> {
 
 /// Asks one address for the slots, over a connection of its own.
 pub(super) async fn ask_for_slots(dialer: &Dialer, address: &Address) -> Result<Slots, DialError> {
-    let late = DialError::new(address, format!("no answer within {} s", TELLS_WITHIN.as_secs()));
     let ask = async {
         let mut dialed = dialer.dial(address).await?;
         let answer = dialed.ask(redis::cmd("CLUSTER").arg("SLOTS")).await?;
-        read_slots(&answer, address).ok_or_else(|| DialError::new(address, "CLUSTER SLOTS was answered with nonsense"))
+        read_slots(&answer, address).ok_or_else(|| nonsense(address, "CLUSTER SLOTS"))
     };
-    timeout(TELLS_WITHIN, ask).await.unwrap_or(Err(late))
+    timeout(TELLS_WITHIN, ask).await.unwrap_or_else(|_| Err(DialError::late(address, TELLS_WITHIN)))
+}
+
+/// The answer is not repeated: nobody knows what is in it.
+fn nonsense(address: &Address, command: &str) -> DialError {
+    DialError::new(address, format!("{command} was answered with nonsense"))
 }
 
 /// The first answer of any of these.

@@ -66,3 +66,23 @@ fn urls_that_only_the_client_can_judge_are_refused() {
         assert!(with(&[("REDIS_URL", url)]).is_err(), "{url}");
     }
 }
+
+#[cfg(feature = "redis")]
+#[test]
+fn what_a_server_of_redis_says_never_repeats_the_login() {
+    let servers = crate::config::RedisServers::parse("redis://ada:s3cret-of-the-house@cache").unwrap();
+    for (said, shown) in [
+        ("unknown command 'HELLO'", "unknown command 'HELLO'"),
+        ("who is 's3cret-of-the-house'?", "***"),
+        ("cut short: 's3cret-of-t", "***"),
+        (
+            "User ada has no permissions to run the 'adapt' command",
+            "User *** has no permissions to run the 'adapt' command",
+        ),
+        ("nada, 'ada'ada ada", "nada, '***'*** ***"),
+    ] {
+        assert_eq!(servers.login.blank(said), shown);
+    }
+    let nobody = crate::config::RedisServers::parse("redis://cache").unwrap();
+    assert_eq!(nobody.login.blank("NOAUTH"), "NOAUTH");
+}

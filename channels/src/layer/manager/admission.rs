@@ -158,10 +158,16 @@ impl ConnectionManager {
         Refused { why, cause: None }
     }
 
-    /// Writes it to the log that a request for a connection is refused, under the `error_id` that its client is told.
+    /// Writes it to the log that a request for a connection is refused, under the `error_id` that its client is told. Whoever
+    /// looks on sees it, too, where something is broken, as often as the log says so at error level: a crowd that comes in vain
+    /// takes one place a second among the last errors, not all at once.
     pub(crate) fn refused_request(&self, error: &Error) {
         let is_broken = error.severity() >= Severity::High;
-        log::refusal(error, is_broken.then(|| self.verdicts.broken()).flatten());
+        let broken = is_broken.then(|| self.verdicts.broken()).flatten();
+        if broken.is_some() {
+            self.show(error);
+        }
+        log::refusal(error, broken);
     }
 }
 

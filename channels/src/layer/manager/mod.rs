@@ -166,11 +166,17 @@ impl ConnectionManager {
     /// Counts an error and writes it to the log, with its cause, under its `error_id`; how loudly depends on how many there are.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
+        self.show(error);
+        self.log.error(error, self.clock.nanos(Instant::now()));
+    }
+
+    /// Keeps an error for whoever looks on, if anybody does.
+    #[cfg_attr(not(feature = "inspector"), allow(unused_variables, reason = "nobody can look on"))]
+    fn show(&self, error: &Error) {
         #[cfg(feature = "inspector")]
         if let Some(recent) = self.recent.get() {
             recent.add(error);
         }
-        self.log.error(error, self.clock.nanos(Instant::now()));
     }
 
     /// Writes to the log how much there was that it did not say: called by the layer's sweep.

@@ -74,23 +74,28 @@ impl Writer<'_> {
                 match piece {
                     Piece::Bytes(bytes) => match self.write(&bytes).await? {
                         None => {}
-                        Some(End::Closed) => return Ok(()),
+                        Some(End::Closed) => return Ok(true),
+                        Some(End::Silent) => return Ok(false),
                         Some(End::Reset) => return Err(Broken),
                     },
-                    Piece::End => return Ok(()),
+                    Piece::End => return Ok(true),
                     Piece::Reset => return Err(Broken),
                 }
             }
-            Ok(())
+            Ok(true)
         };
-        tokio::select! {
+        let is_told = tokio::select! {
             passed = passing => passed?,
-            () = half_closed => {}
+            () = half_closed => true,
+        };
+        if is_told {
+            let _ = self.to.shutdown().await;
         }
-        let _ = self.to.shutdown().await;
         // What is still sent goes nowhere; the sender is not told.
         while let Some((arrived, piece)) = arriving.recv().await {
-            if let Piece::Reset = piece {
+            if let Piece::Reset = piece
+                && is_told
+            {
                 self.wait(arrived).await;
                 return Err(Broken);
             }

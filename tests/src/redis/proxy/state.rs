@@ -23,6 +23,8 @@ pub enum End {
     Closed,
     /// Both sides are reset.
     Reset,
+    /// The receiver reads nothing more, not even the end, as where a network has forgotten the connection.
+    Silent,
 }
 
 pub(super) const TO_SERVER: usize = 0;

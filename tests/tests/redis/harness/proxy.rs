@@ -199,6 +199,23 @@ async fn a_cut_comes_behind_so_many_bytes() {
 }
 
 #[tokio::test]
+async fn a_silent_cut_swallows_the_rest_and_the_end() {
+    let house = House::new().await;
+    let (mut client, mut server) = house.pair().await;
+    house.proxy.cut_after(Way::ToServer, 4, End::Silent);
+    send(&mut client, "hello").await;
+    hears(&mut server, "hell").await;
+    send(&mut server, "hi").await;
+    hears(&mut client, "hi").await;
+    send(&mut client, "more").await;
+    drop(client);
+    is_silent(&server).await;
+    let (mut client, mut server) = house.pair().await;
+    send(&mut client, "hello").await;
+    hears(&mut server, "hello").await;
+}
+
+#[tokio::test]
 async fn a_server_that_is_away_is_a_reset() {
     let House { listener, proxy } = House::new().await;
     drop(listener);

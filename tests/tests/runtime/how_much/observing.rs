@@ -6,6 +6,7 @@ use channels::middleware::RateLimit;
 use channels::prelude::*;
 use channels::testing;
 use channels_tests::logs::Logs;
+use channels_tests::watched::Watched;
 use serde_json::json;
 
 use super::*;
@@ -28,6 +29,43 @@ async fn limits_of_handlers_are_observed() {
         assert_eq!(ada.next_message().await.name, name);
     }
     assert_eq!(counted(&refusing, LimitName::RateLimits), (1, 0));
+}
+
+/// The limits for which every request and message asks the backend.
+const ASKED_OF_THE_BACKEND: [LimitName; 3] =
+    [LimitName::HandshakesPerAddress, LimitName::HandshakesPerUser, LimitName::RateLimits];
+
+#[tokio::test(start_paused = true)]
+async fn what_only_looks_on_lets_in_whom_it_cannot_see() {
+    let limits = || Config::builder().vars([("WS_HANDSHAKES_PER_ADDRESS", "1/1h"), ("WS_HANDSHAKES_PER_USER", "1/1h")]);
+    for observed in [vec![], ASKED_OF_THE_BACKEND.to_vec()] {
+        let is_observed = !observed.is_empty();
+        let watched = Watched::default();
+        let config = limits().unwrap().observe_only(observed).build().unwrap();
+        let stage = Stage::over(World::default(), watched.layer_with(config).await);
+        let mut ada = stage.connecting("ada").address([203, 0, 113, 7]).await.unwrap();
+        watched.loses_rates();
+        for _ in 0..5 {
+            ada.request(1, "limited", &json!({})).await;
+            let answer = ada.next_message().await;
+            let error_code = if is_observed { json!(null) } else { json!("BACKEND_ERROR") };
+            assert_eq!(answer.data["error_code"], error_code, "{answer:?}");
+        }
+        // By their address only, by their user only, and by both.
+        for connecting in [
+            stage.connecting("-").address([203, 0, 113, 8]),
+            stage.connecting("bob"),
+            stage.connecting("ada").address([203, 0, 113, 7]),
+        ] {
+            let status = connecting.await.err().map(|refused| refused.status().as_u16());
+            assert_eq!(status, (!is_observed).then_some(503));
+        }
+        let stats = stage.layer.stats();
+        assert_eq!(stats.refused_for_backend, if is_observed { 0 } else { 3 });
+        for limit in ASKED_OF_THE_BACKEND {
+            assert_eq!(counted(&stage, limit), (0, 0), "{limit}: nobody can tell who was too many");
+        }
+    }
 }
 
 #[derive(Debug, Incoming)]
