@@ -94,6 +94,8 @@ async fn a_drain_is_no_fault() {
     let told = body(&refused);
     assert_eq!((refused.status().as_u16(), &told["error_code"]), (503, &"BACKEND_ERROR".into()));
     assert_eq!(line(&logs, &told).level, Level::DEBUG);
+    // Nor is it for a load balancer that asks.
+    assert_eq!(stage.layer.ready().unwrap_err().severity(), channels::Severity::Low);
 }
 
 #[tokio::test(start_paused = true)]
