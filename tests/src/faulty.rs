@@ -70,6 +70,8 @@ pub enum Fault {
     Starves,
     /// All keys are one.
     OneRate,
+    /// All rates of a key are the one that came first.
+    OneRateOfAKey,
     /// Each server has rates of its own.
     RatesOfItsOwn,
     /// Everybody is to do it.
@@ -82,6 +84,8 @@ pub enum Fault {
     KeepsClaims,
     /// Whoever settles may.
     AnybodySettles,
+    /// Who settles again is told that it was in vain.
+    ForgetsWhoSettled,
     /// A lease has no end.
     EndlessLease,
 }
@@ -94,7 +98,9 @@ pub struct Faulty<B> {
     admitted: AtomicUsize,
     rates: B,
     refused_keys: Mutex<HashSet<String>>,
+    first_rates: Mutex<HashMap<String, Rate>>,
     holders: Mutex<HashMap<String, Claim>>,
+    settled: Mutex<HashSet<u128>>,
 }
 
 /// Between the backend and the real sink.
@@ -124,7 +130,9 @@ impl<B: Backend> Faulty<B> {
             admitted,
             rates,
             refused_keys: Mutex::default(),
+            first_rates: Mutex::default(),
             holders: Mutex::default(),
+            settled: Mutex::default(),
         }
     }
 }
@@ -296,6 +304,10 @@ impl<B: Backend> Backend for Faulty<B> {
         match self.fault {
             Fault::NoRates => Ok(Ok(())),
             Fault::OneRate => self.inner.check_rate("", rate).await,
+            Fault::OneRateOfAKey => {
+                let first = *lock(&self.first_rates).entry(key.to_owned()).or_insert(rate);
+                self.inner.check_rate(key, first).await
+            }
             Fault::RatesOfItsOwn => self.rates.check_rate(key, rate).await,
             Fault::Starves if lock(&self.refused_keys).contains(key) => Ok(Err(Duration::from_millis(1))),
             Fault::Starves => {
@@ -329,6 +341,7 @@ impl<B: Backend> Backend for Faulty<B> {
         match self.fault {
             Fault::ClaimsOfItsOwn => self.rates.settle(claim, settlement).await,
             Fault::ForgetsAnswers => self.inner.settle(claim, Settlement::Abandoned).await,
+            Fault::ForgetsWhoSettled if !lock(&self.settled).insert(claim.token) => Ok(false),
             Fault::KeepsClaims if settlement == Settlement::Abandoned => Ok(true),
             Fault::AnybodySettles => {
                 let holder = lock(&self.holders).get(&claim.key).cloned();

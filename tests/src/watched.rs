@@ -33,6 +33,8 @@ struct Inner {
     is_deaf: AtomicBool,
     /// Whoever waits for a subscription is told so when the topic has no member left, as by Redis.
     tells_who_waits: AtomicBool,
+    /// Its stop has no end.
+    never_stops: AtomicBool,
     left: Notify,
     /// How long the process stands still after the next claim.
     stop: Mutex<Option<Duration>>,
@@ -126,6 +128,11 @@ impl Watched {
         self.0.tells_who_waits.store(true, Ordering::SeqCst);
     }
 
+    /// From now on, who stops it waits for ever.
+    pub fn never_stops(&self) {
+        self.0.never_stops.store(true, Ordering::SeqCst);
+    }
+
     /// Ends when nobody wants a topic any more, where that is told.
     async fn until_left(&self, topic: Topic<'_>) {
         loop {
@@ -164,7 +171,11 @@ impl Backend for Watched {
         self.0.memory.start(sink).await
     }
 
-    async fn stop(&self) {}
+    async fn stop(&self) {
+        if self.0.never_stops.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+    }
 
     async fn subscribe(&self, topic: Topic<'_>) -> Result<(), Error> {
         self.0.subscribes.fetch_add(1, Ordering::SeqCst);

@@ -75,8 +75,15 @@ impl Claims {
     /// As [`Backend::settle`](super::Backend::settle).
     pub(super) fn settle(&self, claim: &Claim, settlement: Settlement) -> Result<bool, Error> {
         let Entry::Occupied(mut kept) = self.kept.entry(claim.key.clone()) else { return Ok(false) };
-        if kept.get().is_over() || !matches!(kept.get().state, State::Running(token) if token == claim.token) {
+        if kept.get().is_over() {
             return Ok(false);
+        }
+        match &kept.get().state {
+            State::Running(token) if *token == claim.token => {}
+            State::Running(_) => return Ok(false),
+            State::Settled(answer) => {
+                return Ok(matches!(settlement, Settlement::Done(again, _) if again == *answer));
+            }
         }
         match settlement {
             Settlement::Done(answer, time) => {

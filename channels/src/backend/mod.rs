@@ -148,7 +148,7 @@ pub trait Backend: Send + Sync + 'static {
     /// `BACKEND_ERROR`, retryable where another try may help.
     fn start(&self, sink: Weak<dyn Sink>) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Ends it. What is published afterwards may be lost.
+    /// Ends it. What is published afterwards may be lost. The layer gives it four seconds, and then drops the future.
     fn stop(&self) -> impl Future<Output = ()> + Send;
 
     /// Makes a topic live here; again where it already is. Returns when it is.
@@ -184,7 +184,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Gives an admitted connection's place back. Never blocks, as `unsubscribe`.
     fn release(&self, user: Option<&UserId>);
 
-    /// Takes one of a rate for a key that all servers share; the answer to "no" is the time to wait.
+    /// Takes one of a rate for a key that all servers share; the answer to "no" is the time to wait. Each rate of a key
+    /// counts by itself.
     ///
     /// # Errors
     ///
@@ -206,7 +207,8 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Ends a claim that is `Yours`, and says whether it still was: where the lease is over, somebody else may
-    /// have begun, and nothing is changed.
+    /// have begun, and nothing is changed. Again with the very answer that is kept, it is true: whoever did not hear so the
+    /// first time asks again.
     ///
     /// # Errors
     ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
 use super::awake::{Awake, Since};
@@ -25,15 +26,15 @@ const LOG_STATS_EVERY: Duration = Duration::from_secs(60);
 /// How many connections a sweep looks at, and may write to, before others get a turn.
 const BATCH: usize = 64;
 
-/// Starts the tasks of a layer. They end when it is gone or has been drained.
-pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
+/// Starts the tasks of a layer on this runtime. They end with it, and when the layer is gone or has been drained.
+pub(super) fn spawn(manager: &Arc<ConnectionManager>) -> Vec<AbortHandle> {
     let config = &manager.config;
     let awake = Arc::new(Awake::new(sweep_every(manager)));
-    repeat(manager, sweep_every, move |manager| {
+    let sweeping = repeat(manager, sweep_every, move |manager| {
         let awake = Arc::clone(&awake);
         async move { sweep(&manager, &awake).await }
     });
-    repeat(
+    let forgetting = repeat(
         manager,
         |_| SWEEP_EVERY,
         |manager| async move {
@@ -43,15 +44,17 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) {
             manager.tell_rest();
         },
     );
+    let mut tasks = vec![sweeping, forgetting];
     if config.log_stats() {
-        repeat(
+        tasks.push(repeat(
             manager,
             |_| LOG_STATS_EVERY,
             |manager| async move {
                 tracing::info!(server = manager.config.server_instance_id(), stats = ?manager.stats(), "statistics");
             },
-        );
+        ));
     }
+    tasks
 }
 
 /// Routes may be made while others are served, so that it is asked again and again.
@@ -68,11 +71,11 @@ fn repeat<F: Future<Output = ()> + Send>(
     manager: &Arc<ConnectionManager>,
     every: impl Fn(&ConnectionManager) -> Duration + Send + 'static,
     action: impl Fn(Arc<ConnectionManager>) -> F + Send + 'static,
-) {
+) -> AbortHandle {
     let end = manager.deadline.clone();
     let mut now_every = every(manager);
     let manager: WeakManager = Arc::downgrade(manager);
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let mut ticks = ticks(now_every);
         loop {
             tokio::select! {
@@ -88,6 +91,7 @@ fn repeat<F: Future<Output = ()> + Send>(
             }
         }
     });
+    task.abort_handle()
 }
 
 fn ticks(every: Duration) -> Interval {

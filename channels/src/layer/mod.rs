@@ -23,7 +23,7 @@ mod signal;
 mod tracked;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 #[doc(hidden)]
@@ -41,6 +41,7 @@ pub(crate) use recent::{Recent, SeenError};
 pub use retry::{FIRST_RETRY_AFTER, MAX_RETRY_AFTER, MAX_TRIES, retry};
 pub use sending::Receipt;
 pub use signal::shutdown_signal;
+use tokio::task::AbortHandle;
 pub use tracked::{SETTLED_WITHIN, Sent, Settled, Tracked};
 
 use crate::backend::{Backend, Counts, Events, Health, Server};
@@ -276,12 +277,17 @@ impl ChannelLayer {
         &self.manager.serializers
     }
 
-    /// Starts the heartbeat and the other tasks, once.
+    /// Starts the heartbeat and the other tasks, unless they run: a router may outlive the runtime that served it first,
+    /// with which they ended. Of two runtimes that serve at once, one has them for all connections.
     pub(crate) fn ensure_background(&self) {
-        self.manager.background.get_or_init(|| {
-            self.manager.warn_about_unknown_buckets();
-            heartbeat::spawn(&self.manager);
-        });
+        let mut background = self.manager.background.lock().unwrap_or_else(PoisonError::into_inner);
+        if !background.is_empty() && !background.iter().any(AbortHandle::is_finished) {
+            return;
+        }
+        // Where only one has ended, which is a panic, the others are not to run twice.
+        background.drain(..).for_each(|task| task.abort());
+        self.manager.warn_about_unknown_buckets();
+        *background = heartbeat::spawn(&self.manager);
     }
 }
 

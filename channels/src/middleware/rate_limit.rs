@@ -51,7 +51,7 @@ impl RateLimit {
         self
     }
 
-    /// The bucket's name: limits of one name count together.
+    /// The bucket's name: limits of one name count together, as long as they name the same rate.
     #[must_use]
     pub fn bucket(mut self, bucket: &'static str) -> Self {
         self.limit.bucket = bucket;

@@ -65,22 +65,19 @@ impl KeyedLimiters {
     }
 }
 
-/// The limits of one connection, made when they are first asked for.
+/// The limits of one connection, made when they are first asked for. Two of one bucket that name two rates count apart, as
+/// they do by user and by address.
 #[derive(Debug, Default)]
 pub(crate) struct ConnectionLimiters {
-    buckets: Mutex<HashMap<String, Direct>>,
+    buckets: Mutex<HashMap<(&'static str, Rate), Direct>>,
 }
 
 impl ConnectionLimiters {
-    pub(crate) fn check(&self, bucket: &str, rate: Rate) -> Result<(), Duration> {
+    pub(crate) fn check(&self, bucket: &'static str, rate: Rate) -> Result<(), Duration> {
         // The lock keeps nothing but the table; a panic inside governor leaves it whole.
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let limiter = match buckets.get(bucket) {
-            Some(limiter) => limiter,
-            None => buckets
-                .entry(bucket.to_owned())
-                .or_insert_with(|| RateLimiter::direct_with_clock(quota(rate), TokioClock)),
-        };
+        let make = || RateLimiter::direct_with_clock(quota(rate), TokioClock);
+        let limiter = buckets.entry((bucket, rate)).or_insert_with(make);
         limiter.check().map_err(|not_until| not_until.wait_time_from(TokioClock.now()))
     }
 }
@@ -108,6 +105,24 @@ mod tests {
         tokio::time::advance(wait).await;
         limiters.check("ada", rate).unwrap();
         limiters.check("ada", rate).unwrap_err();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_rates_of_one_name_count_apart() {
+        let (slow, fast) = (rate(100, 60), rate(20, 1));
+        let (keyed, of_connection) = (KeyedLimiters::default(), ConnectionLimiters::default());
+        let checks: [&dyn Fn(Rate) -> Result<(), Duration>; 2] =
+            [&|rate| keyed.check("messages", rate), &|rate| of_connection.check("messages", rate)];
+        for check in checks {
+            for number in 0..20 {
+                assert_eq!((check(slow), check(fast)), (Ok(()), Ok(())), "{number}");
+            }
+            assert_eq!(check(fast), Err(Duration::from_millis(50)));
+            for number in 20..100 {
+                assert_eq!(check(slow), Ok(()), "{number}");
+            }
+            assert_eq!(check(slow), Err(Duration::from_millis(600)));
+        }
     }
 
     #[tokio::test(start_paused = true)]

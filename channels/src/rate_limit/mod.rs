@@ -29,7 +29,7 @@ pub enum By {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit {
     /// What it is called in `WS_RATE_LIMITS` and shared by: limits of one bucket count together, as long
-    /// as they name the same rate.
+    /// as they name the same rate. With two rates they count apart.
     pub bucket: &'static str,
     /// How many, and over what time.
     pub rate: Rate,

@@ -63,8 +63,10 @@ each_fault! { found_in_memory:
     missing_rates_are_found = NoRates by rates_allow_a_burst;
     starving_rates_are_found = Starves by rates_refill;
     rates_without_keys_are_found = OneRate by rates_are_kept_by_key;
+    rates_of_a_key_that_are_one_are_found = OneRateOfAKey by rates_of_one_key_count_apart;
     a_claim_of_everybody_is_found = ClaimsTwice by claims_are_exclusive;
     forgotten_answers_are_found = ForgetsAnswers by what_is_settled_is_told_to_all;
+    an_answer_that_is_denied_to_who_asks_again_is_found = ForgetsWhoSettled by what_is_settled_is_told_to_all;
     claims_that_are_never_given_up_are_found = KeepsClaims by what_is_abandoned_is_claimed_again;
     a_claim_that_anybody_settles_is_found = AnybodySettles by only_the_holder_settles;
     a_lease_without_end_is_found = EndlessLease by claims_end_with_their_lease;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use channels_tests::logs::Logs;
 use channels_tests::probe::{Stage, Text};
-use channels_tests::redis::{RedisServer, eventually};
+use channels_tests::redis::{FaultProxy, RedisServer, Value, Way, eventually};
 use serde_json::json;
 
-use crate::servers::{config, connected, two_servers};
+use crate::servers::{config, connected, server, two_servers};
 
 fn runs(servers: [&Stage; 2]) -> usize {
     servers.map(|server| server.world.entered()).iter().sum()
@@ -65,6 +66,37 @@ async fn an_answer_that_redis_could_not_take_is_written_when_it_can() {
     elsewhere.request(1, "once", &json!({"millis": 400})).await;
     assert_eq!(elsewhere.recv::<Text>().await.text, "done");
     assert_eq!(runs([&one, &other]), 1);
+}
+
+/// On one thread, whose log is read.
+#[tokio::test]
+async fn an_answer_that_was_kept_without_anybody_to_hear_so_is_not_told_as_lost() {
+    let redis = RedisServer::start();
+    let proxy = FaultProxy::start(redis.address()).await;
+    let stage = server(&config(&redis.url_at(proxy.address())).build().unwrap()).await;
+    let mut ada = connected(&stage, "ada").await;
+    redis.command(&["CONFIG", "SET", "slowlog-log-slower-than", "0", "slowlog-max-len", "100000"]);
+    // The script, its one key, who did it, how long to keep, and what.
+    let settled = || {
+        let commands = redis.command(&["SLOWLOG", "GET", "-1"]);
+        let is_it =
+            |words: &[Value]| words.len() == 7 && words[0].text() == "EVALSHA" && words[3].text().contains("once:");
+        commands.list().iter().filter(|command| is_it(command.list()[3].list())).count()
+    };
+    ada.request(1, "once", &json!({"millis": 400})).await;
+    eventually("it runs", || (stage.world.entered() == 1).then_some(())).await;
+    let logs = Logs::listen();
+    proxy.blackhole(Way::ToClient);
+    assert_eq!(ada.recv::<Text>().await.text, "done");
+    eventually("it is kept", || (settled() == 1).then_some(())).await;
+    proxy.reset();
+    let unheard = || !logs.with("message", "an answer could not be kept yet").is_empty();
+    eventually("nobody heard so", || unheard().then_some(())).await;
+    proxy.pass();
+    eventually("it is kept again", || (settled() == 2).then_some(())).await;
+    // Answered behind it.
+    stage.layer.counts().await.unwrap();
+    assert!(logs.with("message", "an answer was not kept").is_empty(), "it was");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -202,6 +202,50 @@ async fn while_redis_is_away_limits_are_local_or_refuse() {
     drop(anonymous);
 }
 
+/// Who waits for a connection to Redis has not asked for a place yet, and is not to be counted by the others who wait.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_as_may_come_in_who_ask_together_during_a_blip() {
+    const LIMIT: usize = 5;
+    let redis = RedisServer::start();
+    let proxy = FaultProxy::start(redis.address()).await;
+    let limits = config(&redis.url_at(proxy.address())).max_connections_per_client(LIMIT);
+    let stage = server(&limits.redis_limit_fallback(LimitFallback::Refuse).build().unwrap()).await;
+    for round in 0..20 {
+        proxy.blackhole(Way::Both);
+        proxy.reset();
+        eventually("it is red", || stage.layer.ready().err()).await;
+        let user = format!("user-{round}");
+        let all = futures_util::future::join_all((0..=LIMIT).map(|_| stage.try_connect(&user)));
+        // Polled behind them: all wait before Redis is back.
+        let (all, ()) = tokio::join!(all, async { proxy.pass() });
+        let refused: Vec<_> =
+            all.iter().filter_map(|one| one.as_ref().err()).map(|one| one.status().as_u16()).collect();
+        green(&stage).await;
+        // Where this machine took so long that it was no blip, nothing is shown.
+        if !refused.contains(&503) {
+            assert_eq!(refused, [429], "one of {}", all.len());
+            return;
+        }
+    }
+    panic!("no blip was short enough");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_drain_ends_in_time_though_redis_stands_still() {
+    let redis = RedisServer::start();
+    let (drain, hook) = (Duration::from_millis(500), Duration::from_secs(1));
+    let times = config(&redis.url()).drain_timeout(drain).disconnect_timeout(hook);
+    let stage = server(&times.build().unwrap()).await;
+    let mut ada = connected(&stage, "ada").await;
+    ada.send("hang", &()).await;
+    eventually("it hangs", || (stage.world.entered() == 1).then_some(())).await;
+    redis.stop_signal();
+    let begun = Instant::now();
+    assert_eq!(stage.layer.drained().await.dropped, 1);
+    let took = begun.elapsed();
+    assert!(took < drain + hook + Duration::from_secs(5), "{took:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_redis_is_told_everything_again() {
     let redis = RedisServer::start();

@@ -7,7 +7,7 @@ use channels::{ChannelLayer, CloseCode, CloseReason, Emitter, UserId};
 use channels_tests::guarded::{Rights, Unguarded, enter, enter_by, is_refused};
 use channels_tests::probe::ServerMessage::Said;
 use channels_tests::probe::{Group, Text};
-use channels_tests::redis::{RedisServer, eventually};
+use channels_tests::redis::{FaultProxy, RedisServer, Way, eventually};
 
 use crate::servers::{config, connected, heard, member, say, server, two_servers};
 
@@ -210,6 +210,31 @@ async fn members(layer: &ChannelLayer, group: &str, expected: usize) {
         }
         assert!(tokio::time::Instant::now() < deadline, "{members} members instead of {expected}");
         tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// So far from Redis that its heartbeat comes while it says goodbye.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_has_stopped_is_none_any_more_and_leaves_nothing() {
+    const AWAY: Duration = Duration::from_millis(50);
+    let redis = RedisServer::start();
+    let proxy = FaultProxy::start(redis.address()).await;
+    let config = config(&redis.url()).redis_registry_expiry(Duration::from_secs(2));
+    let here = server(&config.clone().build().unwrap()).await;
+    let there = server(&config.redis_url(redis.url_at(proxy.address())).build().unwrap()).await;
+    let mut clients = Vec::new();
+    for number in 0..5 {
+        clients.push(member(&there, &format!("user-{number}"), &format!("group-{number}")).await);
+    }
+    eventually("all is written", || (redis.command(&["KEYS", "*n:?:*"]).list().len() == 10).then_some(())).await;
+    assert_eq!(here.layer.servers().await.unwrap().len(), 2);
+    proxy.delay(Way::ToClient, AWAY);
+    there.layer.drained().await;
+    let left = here.layer.servers().await.unwrap();
+    assert!(left.len() == 1 && left[0].is_self, "{left:?}");
+    for of_the_gone in ["*n:?:*", "*held:*", "*condemned", "*cleaning:*"] {
+        let keys = redis.command(&["KEYS", of_the_gone]);
+        assert!(keys.list().is_empty(), "{keys:?}");
     }
 }
 

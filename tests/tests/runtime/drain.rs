@@ -370,6 +370,21 @@ async fn a_backend_that_never_answers_does_not_hold_it_up() {
     assert_eq!(connecting.await.unwrap().unwrap_err().status(), 503);
 }
 
+/// Its own time-out, that of the hooks, and five seconds: `drained` names no other bound.
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_never_stops_does_not_hold_it_up() {
+    let watched = Watched::default();
+    watched.never_stops();
+    let stage = Stage::over(World::default(), watched.layer().await);
+    let mut ada = stage.connect("ada").await;
+    ada.send("hang", &json!({})).await;
+    stage.until(|world| world.entered() == 1).await;
+    let config = stage.layer.config();
+    let longest = config.drain_timeout() + config.disconnect_timeout() + Duration::from_secs(5);
+    let drained = tokio::time::timeout(longest, stage.layer.drained()).await;
+    assert_eq!(drained.expect("it takes no longer than is promised").dropped, 1);
+}
+
 /// Nothing but the server's word ends a session that waits for its client; all of them get it, however short the time.
 #[tokio::test(start_paused = true)]
 async fn a_drain_without_time_tells_everybody_all_the_same() {

@@ -38,6 +38,23 @@ async fn who_does_not_answer_is_closed_in_time() {
     assert_eq!(bob.recv::<Text>().await.text, "alive");
 }
 
+/// As a router may outlive the runtime that served it first.
+#[test]
+fn who_is_served_by_another_runtime_has_a_heartbeat_too() {
+    let stage = Stage::new(World::default());
+    for round in 1..=2 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let (mut ada, bob) = (stage.connect("ada").await, stage.connect("bob").await);
+            ada.stop_answering();
+            let ended = tokio::time::timeout(TIMEOUT + INTERVAL / 4, ada.closed()).await;
+            let reason = ended.unwrap_or_else(|_| panic!("nobody looks, on runtime {round}"));
+            assert_eq!(reason.code(), CloseCode::HEARTBEAT_LOST);
+            assert!((1..=2).contains(&bob.pings()), "{} by one sweep, on runtime {round}", bob.pings());
+        });
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn any_frame_is_life() {
     let stage = Stage::new(World::default());

@@ -164,6 +164,26 @@ async fn a_limit_over_all_messages_leaves_some_out() {
     assert_eq!(ada.next_message().await.data["error_code"], "RATE_LIMIT_EXCEEDED", "unknown types count too");
 }
 
+/// Both are called `messages`, as nobody has given them a name.
+#[tokio::test(start_paused = true)]
+async fn two_limits_of_one_name_and_two_rates_count_apart() {
+    for by in [By::Connection, By::User] {
+        let limit = |rate: &str| RateLimit::new(rate.parse().unwrap()).by(by);
+        let (slow, fast) = (limit("6/60s"), limit("2/1s"));
+        let mut ada = ada(&app(&ChannelLayer::memory(), |serve| serve.middleware(slow).middleware(fast))).await;
+        for second in 0..3 {
+            for _ in 0..2 {
+                ada.send("echo", &Text { text: "x".into() }).await;
+                assert_eq!(ada.next_message().await.name, "said", "{by:?} in second {second}");
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        ada.send("echo", &Text { text: "x".into() }).await;
+        let told = ada.next_message().await;
+        assert_eq!(told.data["error_code"], "RATE_LIMIT_EXCEEDED", "{by:?}: the seventh within a minute");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_operator_changes_a_rate_by_its_name() {
     let vars = [("WS_RATE_LIMITS", "posts=5/60s,limited=1/60s")];

@@ -78,7 +78,12 @@ pub async fn what_is_settled_is_told_to_all<B: Backend>(make: impl AsyncFn() -> 
         let (asks, answer) = (Claim::new(format!("done {number}")), Bytes::from(answer));
         assert_eq!(claim(CHECK, cluster.node(number), &asks, LONG).await, Claimed::Yours, "{CHECK}");
         let settlement = Settlement::Done(answer.clone(), LONG);
-        assert!(settle(CHECK, cluster.node(number + 1), &asks, settlement).await, "{CHECK}: it was theirs");
+        assert!(settle(CHECK, cluster.node(number + 1), &asks, settlement.clone()).await, "{CHECK}: it was theirs");
+        assert!(
+            settle(CHECK, cluster.node(number), &asks, settlement).await,
+            "{CHECK}: who did not hear so asks again"
+        );
+        assert!(!settle(CHECK, cluster.node(number), &asks, done("another")).await, "{CHECK}: it has been settled");
         for node in &cluster.nodes {
             let told = claim(CHECK, node, &Claim::new(&asks.key), LONG).await;
             assert_eq!(told, Claimed::Settled(answer.clone()), "{CHECK}: another answer of {} bytes", answer.len());

@@ -34,7 +34,9 @@ pub use delivery::{
     one_order,
 };
 pub use limits::{anonymous_limit, counts_add_up, dropped_admission, places_are_given_back, total_limit, user_limit};
-pub use rates::{rates_allow_a_burst, rates_are_kept_by_key, rates_are_shared, rates_refill};
+pub use rates::{
+    rates_allow_a_burst, rates_are_kept_by_key, rates_are_shared, rates_of_one_key_count_apart, rates_refill,
+};
 pub use servers::servers_are_told_apart;
 pub use subscription::{always_live_topics, live_when_subscribed, subscribing_again, unsubscribing_disturbs_nobody};
 
@@ -69,6 +71,7 @@ pub async fn check<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     rates_allow_a_burst(&make).await;
     rates_refill(&make).await;
     rates_are_kept_by_key(&make).await;
+    rates_of_one_key_count_apart(&make).await;
     rates_are_shared(&make).await;
 
     claims_are_exclusive(&make).await;

@@ -26,7 +26,11 @@ fn rate() -> Rate {
 }
 
 async fn take<B: Backend>(check: &str, node: &Node<B>, key: &str) -> Result<(), Duration> {
-    match node.backend.check_rate(key, rate()).await {
+    take_of(check, node, key, rate()).await
+}
+
+async fn take_of<B: Backend>(check: &str, node: &Node<B>, key: &str, rate: Rate) -> Result<(), Duration> {
+    match node.backend.check_rate(key, rate).await {
         Ok(answer) => answer,
         Err(error) => panic!("{check}: nobody can tell whether {key:?} may: {error}"),
     }
@@ -113,6 +117,31 @@ pub async fn rates_are_kept_by_key<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
     for key in ["ada", "ad", "ada:", "{ada}", "{}", "*", "ws:ada", "a\0b", "🦀"] {
         exhaust(CHECK, &cluster, key).await;
     }
+    cluster.stop().await;
+}
+
+/// What is taken of a rate is taken of no other of the same key.
+///
+/// # Panics
+///
+/// Where two rates of a key share what they count, whichever comes first.
+pub async fn rates_of_one_key_count_apart<B: Backend>(make: impl AsyncFn() -> Vec<B>) {
+    const CHECK: &str = "rates_of_one_key_count_apart";
+    let cluster = Cluster::start(CHECK, make).await;
+    // Nothing of it is refilled while this runs.
+    let slow = Rate::from_parts(NonZeroU32::MIN.saturating_add(2 * BURST), Duration::from_secs(24 * 3600));
+    let exhaust_slow = async |key| {
+        for number in 0..slow.count().get() {
+            let passed = take_of(CHECK, cluster.node(number as usize), key, slow).await;
+            assert_eq!(passed, Ok(()), "{CHECK}: number {} of {key:?} at {slow}", number + 1);
+        }
+        let passed = take_of(CHECK, cluster.node(0), key, slow).await;
+        assert!(passed.is_err(), "{CHECK}: more of {key:?} than {slow}");
+    };
+    exhaust(CHECK, &cluster, "ada").await;
+    exhaust_slow("ada").await;
+    exhaust_slow("bob").await;
+    exhaust(CHECK, &cluster, "bob").await;
     cluster.stop().await;
 }
 

@@ -35,7 +35,7 @@ const AT_ONCE: usize = 512;
 struct Count {
     /// Admitted.
     live: usize,
-    /// Asked for, and not answered yet.
+    /// In the pipe, and not answered yet.
     asked: usize,
     /// To be written.
     dirty: bool,
@@ -175,28 +175,44 @@ impl Ledger {
     pub(super) async fn admit(&self, net: &Net, lease: &Lease, name: &str, limit: usize) -> Result<bool, Fault> {
         let partition = Partition::of(name);
         let name: Arc<str> = Arc::from(name);
-        let place = Asked { ledger: self, name: &name, partition, taken: false };
-        self.lock(partition).counts.entry(Arc::clone(&name)).or_default().asked += 1;
         for _ in 0..2 {
             net.ready(partition).await;
-            let asked = {
-                let mut shard = self.lock(partition);
-                let value = shard.counts.get(&name).map_or(1, |count| count.live + count.asked);
-                let asked = net.try_call(partition, &self.command(net, lease, &name, value, Limit::Whole(limit)))?;
-                shard.told(&name);
-                asked
-            };
-            match answered(asked).await {
+            let (place, asked) = self.ask(net, lease, &name, partition, limit)?;
+            let fault = match answered(asked).await {
                 Ok(Value::Int(-1)) => return Ok(false),
                 Ok(_) => {
                     place.take();
                     return Ok(true);
                 }
-                Err(fault) if !net.recovers(partition, &fault).await => return Err(fault),
-                Err(_) => {}
+                Err(fault) => fault,
+            };
+            // Not granted: whoever asks before this one asks again is not to count it.
+            drop(place);
+            if !net.recovers(partition, &fault).await {
+                return Err(fault);
             }
         }
         Err(Fault::not_sent("the servers of the Cluster change"))
+    }
+
+    /// Asks for one place more than there are and than are asked for. It counts from the moment on in which its command is
+    /// in the pipe, and not while it waits for a connection: of many who wait for one, the first asks for one place, and the
+    /// last for all.
+    fn ask<'a>(
+        &'a self,
+        net: &Net,
+        lease: &Lease,
+        name: &'a Arc<str>,
+        partition: Partition,
+        limit: usize,
+    ) -> Result<(AskedPlace<'a>, oneshot::Receiver<Answer>), Fault> {
+        let mut shard = self.lock(partition);
+        let value = shard.counts.get(name).map_or(0, |count| count.live + count.asked) + 1;
+        let asked = net.try_call(partition, &self.command(net, lease, name, value, Limit::Whole(limit)))?;
+        let count = shard.counts.entry(Arc::clone(name)).or_default();
+        count.asked += 1;
+        count.told = true;
+        Ok((AskedPlace { ledger: self, name, partition, taken: false }, asked))
     }
 
     /// Takes a place without asking anybody, unless this server alone has as many as may be.
@@ -403,21 +419,21 @@ impl Ledger {
     }
 }
 
-/// A place that is asked for. Dropped without an answer, it is none.
-struct Asked<'a> {
+/// A place that is asked for. Dropped without having been granted, it is none, and what was written is corrected.
+struct AskedPlace<'a> {
     ledger: &'a Ledger,
     name: &'a Arc<str>,
     partition: Partition,
     taken: bool,
 }
 
-impl Asked<'_> {
+impl AskedPlace<'_> {
     fn take(mut self) {
         self.taken = true;
     }
 }
 
-impl Drop for Asked<'_> {
+impl Drop for AskedPlace<'_> {
     fn drop(&mut self) {
         let mut shard = self.ledger.lock(self.partition);
         if let Some(count) = shard.counts.get_mut(self.name) {

@@ -6,6 +6,8 @@ use std::time::{Duration, SystemTime};
 use futures_util::{TryStreamExt, stream};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::counts;
 use super::fault::Fault;
@@ -26,8 +28,9 @@ const AGAIN_AFTER: Duration = Duration::from_millis(500);
 /// How long a server that stops may take to say so.
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// How many partitions are cleaned up after a server at once: one after the other, a crowd that was spread over all of them
-/// would stand there for longer than one server may clean up before another begins.
-const CLEANED_AT_ONCE: usize = 16;
+/// would stand there for longer than one server may clean up before another begins, and far from Redis even a server that
+/// has nothing any more would not be done in the time that it may take to stop.
+const CLEANED_AT_ONCE: usize = 64;
 /// Everything is written again this often within the time after which it expires.
 const RENEWALS: u32 = 3;
 
@@ -46,6 +49,10 @@ pub(super) struct Membership {
     expiry: Duration,
     /// When this server came, in unix milliseconds.
     since: u64,
+    /// Cancelled when it goes: from then on nothing is written under its lease any more, and none is taken.
+    leaving: CancellationToken,
+    /// What [keeps](Self::keep) it all until then.
+    keeping: TaskTracker,
 }
 
 fn enforced_per_user(config: &Config) -> Option<usize> {
@@ -67,6 +74,8 @@ impl Membership {
             per_user: enforced_per_user(config),
             expiry: registry.min(groups),
             since: servers::unix_millis(SystemTime::now()),
+            leaving: CancellationToken::new(),
+            keeping: TaskTracker::new(),
         }
     }
 
@@ -90,9 +99,14 @@ impl Membership {
         About { name, since: self.since, draining: sink.is_some_and(|sink| sink.is_draining()) }
     }
 
-    /// The tasks that keep it all; they end with the connections.
+    /// The tasks that keep it all; they end with the connections, or when this server leaves.
     pub(super) fn keep(self: &Arc<Self>) {
-        let spawn = |task: futures_util::future::BoxFuture<'static, ()>| self.net.spawn(task);
+        let spawn = |task: futures_util::future::BoxFuture<'static, ()>| {
+            let leaving = self.leaving.clone();
+            self.net.spawn(self.keeping.track_future(async move {
+                leaving.run_until_cancelled(task).await;
+            }));
+        };
         let of = || Arc::clone(self);
         let own = of();
         spawn(Box::pin(async move { own.keep_beating().await }));
@@ -290,10 +304,20 @@ impl Membership {
 
     /// Says that this server goes, and takes its numbers along.
     pub(super) async fn leave(&self) {
+        self.leaving.cancel();
+        self.keeping.close();
         let gone = async {
-            let own = self.lease.id();
-            self.lease.condemn(&self.net, &own, None).await?;
-            self.clean_up(&own).await
+            // Whoever beats on would take the lease that is given up here for one that was taken away, and register again.
+            self.keeping.wait().await;
+            // With what is left of those before, where it was about to take another.
+            let leases: Vec<_> = std::iter::once(self.lease.id()).chain(self.lease.former()).collect();
+            for lease in &leases {
+                self.lease.condemn(&self.net, lease, None).await?;
+            }
+            for lease in &leases {
+                self.clean_up(lease).await?;
+            }
+            Ok::<_, Fault>(())
         };
         match timeout(LEAVES_WITHIN, gone).await {
             Ok(Ok(())) => {}

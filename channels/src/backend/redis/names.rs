@@ -8,6 +8,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use crate::backend::Topic;
+use crate::config::Rate;
 use crate::id::{ConnectionId, UserId};
 
 /// How many partitions there are. All servers of an application agree on it: it is part of every name.
@@ -157,10 +158,11 @@ impl Names {
         format!("{}{{{:02x}}}held:{lease}", self.prefix, partition.0)
     }
 
-    /// A rate's state.
-    pub(super) fn rate(&self, key: &str) -> (Partition, String) {
+    /// A rate's state: one key at two rates has two.
+    pub(super) fn rate(&self, key: &str, rate: Rate) -> (Partition, String) {
         let partition = Partition::of(key);
-        (partition, format!("{}{{{:02x}}}rate:{key}", self.prefix, partition.0))
+        // A rate has no colon, so that no two pairs make one name.
+        (partition, format!("{}{{{:02x}}}rate:{rate}:{key}", self.prefix, partition.0))
     }
 
     /// What must be done once.

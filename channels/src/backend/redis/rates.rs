@@ -21,7 +21,7 @@ impl Rates {
     ///
     /// [`Fault`] where Redis cannot tell.
     pub(super) async fn check(&self, net: &Net, key: &str, rate: Rate) -> Result<Result<(), Duration>, Fault> {
-        let (partition, name) = net.names.rate(key);
+        let (partition, name) = net.names.rate(key, rate);
         let each = rate.per().as_secs_f64() * 1e6 / f64::from(rate.count().get());
         let mut cmd = script::RATE.call(&[name]);
         cmd.arg(format!("{each:.3}")).arg(rate.count().get());

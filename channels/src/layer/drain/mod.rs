@@ -24,6 +24,8 @@ use crate::message::control_frame;
 
 /// How long a session may take to end after its `#[disconnect]`, when nothing is waited for any more.
 const LAST_STEPS: Duration = Duration::from_secs(1);
+/// How long the backend may take to stop: longer than that of Redis takes to say goodbye to one that does not answer.
+const BACKEND_STOPS_WITHIN: Duration = Duration::from_secs(4);
 /// Time between two steps of the closing. Whoever's turn is in a step is closed at its beginning.
 const STEP: Duration = Duration::from_millis(10);
 /// How many connections are closed, at most, before others get a turn.
@@ -209,11 +211,11 @@ impl ChannelLayer {
     }
 
     /// Waits until the drain is done: every socket closed and every `#[disconnect]` run. Begins the
-    /// drain where nobody has. Afterwards the backend is stopped.
+    /// drain where nobody has. Afterwards the backend is stopped, within four seconds.
     ///
     /// When `WS_DRAIN_TIMEOUT` is over, handlers are dropped where they are and clients are waited for
     /// no longer; each `#[disconnect]` still has its `WS_DISCONNECT_TIMEOUT`. It takes no longer than
-    /// both together and a second.
+    /// both together and five seconds, of which a Redis that does not answer takes three.
     ///
     /// # Cancel safety
     ///
@@ -227,7 +229,9 @@ impl ChannelLayer {
         if tokio::time::timeout(hooks, manager.sessions.wait()).await.is_err() {
             tracing::error!("sessions do not end: a handler or hook blocks its thread");
         }
-        manager.backend.stop().await;
+        if tokio::time::timeout(BACKEND_STOPS_WITHIN, manager.backend.stop()).await.is_err() {
+            tracing::error!(backend = manager.backend.name(), "the backend does not stop; it is left as it is");
+        }
         let unsent = manager.stats().dropped - manager.drain.dropped_before.load(Ordering::Relaxed);
         Drained {
             closed: manager.drain.closed.load(Ordering::Relaxed),

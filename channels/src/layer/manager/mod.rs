@@ -10,8 +10,9 @@ mod membership;
 mod turns;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -71,7 +72,7 @@ pub struct ConnectionManager {
     turns: Turns,
     pub(crate) started_at: Instant,
     /// The background tasks start with the first connection, when there is a runtime for sure.
-    pub(super) background: OnceLock<()>,
+    pub(super) background: Mutex<Vec<AbortHandle>>,
     /// For what has to go on after a call.
     pub(super) itself: Weak<Self>,
     pub(super) settling: Arc<Settling>,
@@ -114,7 +115,7 @@ impl ConnectionManager {
             rechecks: AtomicU64::new(0),
             turns: Turns::default(),
             started_at: Instant::now(),
-            background: OnceLock::new(),
+            background: Mutex::default(),
             log: Log::default(),
             clock: Clock::start(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
