@@ -12,7 +12,7 @@ use tracing::span::EnteredSpan;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Instrument, Span};
 
-use crate::error::shown;
+use crate::error::{Error, shown};
 use crate::id::{ConnectionId, UserId};
 
 /// How much of the name of what is sent to stands in a span, in bytes.
@@ -82,7 +82,18 @@ impl Traced {
             to = %shown(to, MAX_TO_BYTES),
             local = tracing::field::Empty,
             servers = tracing::field::Empty,
+            error_id = tracing::field::Empty,
         ))
+    }
+
+    /// Work in it that does not wait; if that fails, it bears the id of the error.
+    pub(crate) fn inside<T>(&self, work: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+        let _inside = self.entered();
+        work().inspect_err(|error| {
+            if let Some(span) = &self.0 {
+                failed(span, error);
+            }
+        })
     }
 
     /// For work that does not wait, until the guard is dropped.
@@ -106,4 +117,9 @@ impl Traced {
     pub(crate) fn is_on(&self) -> bool {
         self.0.is_some()
     }
+}
+
+/// Notes the id of an error: the one under which it is told and logged, by whomever.
+pub(crate) fn failed(span: &Span, error: &Error) {
+    span.record("error_id", tracing::field::display(error.context().error_id));
 }

@@ -51,6 +51,7 @@ macro_rules! contract {
             the_servers_close_arrives_with_its_code
             the_clients_close_is_answered
             a_client_that_is_gone_is_lost
+            what_is_sent_where_a_socket_broke_is_counted_while_its_handler_runs
             a_message_over_the_limit_is_refused
             who_does_not_read_is_closed_and_others_go_on
             who_does_not_read_gets_the_latest_and_is_not_closed
@@ -176,6 +177,56 @@ pub async fn a_client_that_is_gone_is_lost<T: Transport>() {
     drop(enter(&server, "ada").await);
     let end = end(&stage).await;
     assert_eq!((end.code, end.by, end.groups), (1006, ClosedBy::Lost, vec!["room".to_owned()]));
+}
+
+/// It is a member as long as its handler runs, and each of its group's messages is in one number.
+pub async fn what_is_sent_where_a_socket_broke_is_counted_while_its_handler_runs<T: Transport>() {
+    const AFTERWARDS: u64 = 50;
+    let config = Config::builder().disconnect_timeout(Duration::from_secs(600)).build().unwrap();
+    let stage = Stage::with(World { groups: vec!["room"], ..World::default() }, config);
+    let server = T::serve(&stage).await;
+    let mut slow = enter(&server, "slow").await;
+    slow.send_json(&json!({"type": "hang", "data": {}})).await;
+    stage.until(|world| world.entered() == 1).await;
+    let written = stage.layer.stats().messages_out;
+    let send = async |size: usize| {
+        let message = ServerMessage::Said(Text { text: "x".repeat(size) });
+        let settled = stage.layer.tracked().send_to_group("room", message).await.unwrap().settled().await;
+        (settled.queued, settled.dropped)
+    };
+    // More than the socket holds, so that some of it waits, and a writer has some in hand.
+    let mut queued = 0;
+    for _ in 0..200 {
+        assert_eq!(send(20_000).await, (1, 0));
+        queued += 1;
+    }
+    drop(slow);
+    let learned = async {
+        loop {
+            match send(1).await {
+                (1, 0) => queued += 1,
+                outcome => return outcome,
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert_eq!(soon("that nothing can be written any more", learned).await, (0, 1));
+    for _ in 0..AFTERWARDS {
+        assert_eq!(send(1).await, (0, 1));
+    }
+    assert_eq!(stage.layer.registry().group_len("room"), 1, "it has not left");
+    let each = async {
+        loop {
+            let stats = stage.layer.stats();
+            let settled = stats.messages_out - written + stats.dropped;
+            if settled >= queued + 1 + AFTERWARDS {
+                return settled;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert_eq!(soon("a number for each", each).await, queued + 1 + AFTERWARDS, "each is in one number");
+    assert_eq!(stage.world.finished(), 0);
 }
 
 pub async fn a_message_over_the_limit_is_refused<T: Transport>() {

@@ -71,6 +71,8 @@ impl ConfigBuilder {
 
     pub(super) fn overlay(mut self, vars: env::Vars, mut problems: Vec<Problem>) -> Result<Self, ConfigError> {
         problems.extend(env::apply(&mut self.config.settings, &vars));
+        self.config.of_redis = self.config.of_redis.or(env::of_redis(&vars));
+        self.config.names_backend |= env::names_backend(&vars);
         self.config.unknown.extend(env::unknown(&vars));
         self.config.unknown.sort();
         self.config.unknown.dedup();

@@ -54,6 +54,17 @@ pub(super) fn unknown(vars: &Vars) -> impl Iterator<Item = String> {
     })
 }
 
+/// The first variable that is set and only for Redis.
+pub(super) fn of_redis(vars: &Vars) -> Option<&'static str> {
+    let mut of_redis = VARIABLES.iter().map(|variable| variable.name).filter(|name| name.starts_with("REDIS_"));
+    of_redis.find(|name| vars.contains_key(OsStr::new(name)))
+}
+
+/// Whether a variable says which backend it is.
+pub(super) fn names_backend(vars: &Vars) -> bool {
+    vars.contains_key(OsStr::new("BACKEND_TYPE"))
+}
+
 /// Tells whether Kubernetes set the variable: it sets `REDIS_SERVICE_HOST`,
 /// `REDIS_PORT=tcp://10.0.0.1:6379` and a handful more in every pod beside a service `redis`.
 fn is_service_link(name: &str, value: &OsStr) -> bool {

@@ -81,6 +81,10 @@ pub struct Config {
     settings: Settings,
     /// Sorted, without doubles.
     unknown: Vec<String>,
+    /// The first variable that is only for Redis, where one was set.
+    of_redis: Option<&'static str>,
+    /// Whether a variable said which backend it is.
+    names_backend: bool,
     /// Whether somebody listened when the unknown variables were reported.
     warned: bool,
 }
@@ -257,6 +261,19 @@ impl Config {
     pub fn warn_about_unknown_variables(&self) {
         if !self.warned {
             env::warn_about(&self.unknown);
+        }
+    }
+}
+
+impl Config {
+    /// Logs a warning where Redis was configured, no variable chose it, and the layer is of this process alone.
+    pub(crate) fn warn_about_redis_that_is_not_used(&self) {
+        if let Some(variable) = self.of_redis.filter(|_| !self.names_backend) {
+            tracing::warn!(
+                variable,
+                "{variable} is set, but BACKEND_TYPE is not: groups and users are in the memory of this process, and no \
+                 other server knows of them. BACKEND_TYPE=redis shares them; BACKEND_TYPE=memory says that this is meant"
+            );
         }
     }
 }

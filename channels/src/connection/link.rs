@@ -1,4 +1,4 @@
-//! What connections of one route and one subprotocol share.
+//! What connections of one route, with one state and one subprotocol, share.
 
 use std::fmt;
 use std::sync::Arc;

@@ -170,6 +170,11 @@ impl Connection {
         }
     }
 
+    /// Whether only its `#[disconnect]` still runs, or not even that.
+    fn is_leaving(&self) -> bool {
+        matches!(self.state(), ConnectionState::Disconnecting | ConnectionState::Disconnected)
+    }
+
     /// The groups it is in, sorted; during `#[disconnect]` those it was in.
     ///
     /// ```

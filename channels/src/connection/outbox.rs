@@ -50,6 +50,8 @@ pub(crate) enum Pushed {
     Late(Chunk),
     /// The connection takes nothing any more.
     Closed,
+    /// The same while its session has not ended yet, and it is a member still: its socket broke.
+    Lost,
 }
 
 /// Who a message is for, besides this client.

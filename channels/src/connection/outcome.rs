@@ -6,7 +6,7 @@ pub(crate) enum Fate {
     Queued,
     /// Queued, in the place of one that waited.
     Conflated,
-    /// It did not fit, or cannot be said in its encoding.
+    /// It did not fit, cannot be said in its encoding, or nothing can be written any more.
     Dropped,
     /// The connection has come to its end, though it has not left yet: it was for the others.
     Gone,

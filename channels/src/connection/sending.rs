@@ -92,16 +92,22 @@ impl Connection {
 
     /// Queues a chunk, and acts on what did not fit.
     fn push(&self, chunk: Chunk, share: Share<'_>, rule: Rule<'_>) -> Pushed {
+        let messages = chunk.messages as usize;
         let mut outcome = self.push_or_late(chunk, share, rule, true);
         if let Pushed::Late(chunk) = outcome {
             // A healthy socket never overflows because its writer is late.
             self.write_now();
             outcome = self.push_or_late(chunk, share, rule, false);
         }
+        // Where the session has ended its outbox, it said so before.
+        if matches!(outcome, Pushed::Closed) && !self.is_leaving() {
+            outcome = Pushed::Lost;
+        }
         let counters = &self.0.link.counters;
         match outcome {
             Pushed::Conflated => counters.conflated(),
             Pushed::Dropped => counters.add_dropped(1),
+            Pushed::Lost => counters.add_dropped(messages),
             Pushed::Full => {
                 counters.add_dropped(1);
                 self.begin_to_close(CloseReason::server(CloseCode::OUTBOX_FULL, "too slow"));

@@ -78,7 +78,7 @@ impl<'a, C: Consumer> Beside<'a, C> {
         let (request, name) = (Request::of(&message), message.shared_name());
         let (kind, arrived, began) = (known::<C>(&name), message.received_at(), connection.link().begin());
         let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
-        let work = caught(async {
+        let work = async {
             if middleware.is_empty() {
                 let cx = Context::new(connection, layer, state, &message);
                 consumer.message(&cx, &mut answers).await?;
@@ -87,8 +87,8 @@ impl<'a, C: Consumer> Beside<'a, C> {
                 Next::new(middleware, &mut end, connection, layer).run(message).await?;
             }
             answers.succeeded()
-        });
-        let outcome = timed(work, timeout, leaving, &request.answered).await;
+        };
+        let outcome = caught(timed(work, timeout, leaving, &request.answered)).await;
         connection.link().handled(kind, Some(arrived), began);
         outcome.map_err(|error| {
             // A reply that was held back goes out before the error, which bears the `re`.
@@ -109,11 +109,12 @@ impl<'a, C: Consumer> Beside<'a, C> {
         let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let id = error.context().error_id;
-            let hook = caught(async {
+            let hook = async {
                 consumer.failed(error, &cx, &mut answers).await?;
                 answers.succeeded()
-            });
-            let outcome = timed(hook, Deadlines::of(layer).handler(), leaving, &Answered::default()).await;
+            };
+            let (time, answered) = (Deadlines::of(layer).handler(), Answered::default());
+            let outcome = caught(timed(hook, time, leaving, &answered)).await;
             told(outcome, id, answers, connection, layer)
         } else {
             answers.failed(&error)

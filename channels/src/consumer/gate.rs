@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
 
-/// One for all connections of a route: what the hook needs besides the connection.
+/// One for all connections of a route that have the same state: what the hook needs besides the connection.
 pub(crate) struct Asks<C: Consumer> {
     layer: ChannelLayer,
     state: C::State,

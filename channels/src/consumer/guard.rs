@@ -4,16 +4,17 @@ use std::future::Future;
 use std::num::NonZeroU64;
 use std::pin::{Pin, pin};
 use std::sync::OnceLock;
-use std::task::Poll;
+use std::task::{self, Poll};
 use std::time::Duration;
 
 use futures_util::poll;
+use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::inbox::{Inbox, Source};
 use crate::connection::Connection;
-use crate::error::{Error, caught_now};
+use crate::error::{Error, caught, caught_now};
 use crate::layer::{ChannelLayer, ConnectionManager};
 use crate::message::Answered;
 
@@ -63,8 +64,37 @@ impl Timeout {
 }
 
 /// What a hook fails with whose time is up.
-pub(super) fn late() -> Result<(), Error> {
+fn late() -> Result<(), Error> {
     Err(Error::timeout("This took too long.").with_component("consumer"))
+}
+
+/// A hook for [`attend`], which says when its time is up. A panic of it is an error, also one of what it drops then.
+pub(super) fn guarded(
+    connection: &Connection,
+    work: impl Future<Output = Result<(), Error>>,
+) -> impl Future<Output = Result<(), Error>> {
+    caught(UnlessLate { connection, work: Some(work) })
+}
+
+pin_project! {
+    /// Goes on with a hook until its time is up, and then drops it: here, since whoever lets go of it elsewhere is in no catch.
+    struct UnlessLate<'a, F> {
+        connection: &'a Connection,
+        #[pin]
+        work: Option<F>,
+    }
+}
+
+impl<F: Future<Output = Result<(), Error>>> Future for UnlessLate<'_, F> {
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut task::Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if this.connection.is_late() {
+            this.work.set(None);
+        }
+        this.work.as_pin_mut().map_or_else(|| Poll::Ready(late()), |work| work.poll(cx))
+    }
 }
 
 /// Drops a consumer, whose connection this was or was to be. A panic of its `Drop` is counted and logged; nobody is left to be told.
@@ -81,19 +111,20 @@ pub(crate) fn dismiss<C>(consumer: C, connection: Option<&Connection>, manager: 
     }
 }
 
-/// Runs a hook, [`caught`], to its end or its deadline, and reads on meanwhile; `None` where its time is up.
+/// Runs a hook, [`guarded`], to its end or its deadline, and reads on meanwhile.
 ///
 /// While it waits, control frames are read and messages queued; the connection counts as alive. When
-/// the client leaves or this server closes, the hook gets `leaving` to finish.
+/// the client leaves or this server closes, the hook gets `leaving` to finish. Where its time is up it ends by that: what it
+/// replied before and what is told of it are its own work.
 pub(super) async fn attend<R: Source, T>(
     inbox: &mut Inbox<'_, R>,
     connection: &Connection,
     deadlines: Deadlines,
     mut work: Pin<&mut (impl Future<Output = T> + ?Sized)>,
-) -> Option<T> {
+) -> T {
     // Most hooks are done at their first poll: no timer for them.
     if let Poll::Ready(outcome) = poll!(work.as_mut()) {
-        return Some(outcome);
+        return outcome;
     }
     connection.set_handling(true);
     let mut deadline = pin!(tokio::time::sleep(deadlines.handler));
@@ -105,8 +136,13 @@ pub(super) async fn attend<R: Source, T>(
         }
         tokio::select! {
             biased;
-            outcome = &mut work => break Some(outcome),
-            () = &mut deadline => break None,
+            outcome = &mut work => break outcome,
+            () = &mut deadline => {
+                connection.set_late(true);
+                let outcome = work.as_mut().await;
+                connection.set_late(false);
+                break outcome;
+            }
             _ = connection.close_asked(), if !leaving => {
                 leaving = true;
                 shorten(deadline.as_mut(), Instant::now() + deadlines.leaving);
@@ -149,7 +185,8 @@ impl Leaving {
     }
 }
 
-/// Runs a hook, [`caught`], to its end or its deadline, when what it answers is due, while somebody else reads: as [`attend`].
+/// Runs a hook to its end or its deadline, when what it answers is due, while somebody else reads: as [`attend`]. It is dropped
+/// within, so a catch belongs around this.
 pub(super) async fn timed(
     work: impl Future<Output = Result<(), Error>>,
     timeout: Duration,

@@ -10,13 +10,13 @@ use tokio::time::Instant;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, attend, late};
+use super::guard::{Deadlines, attend, guarded};
 use super::inbox::{Inbox, Source};
 use super::reading::{Read, Reading};
 use super::session::{Session, Step};
 use super::telling::{ending, is_told, noted, told, untold};
 use crate::connection::Connection;
-use crate::error::{Error, caught, caught_now};
+use crate::error::{Error, caught_now};
 use crate::extract::{Context, OnFrame};
 use crate::message::{Frame, Message, RequestId};
 use crate::spans::Traced;
@@ -213,11 +213,11 @@ impl<C: Consumer> Session<C> {
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = pin!(caught(async {
+        let work = pin!(guarded(connection, async {
             consumer.connected(&cx, &mut answers).await?;
             answers.succeeded()
         }));
-        attend(inbox, connection, deadlines, work).await.unwrap_or_else(late)
+        attend(inbox, connection, deadlines, work).await
     }
 
     async fn raw<R: Source>(&mut self, frame: Frame, inbox: &mut Inbox<'_, R>) -> Result<(), Error> {
@@ -230,14 +230,14 @@ impl<C: Consumer> Session<C> {
         let (kind, began) = (kind(&frame), connection.link().begin());
         let cx = Context::<_, OnFrame>::new(connection, layer, state, ());
         let mut answers = Answers::new(connection, C::LAYOUT);
-        let work = pin!(caught(async {
+        let work = pin!(guarded(connection, async {
             match frame {
                 Frame::Text(text) => consumer.text(text, &cx, &mut answers).await?,
                 Frame::Binary(data) => consumer.binary(data, &cx, &mut answers).await?,
             }
             answers.succeeded()
         }));
-        let outcome = attend(inbox, connection, deadlines, work).await.unwrap_or_else(late);
+        let outcome = attend(inbox, connection, deadlines, work).await;
         connection.link().handled(kind, None, began);
         outcome
     }
@@ -267,12 +267,12 @@ impl<C: Consumer> Session<C> {
         let sent = if C::TAKES_ERRORS {
             let cx = Context::new(connection, layer, state, ());
             let id = error.context().error_id;
-            let mut hook = Box::pin(caught(async {
+            let mut hook = Box::pin(guarded(connection, async {
                 consumer.failed(error, &cx, &mut answers).await?;
                 // Here, as what it replied is written by its `Serialize`, which may fail or panic.
                 answers.succeeded()
             }));
-            let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await.unwrap_or_else(late);
+            let outcome = attend(inbox, connection, deadlines, hook.as_mut()).await;
             drop(hook);
             told(outcome, id, answers, connection, layer)
         } else {
@@ -285,11 +285,18 @@ impl<C: Consumer> Session<C> {
 /// Runs what does not wait; a panic is an error. `None` where an extractor waits: then nothing has happened
 /// yet, and all of it is done again with time.
 fn now(work: impl Future<Output = Result<(), Error>>) -> Option<Result<(), Error>> {
-    let mut work = pin!(work);
+    let mut work = pin!(Some(work));
     // Polled where it lies: it may be large, and every move would copy it.
-    caught_now(|| match work.as_mut().poll(&mut task::Context::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => outcome.map(Some),
-        Poll::Pending => Ok(None),
+    caught_now(|| {
+        let mut cx = task::Context::from_waker(Waker::noop());
+        match work.as_mut().as_pin_mut().map(|work| work.poll(&mut cx)) {
+            Some(Poll::Ready(outcome)) => outcome.map(Some),
+            Some(Poll::Pending) | None => {
+                // Here, where a panic of what it drops is caught.
+                work.set(None);
+                Ok(None)
+            }
+        }
     })
     .transpose()
 }

@@ -1,7 +1,6 @@
 //! What comes next on a connection, and a message's handler that may wait: in a box, looked at once, and attended only
 //! where it does wait.
 
-use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{self, Poll};
 
@@ -10,13 +9,13 @@ use futures_util::future::BoxFuture;
 
 use super::Consumer;
 use super::answer::{Answers, Request};
-use super::guard::{Deadlines, Timeout, attend, late};
+use super::guard::{Deadlines, Timeout, attend, guarded};
 use super::handle::{Failed, Waiting};
 use super::inbox::{Inbox, Source};
 use super::session::{Next as Arrived, Session, Step, last_words, next, restarting, room};
 use crate::close::CloseReason;
 use crate::connection::Connection;
-use crate::error::{Error, caught};
+use crate::error::Error;
 use crate::extract::Context;
 use crate::layer::ChannelLayer;
 use crate::message::{Answered, Message, ReplySink};
@@ -54,20 +53,19 @@ impl<C: Consumer> Session<C> {
             let (arrived, began) = (message.received_at(), connection.link().begin());
             let mut answers = Answers::to(connection, C::LAYOUT, request.clone());
             let outcome = if middleware.is_empty() {
-                let mut work = pin!(caught(async {
+                let work = pin!(guarded(connection, async {
                     let cx = Context::new(connection, layer, state, &message);
                     consumer.message(&cx, &mut answers).await?;
                     answers.succeeded()
                 }));
-                poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
+                work.await
             } else {
-                let work = caught(async {
+                let work = guarded(connection, async {
                     let mut end = End { consumer, connection, layer, state, answers: &mut answers };
                     Next::new(middleware, &mut end, connection, layer).run(message).await?;
                     answers.succeeded()
                 });
-                let mut work = Box::pin(work);
-                poll_fn(|cx| poll_unless_late(connection, work.as_mut(), cx)).await
+                Box::pin(work).await
             };
             // A dollar stands for what is ours, and no message of a consumer begins with it.
             let kind = if name.starts_with('$') { UNKNOWN } else { &*name };
@@ -82,15 +80,6 @@ impl<C: Consumer> Session<C> {
     }
 }
 
-/// Goes on with a handler until its time is up, which [`Handling::attended`] says.
-fn poll_unless_late(
-    connection: &Connection,
-    work: Pin<&mut impl Future<Output = Result<(), Error>>>,
-    cx: &mut task::Context<'_>,
-) -> Poll<Result<(), Error>> {
-    if connection.is_late() { Poll::Ready(late()) } else { work.poll(cx) }
-}
-
 impl<'a, R: Source> Handling<'a, '_, R> {
     /// Goes on with a handler that waits, to its end or its deadline; at the drain's deadline it is dropped where it is.
     pub(super) fn attended(self) -> BoxFuture<'a, Result<Outcome, CloseReason>> {
@@ -99,18 +88,7 @@ impl<'a, R: Source> Handling<'a, '_, R> {
             let connection = inbox.connection().clone();
             let deadlines = Deadlines::of(layer).of_handler(timeout);
             answered.due_in(deadlines.handler());
-            let attended = async {
-                match attend(inbox, &connection, deadlines, work.as_mut()).await {
-                    Some(outcome) => outcome,
-                    None => {
-                        // What it replied before and what is told of it are its own work.
-                        connection.set_late(true);
-                        let outcome = work.await;
-                        connection.set_late(false);
-                        outcome
-                    }
-                }
-            };
+            let attended = attend(inbox, &connection, deadlines, work.as_mut());
             let attended = layer.manager().deadline.run_until_cancelled(attended).await;
             attended.map(|handled| handled.map_err(Waiting::Failed)).ok_or_else(restarting)
         }

@@ -177,9 +177,12 @@ impl<C: Consumer> Session<C> {
         let deadline = self.layer.config().disconnect_timeout();
         let Self { consumer, connection, layer, state, .. } = self;
         let cx = Context::new(connection, layer, state, reason);
-        let hook = caught(consumer.disconnected(&cx));
         let late = || Err(Error::timeout("This took too long.").with_component("#[disconnect]"));
-        if let Err(error) = tokio::time::timeout(deadline, hook).await.unwrap_or_else(|_| late()) {
+        // The time is within, so that what the hook drops when it is up is caught as well.
+        let hook = caught(async {
+            tokio::time::timeout(deadline, consumer.disconnected(&cx)).await.unwrap_or_else(|_| late())
+        });
+        if let Err(error) = hook.await {
             layer.manager().failed(&error.located(connection.id(), connection.user(), None));
         }
     }

@@ -1,4 +1,8 @@
-//! Guides, which hold no code. What only a feature adds is a link to the features where it is off.
+//! Guides, which hold no code.
+//!
+//! Each is read in two places: here, and as a file of the repository. So no line of their code is hidden, and each ends with
+//! where its links lead in the repository. Here `links.md` stands before that, and of two definitions of a link the first
+//! counts. What only a feature adds is a link to the features where it is off.
 
 /// Who may come in, who may be where, and when it ends.
 #[cfg(all(feature = "macros", feature = "redis"))]
@@ -30,6 +34,12 @@ pub mod seeing {
     #![doc = include_str!("seeing.md")]
     #![cfg_attr(feature = "inspector", doc = "\n\n[`channels::inspector`]: fn@crate::inspector")]
     #![cfg_attr(not(feature = "inspector"), doc = "\n\n[`channels::inspector`]: crate#features")]
+}
+
+/// What goes over the socket, for whoever writes a client.
+pub mod protocol {
+    #![doc = include_str!("links.md")]
+    #![doc = include_str!("protocol.md")]
 }
 
 /// More than one server: the Redis backend.

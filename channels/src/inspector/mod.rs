@@ -24,8 +24,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 const HERE: &str = "{here}";
 
 /// The inspector of a layer: live counts, rates and durations drawn over the last five minutes, connections, groups and
-/// their members, the servers, the backend, the last errors. Mounted under a path, with [`nest`](Router::nest) or
-/// [`nest_service`](Router::nest_service).
+/// their members, the servers, the backend, the last errors. Mounted under a path, with
+/// [`nest_service`](Router::nest_service), so that it answers with a slash behind the path and without.
 ///
 /// It shows names of users and groups, addresses, and what errors told their clients. **It guards nothing**: put a layer
 /// of your own around it, and mount it nowhere else.
@@ -47,14 +47,7 @@ const HERE: &str = "{here}";
 ///
 /// let layer = ChannelLayer::memory();
 /// let inspector = channels::inspector(&layer).layer(middleware::from_fn(admins_only));
-/// let app: Router = Router::new().nest("/inspector", inspector);
-/// ```
-///
-/// It has no state. A router that has one, whose type `nest` would want to be the same, takes it as a service:
-///
-/// ```
-/// # use axum::Router;
-/// # let inspector: Router = channels::inspector(&channels::ChannelLayer::memory());
+/// // It has no state of the application's, and a router that has one takes it all the same.
 /// # #[derive(Clone)] struct AppState;
 /// let app: Router<AppState> = Router::new().nest_service("/inspector", inspector);
 /// let app: Router = app.with_state(AppState);

@@ -91,7 +91,10 @@ impl ChannelLayerBuilder {
         self.config.warn_about_unknown_variables();
         let backend = match (self.backend, self.config.backend_type()) {
             (Some(backend), _) => backend,
-            (None, BackendType::Memory) => AnyBackend::Memory(MemoryBackend::new()),
+            (None, BackendType::Memory) => {
+                self.config.warn_about_redis_that_is_not_used();
+                AnyBackend::Memory(MemoryBackend::new())
+            }
             #[cfg(feature = "redis")]
             (None, BackendType::Redis) => AnyBackend::Redis(Box::new(RedisBackend::new(&self.config))),
             #[cfg(not(feature = "redis"))]

@@ -11,6 +11,7 @@ use tracing::Level;
 use crate::error::{Error, ErrorCode, Severity, Shown, shown};
 use crate::id::UserId;
 use crate::limits::Untold;
+use crate::spans::failed;
 
 /// How much of an error's causes goes into the log, and of its metadata, in bytes. Somebody else's error may repeat all that
 /// a client sent.
@@ -143,7 +144,7 @@ pub(super) fn refusal(error: &Error, broken: Option<u64>) {
 fn write(level: Level, error: &Error, since_the_last_line: Option<u64>) {
     let context = error.context();
     // The span of its message or connection bears the same id. A span of somebody else's has no such field.
-    tracing::Span::current().record("error_id", tracing::field::display(context.error_id));
+    failed(&tracing::Span::current(), error);
     macro_rules! event {
         ($level:expr) => {
             tracing::event!(

@@ -1,6 +1,6 @@
 //! Sending to a group, a user, a connection or everybody: encoded once, whoever gets it.
 
-use futures_util::TryFutureExt;
+use futures_util::FutureExt;
 
 use super::ChannelLayer;
 use super::naming::user_named;
@@ -8,7 +8,7 @@ use crate::backend::{Asked, Envelope, Published, Topic};
 use crate::error::Error;
 use crate::id::ConnectionId;
 use crate::message::Outgoing;
-use crate::spans::Traced;
+use crate::spans::{Traced, failed};
 
 /// What was accepted, at the moment the send returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,12 +137,15 @@ impl ChannelLayer {
         message: &impl Outgoing,
         asked: Option<Asked>,
     ) -> Result<Receipt, Error> {
-        let policy = message.outbox()?;
-        let envelope = Envelope { except, policy, asked, ..Envelope::new(message.to_json(None)?) };
-        let (began, span) = (self.manager.counters.timings.begin(), Traced::send(topic.kind(), &topic));
+        let span = Traced::send(topic.kind(), &topic);
+        let envelope = span.inside(|| {
+            let policy = message.outbox()?;
+            Ok(Envelope { except, policy, asked, ..Envelope::new(message.to_json(None)?) })
+        })?;
+        let began = self.manager.counters.timings.begin();
         let Published { local, servers } = if span.is_on() {
             let publish = self.manager.publish(topic, envelope);
-            span.around(publish.inspect_ok(told)).await?
+            span.around(publish.inspect(told)).await?
         } else {
             self.manager.publish(topic, envelope).await?
         };
@@ -152,12 +155,17 @@ impl ChannelLayer {
 }
 
 /// Notes in the span of a send what became of it.
-fn told(published: &Published) {
+fn told(sent: &Result<Published, Error>) {
     let span = tracing::Span::current();
-    if let Some(local) = published.local {
-        span.record("local", local);
-    }
-    if let Some(servers) = published.servers {
-        span.record("servers", servers);
+    match sent {
+        Ok(Published { local, servers }) => {
+            if let Some(local) = local {
+                span.record("local", local);
+            }
+            if let Some(servers) = servers {
+                span.record("servers", servers);
+            }
+        }
+        Err(error) => failed(&span, error),
     }
 }

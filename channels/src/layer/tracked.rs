@@ -28,7 +28,8 @@ pub struct Settled {
     pub queued: usize,
     /// Their outbox took it, in the place of one about the same that still waited: `#[channels(outbox = "latest")]`.
     pub conflated: usize,
-    /// They do not get it: their outbox was full, or their encoding cannot express it.
+    /// They do not get it: their outbox was full, their encoding cannot express it, or their socket was broken, though a handler
+    /// still ran.
     pub dropped: usize,
     /// The servers that these numbers are of.
     pub answered: usize,

@@ -6,6 +6,7 @@
 mod accept;
 mod address;
 mod ending;
+mod instance;
 mod negotiate;
 mod origin;
 mod piped;

@@ -15,6 +15,8 @@ pub(super) async fn write(mut to: impl AsyncWrite + Unpin, connection: Connectio
         if let Err(error) = given.write(&mut to).await {
             tracing::debug!(connection = %connection.id(), %error, "cannot write");
             drop(given);
+            // What was queued meanwhile has nobody who would take it.
+            connection.link().counters.add_dropped(outbox.abandon());
             connection.close_with(CloseReason::lost());
             return;
         }

@@ -2,7 +2,7 @@
 
 use std::marker::PhantomData;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, PoisonError};
 
 use axum::extract::{FromRef, Request, State};
 use axum::http::StatusCode;
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use tokio::time::Instant;
 
 use super::accept::accept;
+use super::instance::{self, Instance, Instances};
 use super::negotiate::{Negotiated, negotiate};
 use super::refusal::{self, Who};
 use super::{address, origin, run, secrets};
@@ -101,8 +102,8 @@ impl<C: Consumer> Serve<C> {
     /// another origin, what `#[accept]` says, 429 for too many connections of a user, 503 for too many in all or,
     /// before any of these has a say, while draining, and 4xx for a request that is no WebSocket's.
     ///
-    /// `#[authorize]` is asked with the state of the router that got the first request. Where routers have different states,
-    /// each needs a route of its own, by another [`ChannelLayer::serve`], and no clone of this one.
+    /// Routers with different states may share it, as clones: `#[accept]`, the handlers and `#[authorize]` of a connection all have the
+    /// state of the router that it came by.
     ///
     /// # Panics
     ///
@@ -170,17 +171,17 @@ impl<C: Consumer> Serve<C> {
             layer: self.layer,
             middleware: Arc::new(self.middleware.into()),
             policy: self.policy,
-            gate: OnceLock::new(),
-            links: Mutex::default(),
             consumer: PhantomData::<fn() -> C>,
         });
-        any(move |State(state): State<S>, request: Request| {
-            let state = route.state_of(&state);
+        let upgrade = move |State(state): State<S>, mut request: Request| {
+            let instance = instance::of(&mut request);
+            let state = route.state_of(&state, &instance);
             async move {
-                let upgraded = async { route.upgrade(request, state?).await };
+                let upgraded = async { route.upgrade(request, state?, &instance).await };
                 upgraded.await.unwrap_or_else(|refusal| refusal)
             }
-        })
+        };
+        any(upgrade).layer(Instances::of::<S>())
     }
 }
 
@@ -191,24 +192,20 @@ struct Route<C> {
     middleware: crate::middleware::Chain,
     policy: OutboxPolicy,
     origins: Origins,
-    /// `#[authorize]` with the state of the router, which only a request shows.
-    gate: OnceLock<Arc<dyn Gate>>,
-    /// One for each outcome of a negotiation there has been.
-    links: Mutex<Vec<Arc<Link>>>,
     consumer: PhantomData<fn() -> C>,
 }
 
 impl<C: Consumer> Route<C> {
     /// What the consumer needs of the router's state. `FromRef` is the application's, and may panic as `#[accept]` may.
     #[allow(clippy::result_large_err, reason = "a response is what axum makes of it")]
-    fn state_of<S>(&self, state: &S) -> Result<C::State, Response>
+    fn state_of<S>(&self, state: &S, instance: &Instance) -> Result<C::State, Response>
     where
         C::State: FromRef<S>,
     {
         let taken = caught_now(|| {
             if C::AUTHORIZES {
                 let asks = || Arc::new(Asks::<C>::new(self.layer.clone(), C::State::from_ref(state))) as Arc<dyn Gate>;
-                self.gate.get_or_init(asks);
+                instance.gate.get_or_init(asks);
             }
             Ok(C::State::from_ref(state))
         });
@@ -218,7 +215,7 @@ impl<C: Consumer> Route<C> {
         })
     }
 
-    async fn upgrade(&self, request: Request, state: C::State) -> Result<Response, Response> {
+    async fn upgrade(&self, request: Request, state: C::State, instance: &Instance) -> Result<Response, Response> {
         let (mut parts, _body) = request.into_parts();
         let socket = Socket::take(&mut parts).map_err(IntoResponse::into_response)?;
         let ip = address::of(&parts, self.layer.config());
@@ -239,7 +236,7 @@ impl<C: Consumer> Route<C> {
         let (consumer, user) = accept::<C>(&mut parts, &state, &self.layer, nobody_yet).await?;
         // Kept parts would pin ten kilobytes for the life of the connection.
         drop(parts);
-        match self.admit(user, ip, &negotiated).await {
+        match self.admit(user, ip, &negotiated, instance).await {
             Ok((connection, place)) => {
                 let (layer, middleware) = (self.layer.clone(), Arc::clone(&self.middleware));
                 let session = Session { consumer, connection, layer, state, middleware };
@@ -257,10 +254,11 @@ impl<C: Consumer> Route<C> {
         user: Option<UserId>,
         ip: Option<IpAddr>,
         negotiated: &Negotiated,
+        instance: &Instance,
     ) -> Result<(Connection, Place), Response> {
         self.check_handshake(user.as_ref().map(HandshakeBy::User), Who { user: user.as_ref(), ip }).await?;
         let id = self.layer.manager().next_id();
-        let connection = Connection::new(id, user, ip, self.link(negotiated));
+        let connection = Connection::new(id, user, ip, self.link(negotiated, instance));
         match self.layer.manager().admit(&connection).await {
             Ok(place) => Ok((connection, place)),
             Err(refused) => Err(refusal::not_admitted(refused, Who { user: connection.user(), ip }, &self.layer)),
@@ -272,9 +270,9 @@ impl<C: Consumer> Route<C> {
         self.layer.manager().check_handshake(by).await.map_err(|error| refusal::with(error, who, &self.layer))
     }
 
-    fn link(&self, negotiated: &Negotiated) -> Arc<Link> {
+    fn link(&self, negotiated: &Negotiated, instance: &Instance) -> Arc<Link> {
         let (variant, extras) = (negotiated.variant(), negotiated.protocol.is_some());
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut links = instance.links.lock().unwrap_or_else(PoisonError::into_inner);
         let runtime = Handle::current();
         // A router may outlive the runtime that served it first.
         links.retain(|link| link.runtime.id() == runtime.id());
@@ -284,7 +282,7 @@ impl<C: Consumer> Route<C> {
         let (manager, config) = (self.layer.manager(), self.layer.config());
         let link = Arc::new(Link {
             memberships: Arc::clone(manager) as Arc<dyn crate::connection::Memberships>,
-            gate: self.gate.get().map(Arc::clone),
+            gate: instance.gate.get().map(Arc::clone),
             counters: Arc::clone(&manager.counters),
             first_frame: C::FIRST_FRAME,
             metering: manager.metering.clone(),

@@ -50,7 +50,9 @@ async fn main() {
 }
 
 async fn run() -> Result<(), Box<dyn std::error::Error>> {
-    let layer = ChannelLayer::connect(Config::from_env()?).await?;
+    let config = Config::from_env()?;
+    tracing_subscriber::fmt().with_env_filter(config.log_level().to_string()).init();
+    let layer = ChannelLayer::connect(config).await?;
     let app = Router::new().route("/ws", layer.serve::<Lobby>().into_route());
     let port = std::env::var("PORT").unwrap_or_else(|_| "3000".into());
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;

@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::http::HeaderValue;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 const README: &str = include_str!("../../../README.md");
@@ -66,6 +68,31 @@ async fn two_clients_read_each_other() {
     say(&mut bob, "two").await;
     hears(&mut bob, "two").await;
     hears(&mut ada, "two").await;
+}
+
+/// What a newcomer gets wrong first is not met with silence.
+#[tokio::test]
+async fn a_misspelt_variable_and_a_page_of_another_origin_are_told_in_the_log() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_quickstart"));
+    command.env("PORT", "0").env("WS_OUTBOX_MESSAGE", "1").env("WS_RATE_LIMITS", "sya=1/1s");
+    let mut server = Server(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts"));
+    let mut lines = BufReader::new(server.0.stderr.take().expect("its output")).lines();
+    let url = lines.next().expect("a line").expect("its address");
+    let mut request = url.as_str().into_client_request().expect("a request");
+    request.headers_mut().insert("origin", HeaderValue::from_static("http://localhost:5173"));
+    let refused = connect_async(request).await.expect_err("not for a foreign page");
+    let Error::Http(response) = refused else { panic!("{refused}") };
+    assert_eq!(response.status(), 403);
+    let log = BufReader::new(server.0.stdout.take().expect("its log"));
+    let mut wanted = vec!["WS_OUTBOX_MESSAGES", "sya", "http://localhost:5173"];
+    let read = tokio::task::spawn_blocking(move || {
+        let mut lines = log.lines();
+        while !wanted.is_empty() {
+            let line = lines.next().expect("it goes on").expect("a line");
+            wanted.retain(|words| !(line.contains("WARN") && line.contains(words)));
+        }
+    });
+    timeout(Duration::from_secs(20), read).await.expect("in time").expect("all of it");
 }
 
 #[cfg(unix)]

@@ -120,6 +120,40 @@ fn only_who_asked_makes_a_member() {
     assert_eq!(places("self.join_group("), ["membership.rs"], "for `Connection::join`");
 }
 
+/// Two tenants, say: one route, two routers, and each has rights of its own.
+#[tokio::test(start_paused = true)]
+async fn each_of_two_states_of_one_route_is_asked_about_its_own_connections() {
+    let layer = ChannelLayer::memory();
+    let route = layer.serve::<Guarded>().into_route::<Arc<Rights>>();
+    let tenants = [Rights::new(&["ada/room"]), Rights::new(&["bob/room"])];
+    let by_route = tenants.each_ref().map(|rights| {
+        let router = Router::new().route("/ws/{user}", route.clone());
+        router.with_state(Arc::clone(rights))
+    });
+    let router = Router::new().route("/ws/{user}", route);
+    let by_router = tenants.each_ref().map(|rights| router.clone().with_state(Arc::clone(rights)));
+    let nested = tenants.each_ref().map(|rights| {
+        let tenant = Router::new().nest("/tenant", router.clone()).with_state(Arc::clone(rights));
+        Router::new().nest("/of", tenant)
+    });
+    for (apps, path) in [(by_route, "/ws"), (by_router, "/ws"), (nested, "/of/tenant/ws")] {
+        // Whoever comes first, and whoever comes back.
+        for (tenant, user) in [(0, "ada"), (1, "bob"), (1, "ada"), (0, "bob"), (0, "ada")] {
+            let app = &apps[tenant];
+            let client = testing::connect_to(app).path(format!("{path}/{user}")).await.unwrap();
+            let joined = client.connection().join("room").await;
+            let is_allowed = (tenant, user) == (0, "ada") || (tenant, user) == (1, "bob");
+            if is_allowed {
+                assert!(joined.unwrap(), "{user} at {tenant}, {path}");
+            } else {
+                assert!(is_refused(&joined), "{user} at {tenant}, {path}: {joined:?}");
+            }
+            assert_eq!(tenants[tenant].asked(), [format!("{user}/room")]);
+            assert_eq!(tenants[1 - tenant].asked(), [""; 0], "{path}: the other tenant is not asked");
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_hook_that_panics_hangs_or_fails_has_allowed_nothing() {
     let layer = ChannelLayer::memory();

@@ -116,6 +116,75 @@ async fn a_send_without_a_handler_stands_in_whatever_its_caller_is_in() {
     assert_eq!(found, [(None, "everybody".to_owned()), (Some("job"), "user".to_owned())]);
 }
 
+/// A payload that cannot be written.
+#[derive(Clone, Debug)]
+struct Unwritable;
+
+impl serde::Serialize for Unwritable {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("it has no words for that"))
+    }
+}
+
+#[derive(Clone, Debug, channels::prelude::Outgoing)]
+enum Odd {
+    Said(Unwritable),
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_span_of_a_send_that_fails_bears_the_id_of_its_error() {
+    use channels_tests::probe::{ServerMessage, Text};
+
+    let logs = Logs::listen();
+    let stage = Stage::new(World::default());
+    let ids = || -> Vec<_> { logs.spans("channels.send").iter().map(|s| s.get("error_id").to_owned()).collect() };
+    // Told by a handler, whose message bears the same id; nobody knows the group, and its name is no group's.
+    let mut ada = stage.connect("ada").await;
+    let (told, line) = failed(&logs, &mut ada, &json!({"type": "say", "data": {"group": "", "text": "a"}})).await;
+    assert_eq!(json!(line.spans[1].get("error_id")), told["error_id"]);
+    assert_eq!(json!(ids()), json!([told["error_id"]]));
+    // Kept by its caller: one that the backend does not take, one that cannot be written, and one that is fine.
+    let notice = ServerMessage::Said(Text { text: "hi".into() });
+    let refused = stage.layer.send_to_group("", notice.clone()).await.unwrap_err();
+    let unwritable = stage.layer.broadcast(Odd::Said(Unwritable)).await.unwrap_err();
+    stage.layer.broadcast(notice).await.unwrap();
+    let expected = [refused, unwritable].map(|error| error.context().error_id.to_string());
+    assert_eq!(ids()[1..], [&expected[0], &expected[1], ""]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_id_of_a_send_that_a_handler_does_without_is_not_its_messages() {
+    use channels::prelude::*;
+    use channels::testing;
+    use channels_tests::probe::{ServerMessage, Text};
+
+    struct Forgiving;
+
+    #[consumer(outgoing = ServerMessage)]
+    impl Forgiving {
+        #[accept]
+        fn accept() -> Self {
+            Self
+        }
+
+        #[on_text]
+        async fn text(&self, text: String, layer: ChannelLayer, conn: Connection) -> Result<(), channels::Error> {
+            assert!(layer.send_to_group("", ServerMessage::Said(Text { text: text.clone() })).await.is_err());
+            conn.send(ServerMessage::Said(Text { text }))
+        }
+    }
+
+    let logs = Logs::listen();
+    let layer = ChannelLayer::memory();
+    let mut ada = testing::connect::<Forgiving>(&layer, ()).await.unwrap();
+    ada.send_text("hi").await;
+    ada.next_message().await;
+    let (sends, messages) = (logs.spans("channels.send"), logs.spans("channels.message"));
+    assert_eq!((sends.len(), messages.len()), (1, 1));
+    assert!(!sends[0].get("error_id").is_empty());
+    assert_eq!((sends[0].parent, messages[0].get("error_id")), (Some("channels.message"), ""));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_outlives_the_subscriber_that_saw_its_beginning() {
     let stage = Stage::new(World { groups: vec!["all"], ..World::default() });

@@ -56,9 +56,14 @@ impl ConnectionManager {
             return Err(Error::internal(circle).with_component("authorize").with_metadata("group", group));
         }
         asking.push(about);
-        let answer = ASKING.scope(asking, caught(gate.may_join(connection, group)));
         let late = |_| Error::timeout("This took too long.").with_component("authorize");
-        tokio::time::timeout(self.config.handler_timeout(), answer).await.map_err(late)?
+        // The time is within: a panic of what the hook drops when it is up is no answer either. Uncaught it would end whoever
+        // asks, such as a recheck, which would leave all in their groups who were not asked about yet.
+        caught(async {
+            let answer = ASKING.scope(asking, gate.may_join(connection, group));
+            tokio::time::timeout(self.config.handler_timeout(), answer).await.map_err(late)?
+        })
+        .await
     }
 
     /// Comes before the look at who is a member: whoever was allowed before, and becomes one after that look, is asked

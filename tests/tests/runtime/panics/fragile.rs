@@ -92,7 +92,22 @@ pub(super) struct Touchy;
 
 impl<H: Hook> Extract<Shared, H> for Touchy {
     async fn extract(cx: &Context<'_, Shared, H>) -> Result<Self, Error> {
-        cx.state().reached(std::any::type_name::<H>().rsplit("::").next().unwrap());
+        let hook = std::any::type_name::<H>().rsplit("::").next().unwrap();
+        cx.state().reached(hook);
+        cx.state().stuck(&format!("stuck {hook}")).await;
+        Ok(Self)
+    }
+}
+
+/// An extractor that waits, and breaks when it is dropped where it waits: before a handler that does not wait it is begun
+/// once more, with time.
+pub(super) struct Waiting;
+
+impl<S: Send + Sync, H: Hook> Extract<S, H> for Waiting {
+    async fn extract(_: &Context<'_, S, H>) -> Result<Self, Error> {
+        let held = Bomb {};
+        tokio::task::yield_now().await;
+        std::mem::forget(held);
         Ok(Self)
     }
 }
@@ -175,6 +190,7 @@ impl Middleware for Breaks {
         let is_fine = message.name() == "fine";
         if !is_fine {
             self.0.reached("handle");
+            self.0.stuck("stuck handle").await;
         }
         next.run(message).await?;
         if !is_fine {

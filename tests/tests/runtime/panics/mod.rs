@@ -3,6 +3,7 @@
 
 mod apology;
 mod fragile;
+mod given_up;
 mod raw;
 mod typed;
 
@@ -18,7 +19,7 @@ use channels::{Config, Consumer};
 use channels_tests::probe::SECRET;
 use serde_json::{Value, json};
 
-use self::fragile::{App, Breaks};
+use self::fragile::{App, Bomb, Breaks};
 
 /// Where it happens, and how often `#[disconnect]` ran.
 #[derive(Debug)]
@@ -33,9 +34,25 @@ impl Place {
     fn reached(&self, name: &str) {
         assert_ne!(self.name, name, "{SECRET}");
     }
+
+    /// What never ends there, and breaks when it is given up.
+    async fn stuck(&self, name: &str) {
+        if self.name == name {
+            stuck().await;
+        }
+    }
+}
+
+/// Holds what breaks when it is dropped, for ever.
+async fn stuck() {
+    let _held = Bomb {};
+    std::future::pending().await
 }
 
 type Shared = Arc<Place>;
+
+/// How long a hook may take.
+const TIME: Duration = Duration::from_secs(5);
 
 struct Scene {
     layer: ChannelLayer,
@@ -49,7 +66,8 @@ impl Scene {
         Shared: FromRef<App>,
     {
         // A place that is not given back would refuse the next connection.
-        let config = Config::builder().max_connections_per_client(1).max_total_connections(1).build().unwrap();
+        let places = Config::builder().max_connections_per_client(1).max_total_connections(1);
+        let config = places.handler_timeout(TIME).disconnect_timeout(TIME).build().unwrap();
         let layer = ChannelLayer::memory_with(config);
         let place = Arc::new(Place { name, ends: AtomicUsize::new(0), asked: AtomicUsize::new(0) });
         let serve = layer.serve::<C>().middleware(Breaks(Arc::clone(&place)));

@@ -47,6 +47,7 @@ impl Raw {
     async fn binary(&self, data: Bytes, conn: Connection, _: Touchy) -> Result<(), Error> {
         tokio::task::yield_now().await;
         self.place.reached("on_binary");
+        self.place.stuck("stuck on_binary").await;
         conn.send_frame(Frame::Binary(data))
     }
 
@@ -58,7 +59,7 @@ impl Raw {
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_over_a_raw_frame_is_told_and_counted_and_leaves_nothing_behind() {
-    for name in ["on_text", "on_binary", "OnFrame", "inspect"] {
+    for name in ["on_text", "on_binary", "stuck on_binary", "OnFrame", "stuck OnFrame", "inspect"] {
         let (scene, logs) = (Scene::new::<Raw>(name), Logs::listen());
         let mut ada = testing::connect_to(&scene.app).path("/ws/ada").await.unwrap();
         match name {

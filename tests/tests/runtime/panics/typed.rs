@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use super::fragile::{
     Bomb, Fragile, Guarded, Inconvertible, Keyed, Line, Moved, Part, Rejected, Touchy, Unspeakable, Word,
 };
-use super::{Scene, Shared, told_of_a_fault};
+use super::{Scene, Shared, stuck, told_of_a_fault};
 
 #[derive(Debug, Incoming)]
 pub(super) enum In {
@@ -23,6 +23,9 @@ pub(super) enum In {
     Async,
     AfterWaiting,
     OnTime,
+    Stuck,
+    StuckOnTime,
+    StuckBeside,
     Extractor,
     TouchyExtractor,
     Part,
@@ -94,6 +97,7 @@ impl Typed {
         tokio::task::yield_now().await;
         if group == "guarded" {
             place.reached("authorize");
+            place.stuck("stuck authorize").await;
             if place.asked.fetch_add(1, Ordering::SeqCst) > 0 {
                 place.reached("recheck");
             }
@@ -105,6 +109,7 @@ impl Typed {
     async fn connected(&self, conn: Connection, _: Touchy) -> Result<Option<Out>, Error> {
         conn.join("lobby").await?;
         self.place.reached("connect");
+        self.place.stuck("stuck connect").await;
         Ok((self.place.name == "welcome").then(unwritable))
     }
 
@@ -128,6 +133,21 @@ impl Typed {
     async fn on_time(&mut self) {
         a_while().await;
         panic!("{SECRET}");
+    }
+
+    #[on("stuck")]
+    async fn stuck(&self) {
+        stuck().await;
+    }
+
+    #[on("stuck_on_time", timeout = "1s")]
+    async fn stuck_on_time(&mut self) {
+        stuck().await;
+    }
+
+    #[on("stuck_beside", concurrency = 2)]
+    async fn stuck_beside(&self) {
+        stuck().await;
     }
 
     #[on("extractor")]
@@ -247,8 +267,9 @@ impl Typed {
     fn fine(&self) {}
 
     #[error]
-    fn failed(&self, error: Error, _: Touchy) -> Result<Option<Out>, Error> {
+    async fn failed(&self, error: Error, _: Touchy) -> Result<Option<Out>, Error> {
         self.place.reached("error");
+        self.place.stuck("stuck error").await;
         if error.message() == "badly" { Ok(Some(unwritable())) } else { Err(error) }
     }
 
@@ -256,6 +277,7 @@ impl Typed {
     async fn left(&self, _: Touchy) {
         self.place.ends.fetch_add(1, Ordering::SeqCst);
         self.place.reached("disconnect");
+        self.place.stuck("stuck disconnect").await;
     }
 }
 
@@ -282,7 +304,7 @@ enum Told {
 use Told::{Another, Closed, NoUpgrade, Nothing};
 
 /// Where, how a client brings it about, what it is told.
-const ROWS: [(&str, &str, Told); 46] = [
+const ROWS: [(&str, &str, Told); 61] = [
     ("state", "", NoUpgrade),
     ("extractor of accept", "", NoUpgrade),
     ("accept", "", NoUpgrade),
@@ -329,6 +351,22 @@ const ROWS: [(&str, &str, Told); 46] = [
     ("", r#"{"type":"fail_badly_beside","id":1}"#, Another),
     ("disconnect", "", Nothing),
     ("OnDisconnect", "", Nothing),
+    // The same where their time is up, and what they held breaks when it is dropped.
+    ("stuck connect", "", Closed),
+    ("stuck OnConnect", "", Closed),
+    ("stuck OnJoin", "", Closed),
+    ("", r#"{"type":"stuck","id":1}"#, Told::Error),
+    ("", r#"{"type":"stuck_on_time","id":1}"#, Told::Error),
+    ("", r#"{"type":"stuck_beside","id":1}"#, Told::Error),
+    ("stuck OnMessage", r#"{"type":"touchy_extractor","id":1}"#, Told::Error),
+    ("stuck authorize", r#"{"type":"join","id":1}"#, Told::Error),
+    ("stuck handle", r#"{"type":"quiet","id":1}"#, Told::Error),
+    ("stuck handle", r#"{"type":"linger","id":1}"#, Told::Error),
+    ("stuck error", r#"{"type":"fail","id":1}"#, Another),
+    ("stuck error", r#"{"type":"fail_beside","id":1}"#, Another),
+    ("stuck OnError", r#"{"type":"fail","id":1}"#, Another),
+    ("stuck disconnect", "", Nothing),
+    ("stuck OnDisconnect", "", Nothing),
 ];
 
 #[tokio::test(start_paused = true)]
@@ -364,7 +402,7 @@ async fn a_panic_anywhere_is_told_logged_and_counted_and_leaves_nothing_behind()
                 (_, Ok(_)) => panic!("{what}: it was let in"),
                 (_, Err(refusal)) => panic!("{what}: {refusal:?}, place {round}"),
             }
-            let ends = if matches!(told, NoUpgrade) || *name == "OnDisconnect" { 0 } else { round };
+            let ends = if matches!(told, NoUpgrade) || name.ends_with("OnDisconnect") { 0 } else { round };
             assert_eq!(scene.empty().await, ends, "{what}: `#[disconnect]`");
             // The error that `#[error]` was asked about is one as well.
             let each = if matches!(told, Another) { 2 } else { 1 };
