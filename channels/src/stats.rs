@@ -150,6 +150,8 @@ impl Counters {
             connections,
             users,
             groups,
+            // What the layer knows.
+            unfinished_bytes: 0,
             connections_total: read(&self.connections_total),
             messages_in: read(&self.messages_in),
             messages_out: read(&self.messages_out),
@@ -198,6 +200,9 @@ pub struct Stats {
     pub users: usize,
     /// Groups with a member now.
     pub groups: usize,
+    /// The memory of messages that have begun to arrive and are not complete, in bytes: up to twice what has come of them.
+    /// One that came whole in one read never is among them.
+    pub unfinished_bytes: usize,
     /// Connections that were ever made.
     pub connections_total: u64,
     /// Data messages received.

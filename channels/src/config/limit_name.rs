@@ -43,6 +43,8 @@ pub enum LimitName {
     GroupsPerConnection,
     /// `WS_MAX_MESSAGE_SIZE`.
     MessageSize,
+    /// `WS_MAX_UNFINISHED_BYTES`.
+    UnfinishedBytes,
     /// `WS_MAX_PAYLOAD_DEPTH`.
     PayloadDepth,
     /// Each `#[rate_limit]` of a handler, and the middleware `RateLimit`: `WS_RATE_LIMITS`.
@@ -51,7 +53,7 @@ pub enum LimitName {
 
 impl LimitName {
     /// All of them, in the order of their indices.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::ConnectionsPerAddress,
         Self::ConnectionsPerUser,
         Self::HandshakesPerAddress,
@@ -64,6 +66,7 @@ impl LimitName {
         Self::BytesPerAddress,
         Self::GroupsPerConnection,
         Self::MessageSize,
+        Self::UnfinishedBytes,
         Self::PayloadDepth,
         Self::RateLimits,
     ];
@@ -89,6 +92,7 @@ impl LimitName {
             Self::BytesPerAddress => "bytes_per_address",
             Self::GroupsPerConnection => "groups_per_connection",
             Self::MessageSize => "message_size",
+            Self::UnfinishedBytes => "unfinished_bytes",
             Self::PayloadDepth => "payload_depth",
             Self::RateLimits => "rate_limits",
         }
@@ -114,6 +118,7 @@ impl LimitName {
             Self::ConnectionsPerUser
             | Self::GroupsPerConnection
             | Self::MessageSize
+            | Self::UnfinishedBytes
             | Self::PayloadDepth
             | Self::RateLimits => false,
         };

@@ -93,9 +93,18 @@ settings! {
 
     /// The largest message that a client may send.
     copy max_message_size: usize = 10 << 20,
-        "WS_MAX_MESSAGE_SIZE" as Size,
+        "WS_MAX_MESSAGE_SIZE" as Size::OF_ONE,
         documented ("bytes", "10MiB", "1 to 1GiB"),
         example "16MiB" => "16 << 20";
+
+    /// How much memory all messages of this server may hold together that have begun to arrive and are not complete.
+    ///
+    /// One of them may hold as much as is then still free; beyond, its connection is closed with 1013. There is always room for one
+    /// of [`max_message_size`](Config::max_message_size): less than four times that counts as four times.
+    option max_unfinished_bytes: Option<usize> = Some(256 << 20),
+        "WS_MAX_UNFINISHED_BYTES" as Off(Size::OF_ALL),
+        documented ("bytes", "256MiB", "off, or 1 to 1024GiB"),
+        example "1GiB" => "Some(1 << 30)";
 
     /// Whether messages are compressed for clients that offer it (permessage-deflate).
     ///
@@ -112,7 +121,7 @@ settings! {
     /// Of 256 bytes of JSON a quarter is saved; of 128 a seventh, which is less than the headers
     /// of the packet that carries it.
     copy compression_min_bytes: usize = 256,
-        "WS_COMPRESSION_MIN_BYTES" as Size,
+        "WS_COMPRESSION_MIN_BYTES" as Size::OF_ONE,
         documented ("bytes", "256", "1 to 1GiB"),
         example "1KiB" => "1 << 10";
 
@@ -138,7 +147,7 @@ settings! {
 
     /// How many bytes may wait for one connection to take them.
     copy outbox_bytes: usize = 4 << 20,
-        "WS_OUTBOX_BYTES" as Size,
+        "WS_OUTBOX_BYTES" as Size::OF_ONE,
         documented ("bytes", "4MiB", "1 to 1GiB"),
         example "512KiB" => "512 << 10";
 

@@ -16,6 +16,9 @@ pub(super) const MIN_PERIOD: Duration = Duration::from_millis(1);
 /// The largest size of a message or an outbox, in bytes: both are held in memory, by connection.
 const MAX_SIZE: usize = 1 << 30;
 
+/// The largest memory for many of them, in bytes: what the address space allows, and no server has more.
+const MAX_MEMORY: usize = if usize::BITS < 64 { 1 << 31 } else { MAX_SIZE << 10 };
+
 /// The largest count.
 const MAX_COUNT: usize = u32::MAX as usize;
 
@@ -87,7 +90,16 @@ impl Kind for Period {
 }
 
 /// A number of bytes.
-pub(super) struct Size;
+pub(super) struct Size {
+    max: usize,
+}
+
+impl Size {
+    /// What one message or one connection holds.
+    pub(super) const OF_ONE: Self = Self { max: MAX_SIZE };
+    /// What all of them hold together.
+    pub(super) const OF_ALL: Self = Self { max: MAX_MEMORY };
+}
 
 impl Kind for Size {
     type Value = usize;
@@ -99,13 +111,13 @@ impl Kind for Size {
         units::show_size(*value)
     }
     fn allows(&self, value: &usize) -> bool {
-        (1..=MAX_SIZE).contains(value)
+        (1..=self.max).contains(value)
     }
     fn unit(&self) -> &'static str {
         "bytes"
     }
     fn allowed(&self) -> String {
-        format!("1 to {}", self.show(&MAX_SIZE))
+        format!("1 to {}", self.show(&self.max))
     }
     fn expected(&self) -> String {
         let unit = self.unit();

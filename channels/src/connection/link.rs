@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::{Connection, OutboxLimits};
 use crate::error::Error;
-use crate::limits::Metering;
+use crate::limits::{Metering, UnfinishedBytes};
 use crate::message::{Layout, Serializer};
 use crate::stats::Counters;
 use crate::timings::{Began, Handlers};
@@ -52,6 +52,8 @@ pub(crate) struct Link {
     pub(crate) first_frame: Option<Duration>,
     /// `None` where neither frames nor bytes are limited.
     pub(crate) metering: Option<Arc<Metering>>,
+    /// What messages that are not complete hold together.
+    pub(crate) unfinished: Arc<UnfinishedBytes>,
     /// How long the consumer's handlers take.
     pub(crate) handlers: Handlers,
     pub(crate) serializers: Serializers,

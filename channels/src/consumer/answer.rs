@@ -83,10 +83,10 @@ impl<'a, M: Outgoing> Answers<'a, M> {
     pub(super) fn failed(&self, error: &Error) -> Result<(), Error> {
         if let Err(too_late) = self.answered.check() {
             let re = self.claim();
-            return self.last(&error_frame(self.layout, &too_late.instead_of(error), re)?, false);
+            return self.error(&error_frame(self.layout, &too_late.instead_of(error), re)?, error, false);
         }
         let re = self.claim();
-        self.last(&error_frame(self.layout, error, re)?, !error.is_retryable() || re.is_none())
+        self.error(&error_frame(self.layout, error, re)?, error, !error.is_retryable() || re.is_none())
     }
 
     /// Sends what is held back, without `re`; nothing where it is too late. Nobody catches what its `Serialize` may do but this.
@@ -97,11 +97,14 @@ impl<'a, M: Outgoing> Answers<'a, M> {
         }
     }
 
-    /// What is remembered is so before it is sent, which may fail.
-    fn last(&self, json: &ByteString, is_for_good: bool) -> Result<(), Error> {
+    /// What is remembered is so before it is sent, which may fail. Before its connection is closed a client is told why, whatever
+    /// else waits to be written.
+    fn error(&self, json: &ByteString, error: &Error, is_for_good: bool) -> Result<(), Error> {
         self.answered.told(Told::Envelope(json));
         self.answered.end(is_for_good);
-        self.answered.reached(self.connection.send_json(json))
+        let closes = error.should_disconnect();
+        let sent = if closes { self.connection.send_last(json) } else { self.connection.send_json(json) };
+        self.answered.reached(sent)
     }
 }
 

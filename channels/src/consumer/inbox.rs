@@ -32,7 +32,7 @@ pub(crate) enum Received {
     Closed(Option<(u16, String)>),
     /// The client broke the protocol; this server closes.
     Broken(CloseReason),
-    /// It was refused before anything was made of it, and this is the answer.
+    /// It was refused before anything was made of it, and this is the answer; where it closes, nothing follows.
     Refused(Box<Error>),
 }
 
@@ -68,6 +68,15 @@ impl<S: Source + ?Sized> Source for Box<S> {
 }
 
 impl Received {
+    /// Whether nothing that follows is read.
+    fn is_last(&self) -> bool {
+        match self {
+            Self::Closed(_) | Self::Broken(_) => true,
+            Self::Refused(error) => error.should_disconnect(),
+            Self::Text(_) | Self::Binary(_) | Self::Alive(_) | Self::Part => false,
+        }
+    }
+
     /// The same in memory of its own, to be kept: what was just read may lie in a buffer that others share.
     fn detached(self) -> Self {
         match self {
@@ -190,23 +199,21 @@ impl<'a, R: Source> Inbox<'a, R> {
         self.note(received.as_ref(), at);
         let received = match (received, &self.connection.link().metering) {
             // What came with the end is charged when this is dropped: who asks for its fragments now takes them from there.
-            (Some(received), Some(metering)) if !matches!(received, Received::Closed(_) | Received::Broken(_)) => {
-                let left = metered(&self.connection, metering, received, self.from.progress(), at);
-                if matches!(left, Received::Broken(_)) {
-                    self.over(at);
-                }
-                Some(left)
+            (Some(received), Some(metering)) if !received.is_last() => {
+                Some(metered(&self.connection, metering, received, self.from.progress(), at))
             }
             (received, _) => received,
         };
+        if received.as_ref().is_none_or(Received::is_last) {
+            self.over(at);
+        }
         Poll::Ready(received.map(|received| Arrival { at, received }))
     }
 
-    fn note(&mut self, received: Option<&Received>, at: Instant) {
+    fn note(&self, received: Option<&Received>, at: Instant) {
         match received {
-            None | Some(Received::Closed(_)) => self.over(at),
+            None | Some(Received::Closed(_)) => {}
             Some(Received::Broken(reason)) => {
-                self.over(at);
                 if reason.code() == CloseCode::MESSAGE_TOO_BIG {
                     self.connection.link().counters.exceeded(LimitName::MessageSize, false);
                 }

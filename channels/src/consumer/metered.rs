@@ -3,7 +3,6 @@
 use tokio::time::Instant;
 
 use super::inbox::{Progress, Received, size};
-use crate::close::{CloseCode, CloseReason};
 use crate::connection::Connection;
 use crate::limits::{Arrived, Metering, Verdict, What, Whose};
 
@@ -40,23 +39,20 @@ pub(super) fn metered(
         Received::Alive(own) if fragments == 0 && bytes == 0 => take(What::Control, 1, *own),
         // It stands between two fragments, of which some came with it.
         Received::Alive(own) => match take(What::Part, fragments, bytes) {
-            Verdict::Flooded => Verdict::Flooded,
+            flooded @ Verdict::Flooded(_) => flooded,
             part => match (take(What::Control, 1, *own), part) {
                 // Nobody is told twice at a time.
                 (Verdict::Taken | Verdict::Untold, part) => part,
                 (own, _) => own,
             },
         },
-        // The end is taken from everybody, and what was refused comes from here.
+        // The end is taken from everybody, and what was refused counts no more.
         Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => return received,
     };
     match verdict {
         Verdict::Taken => received,
         Verdict::Untold => Received::Alive(0),
         Verdict::Told(excess) => Received::Refused(Box::new(excess.into())),
-        Verdict::Flooded => {
-            let words = "too much was sent after it was refused";
-            Received::Broken(CloseReason::server(CloseCode::TRY_AGAIN_LATER, words))
-        }
+        Verdict::Flooded(excess) => Received::Refused(Box::new(excess.last())),
     }
 }

@@ -23,6 +23,7 @@ use super::overlap::Overlap;
 use super::reading::Read;
 use super::session::{Next, Session, next, restarting};
 use super::slots::{Obstacle, Slots};
+use super::telling::ending;
 use crate::close::{CloseReason, ClosedBy};
 use crate::error::caught_now;
 use crate::message::Message;
@@ -143,7 +144,8 @@ impl<'a, C: Consumer> Stretch<'a, C> {
                 Some((overlap, end)) = running.next() => {
                     self.slots.give_back(&overlap);
                     if let Some(reason) = end {
-                        self.close(reason, false);
+                        let was_last = overlap == REFUSAL && inbox.over_since().is_some();
+                        self.close(reason, was_last);
                         leaving.begin(Instant::now());
                     }
                 }
@@ -267,7 +269,13 @@ impl<'a, C: Consumer> Stretch<'a, C> {
             Received::Text(text) => reading.text(text, arrival.at),
             Received::Binary(data) => reading.binary(data, arrival.at),
             Received::Alive(_) | Received::Part => return,
-            Received::Refused(error) => Read::failed(*error),
+            Received::Refused(error) => {
+                // Where it closes it was the last, and what was read before it counts.
+                if let Some(reason) = ending(&error) {
+                    self.close(reason, true);
+                }
+                Read::failed(*error)
+            }
             Received::Closed(frame) => return self.close(CloseReason::client(frame), true),
             Received::Broken(reason) => return self.close(reason, true),
         };

@@ -94,7 +94,8 @@ impl<C: Consumer> Reading<'_, C> {
         let inside = span.entered();
         let levels = self.layer.config().max_payload_depth();
         if message.is_deeper(C::LAYOUT, levels) && self.layer.manager().refuses_depth(self.connection) {
-            return Read::Failed(Failed::new(too_deep(levels), Request::of(&message), Some(message.shared_name())));
+            let error = too_deep(message.deeper_member(C::LAYOUT, levels), levels);
+            return Read::Failed(Failed::new(error, Request::of(&message), Some(message.shared_name())));
         }
         if message.is_expired() {
             self.layer.manager().counters.expired();
@@ -131,6 +132,6 @@ impl<C: Consumer> Reading<'_, C> {
     }
 }
 
-fn too_deep(levels: usize) -> Error {
-    Error::validation("data", format!("is nested deeper than {levels} levels"))
+fn too_deep(member: &'static str, levels: usize) -> Error {
+    Error::validation(member, format!("is nested deeper than {levels} levels"))
 }

@@ -228,6 +228,14 @@ impl Error {
         self
     }
 
+    /// The same for what nobody knows the time of, and what many are refused for at one moment: after once to twice this time, by
+    /// what is random in the error's id, so that they do not come back at one.
+    pub(crate) fn with_retry_after_spread(self, after: Duration) -> Self {
+        let last = self.0.context.error_id.as_u128() & u128::from(u32::MAX);
+        let spread = after.mul_f64(last as f64 / f64::from(u32::MAX));
+        self.with_retry_after(after.saturating_add(spread))
+    }
+
     /// Whether the same request may succeed later.
     #[must_use]
     pub fn with_retryable(mut self, retryable: bool) -> Self {

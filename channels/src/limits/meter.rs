@@ -141,7 +141,7 @@ impl Meter {
         let weight = self.weight(came.what, exceeded);
         let is_told = came.what != What::Control && self.refuse_message(exceeded);
         if self.refused.goes_on(exceeded.rate, weight, now) {
-            Verdict::Flooded
+            Verdict::Flooded(self.refused.tell_last(exceeded, is_told))
         } else if is_told {
             Verdict::Untold
         } else {
@@ -199,6 +199,14 @@ impl Refused {
             Some(refused) => Verdict::Told(Excess { limit: exceeded.limit, wait: exceeded.wait, refused }),
             None => Verdict::Untold,
         }
+    }
+
+    /// The last that the client is told, however soon after the one before: all that it was not, and to stay away until it has
+    /// its whole allowance again.
+    fn tell_last(&self, exceeded: &Exceeded, is_told: bool) -> Excess {
+        let untold = self.untold.swap(0, Ordering::Relaxed);
+        let (limit, wait) = (exceeded.limit, exceeded.wait.max(exceeded.rate.per()));
+        Excess { limit, wait, refused: untold + u64::from(!is_told) }
     }
 
     fn rest(&self, now: u64) -> Option<Excess> {

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::meter::Came;
 use super::{Address, Meter, Verdicts};
+use crate::close::CloseCode;
 use crate::config::{Config, LimitName, Rate};
 use crate::error::{Error, ErrorCode};
 use crate::id::{ConnectionId, UserId};
@@ -94,8 +95,8 @@ pub(crate) enum Verdict {
     Told(Excess),
     /// Refused; the client was told of others a moment ago.
     Untold,
-    /// The client goes on and on.
-    Flooded,
+    /// The client goes on and on: the last that it is told.
+    Flooded(Excess),
 }
 
 /// What a client is told of frames that were refused.
@@ -109,10 +110,21 @@ pub(crate) struct Excess {
 
 impl From<Excess> for Error {
     fn from(excess: Excess) -> Self {
-        Self::new(ErrorCode::RateLimitExceeded, "Too much at once. Please wait a moment.")
-            .with_retry_after(excess.wait)
-            .with_detail("limit", excess.limit.as_str())
-            .with_detail("refused", excess.refused.to_string())
+        excess.told("Too much at once. Please wait a moment.")
+    }
+}
+
+impl Excess {
+    /// What a client is told before it is closed.
+    pub(crate) fn last(self) -> Error {
+        self.told("Too much was sent after it was refused.").closing(CloseCode::TRY_AGAIN_LATER)
+    }
+
+    fn told(self, words: &'static str) -> Error {
+        Error::new(ErrorCode::RateLimitExceeded, words)
+            .with_retry_after(self.wait)
+            .with_detail("limit", self.limit.as_str())
+            .with_detail("refused", self.refused.to_string())
     }
 }
 
@@ -155,7 +167,7 @@ impl Metering {
                 meter.refused(came, &exceeded, now)
             }
         };
-        if matches!(verdict, Verdict::Flooded) {
+        if matches!(verdict, Verdict::Flooded(_)) {
             self.verdicts.flooded();
         }
         // The client was told when the first of it was refused.

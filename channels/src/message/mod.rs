@@ -198,6 +198,15 @@ impl Message {
         depth::is_deeper(&self.frame, levels.saturating_add(envelope))
     }
 
+    /// Which member is nested deeper; `message` where that is one that the protocol does not know, whose name is the client's own
+    /// and not said again, or where the layout is flat.
+    pub(crate) fn deeper_member(&self, layout: Layout, levels: usize) -> &'static str {
+        let members = [(layout.content(), &self.data), (Some("metadata"), &self.metadata)];
+        let deeper =
+            |(name, part): (Option<&'static str>, &Part)| name.filter(|_| depth::is_deeper(self.part(part), levels));
+        members.into_iter().find_map(deeper).unwrap_or("message")
+    }
+
     /// Whether its `ttl_seconds`, counted from its receipt, have passed; 0 or less at once.
     pub fn is_expired(&self) -> bool {
         match self.ttl {

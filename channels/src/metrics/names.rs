@@ -33,6 +33,7 @@ metrics! {
     GROUPS = gauge "channels_groups" Count "Groups with a member now.";
     QUEUED_MESSAGES = gauge "channels_queued_messages" Count "Messages in all outboxes when the heartbeat last looked.";
     QUEUED_BYTES = gauge "channels_queued_bytes" Bytes "Their size.";
+    UNFINISHED_BYTES = gauge "channels_unfinished_bytes" Bytes "The memory of messages that are not complete.";
     CONNECTED = counter "channels_connections_total" Count "Connections that were ever made.";
     CLOSED = counter "channels_closed_total" Count "Connections that ended, by who closed them and the code.";
     REFUSED = counter "channels_refused_total" Count "Connections refused before the upgrade.";

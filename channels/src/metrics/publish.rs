@@ -51,6 +51,7 @@ fn statistics(stats: Stats) {
         connections,
         users,
         groups,
+        unfinished_bytes,
         connections_total,
         messages_in,
         messages_out,
@@ -77,7 +78,12 @@ fn statistics(stats: Stats) {
         refused_by_limit,
         observed_by_limit,
     } = stats;
-    for (name, value) in [(names::CONNECTIONS, connections), (names::USERS, users), (names::GROUPS, groups)] {
+    for (name, value) in [
+        (names::CONNECTIONS, connections),
+        (names::USERS, users),
+        (names::GROUPS, groups),
+        (names::UNFINISHED_BYTES, unfinished_bytes),
+    ] {
         level(name, value);
     }
     for (name, value) in [

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use crate::close::CloseReason;
 use crate::connection::{Connection, cork};
 use crate::consumer::{Progress, Received, Source};
+use crate::error::Error;
 use crate::websocket::{Decoder, Event, Rules};
 
 /// How much is read at once, into a buffer that all connections of a thread share.
@@ -44,7 +45,7 @@ enum State {
     Open,
     /// The client sent its close frame.
     Closed,
-    /// The client broke the protocol: what follows means nothing.
+    /// The client broke the protocol, or was refused: what follows means nothing.
     Broken,
     /// There is nothing more to read.
     Over,
@@ -57,7 +58,7 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
         Self { half, connection, decoder: Decoder::new(rules), pending, is_half_way: false, state: State::Open }
     }
 
-    /// Whether the client broke the protocol.
+    /// Whether the client broke the protocol, or was refused.
     pub(super) fn is_broken(&self) -> bool {
         self.state == State::Broken
     }
@@ -78,6 +79,7 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
     /// may overtake the close frame.
     pub(super) async fn discard(&mut self) {
         self.pending = BytesMut::new();
+        self.decoder.forget();
         while std::future::poll_fn(|cx| self.poll_read(cx, |_, _| Ok(()))).await.is_ok_and(|read| read > 0) {}
     }
 
@@ -128,6 +130,16 @@ impl<R: AsyncRead + Unpin + Send> Reader<R> {
         }
     }
 
+    /// Takes the memory of a message that is half-way of what all have together. Where there is not enough, nothing more is read.
+    fn hold(&mut self) -> Result<(), Error> {
+        let held = self.decoder.hold(&self.connection.link().unfinished, self.connection.id());
+        if held.is_err() {
+            (self.state, self.pending) = (State::Broken, BytesMut::new());
+            self.connection.set_unfinished(None);
+        }
+        held
+    }
+
     fn received(&mut self, event: Event) -> Received {
         match event {
             Event::Text(text) => Received::Text(text),
@@ -170,6 +182,12 @@ impl<R: AsyncRead + Unpin + Send> Source for Reader<R> {
                 Ok(None) if self.has_progressed() => return Poll::Ready(Some(Received::Part)),
                 Ok(None) => {}
                 Err(reason) => return Poll::Ready(Some(self.broken(reason))),
+            }
+            // What comes whole in one read is never half-way.
+            if self.decoder.is_inside()
+                && let Err(error) = self.hold()
+            {
+                return Poll::Ready(Some(Received::Refused(Box::new(error))));
             }
             // A piece of a header, or nothing: what it was read with is for others again.
             self.pending = BytesMut::from(&self.pending[..]);

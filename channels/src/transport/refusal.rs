@@ -65,10 +65,7 @@ pub(super) fn with(error: Error, who: Who<'_>, layer: &ChannelLayer) -> Response
 
 fn response(mut error: Error, status: Option<StatusCode>, who: Who<'_>, layer: &ChannelLayer) -> Response {
     if error.is_retryable() && error.retry_after().is_none() {
-        // Nobody knows when, and all of them are refused at one moment: they are not to come back at one.
-        let after = reconnects_after(layer);
-        let spread = after.mul_f64(any_fraction(&error));
-        error = error.with_retry_after(after + spread);
+        error = error.with_retry_after_spread(reconnects_after(layer));
     }
     let error = who.asked(error);
     layer.manager().refused_request(&error);
@@ -90,26 +87,4 @@ pub(super) fn by_application(mut response: Response, who: Who<'_>, layer: &Chann
 /// At least a second: a client that comes back at once meets the same server.
 fn reconnects_after(layer: &ChannelLayer) -> Duration {
     layer.config().reconnect_delay().max(Duration::from_secs(1))
-}
-
-/// Of one, by what is random in an error's id: its last 32 bits.
-fn any_fraction(error: &Error) -> f64 {
-    let last = error.context().error_id.as_u128() & u128::from(u32::MAX);
-    last as f64 / f64::from(u32::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn fractions_are_spread_from_one_end_to_the_other() {
-        let mut tenths = [0; 10];
-        for _ in 0..10_000 {
-            let fraction = any_fraction(&Error::backend("not now"));
-            assert!((0.0..=1.0).contains(&fraction));
-            tenths[((fraction * 10.0) as usize).min(9)] += 1;
-        }
-        assert!(tenths.iter().all(|tenth| (700..1300).contains(tenth)), "{tenths:?}");
-    }
 }

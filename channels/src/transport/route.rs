@@ -286,6 +286,7 @@ impl<C: Consumer> Route<C> {
             counters: Arc::clone(&manager.counters),
             first_frame: C::FIRST_FRAME,
             metering: manager.metering.clone(),
+            unfinished: Arc::clone(&manager.unfinished),
             handlers: manager.counters.timings.of_handlers(C::NAMES),
             serializers: Arc::clone(self.layer.serializers()),
             variant,

@@ -1,5 +1,7 @@
 //! Frames on their way in: whatever the pieces, the same messages.
 
+use std::sync::Arc;
+
 use bytes::{Buf, Bytes, BytesMut};
 use bytestring::ByteString;
 
@@ -8,6 +10,9 @@ use super::deflate::{InflateError, inflate};
 use super::frame::{FIN, LENGTH_IN_2, LENGTH_IN_8, MAX_CONTROL_BYTES, OpCode, RSV1};
 use super::utf8::is_still_utf8;
 use crate::close::{CloseCode, CloseReason};
+use crate::error::Error;
+use crate::id::ConnectionId;
+use crate::limits::{Held, UnfinishedBytes};
 
 /// What holds for the frames of one connection.
 #[derive(Clone, Copy, Debug)]
@@ -58,6 +63,8 @@ struct Unfinished {
     lost: usize,
     /// How many bytes somebody was told of who asked.
     told: usize,
+    /// The memory that it takes of what all have together, from when that was first asked for.
+    held: Option<Held>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -102,6 +109,22 @@ impl Decoder {
     /// Whether there are more of them since somebody asked.
     pub(crate) fn has_more(&self) -> bool {
         self.unfinished.as_ref().is_some_and(|message| message.payload.len() > message.told)
+    }
+
+    /// Takes the memory of a message that is not complete of what all have together.
+    ///
+    /// # Errors
+    ///
+    /// What its connection is told and closed with; what the message held is free again. Nothing may be decoded afterwards.
+    pub(crate) fn hold(&mut self, of: &Arc<UnfinishedBytes>, whose: ConnectionId) -> Result<(), Error> {
+        let Some(message) = self.unfinished.as_deref_mut() else { return Ok(()) };
+        let held = message.held.get_or_insert_with(|| Held::nothing(of));
+        held.grow(message.payload.capacity(), whose).inspect_err(|_| self.forget())
+    }
+
+    /// Throws away what has come of a message that is not complete.
+    pub(crate) fn forget(&mut self) {
+        self.unfinished = None;
     }
 
     /// Whether a message has begun and not ended.

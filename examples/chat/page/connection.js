@@ -62,6 +62,9 @@ export class Connection {
   #attempts = 0;
   // When the server that went told this client to come back; nobody is awaited sooner.
   #toldAt = null;
+  // Until when the last error asked to wait, and until when nobody is awaited since that was the end.
+  #askedUntil = 0;
+  #refusedUntil = 0;
   #heardAt = 0;
   #probedAt = 0;
   #buffered = 0;
@@ -106,7 +109,7 @@ export class Connection {
 
   // Without being asked by the user: not before this client's turn, where it was told one.
   #mayGoAtOnce() {
-    return this.status.state === 'offline' && (this.#toldAt === null || Date.now() >= this.#toldAt);
+    return this.status.state === 'offline' && Date.now() >= Math.max(this.#toldAt ?? 0, this.#refusedUntil);
   }
 
   retryNow() {
@@ -135,6 +138,8 @@ export class Connection {
   #open() {
     clearTimeout(this.#timers.retry);
     this.#toldAt = null;
+    this.#askedUntil = 0;
+    this.#refusedUntil = 0;
     const scheme = location.protocol === 'https:' ? 'wss:' : 'ws:';
     const socket = new WebSocket(`${scheme}//${location.host}/ws/${encodeURIComponent(this.#user)}`, [PROTOCOL]);
     this.#socket = socket;
@@ -159,6 +164,7 @@ export class Connection {
     frame.data = data;
     if (frame.type === 'welcome') this.#welcome(data);
     if (frame.type === '$reconnect') this.#toldAt = Date.now() + Math.max(0, Number(data.after_ms) || 0);
+    if (frame.type === 'error') this.#askedUntil = Date.now() + Math.max(0, Number(data.retry_after_ms) || 0);
     const request = this.#requests.get(frame.re);
     frame.answers = request !== undefined;
     try {
@@ -190,6 +196,7 @@ export class Connection {
     clearTimeout(this.#timers.stable);
     this.#detach();
     if (this.#ended) return;
+    if (code === 1013) this.#refusedUntil = this.#askedUntil;
     const words = wordsForClose(code, reason);
     const { max_attempts: most } = this.#policy;
     if (!mayReconnect(code)) {
@@ -208,13 +215,14 @@ export class Connection {
   }
 
   // Full jitter: anything between nothing and the exponential delay, so that the clients of a server that
-  // fell do not come back as one. 1013 asks for "later", which is at least one delay. `$reconnect` names this
+  // fell do not come back as one. 1013 asks for "later", which is at least one delay, and as long as the error before
+  // it said. `$reconnect` names this
   // client's own turn, to which chance adds nothing; when that attempt fails, it is as after any other.
   #delay(code) {
     const base = this.#policy.delay_ms;
     const jitter = Math.random() * Math.min(LONGEST_DELAY_MS, base * 2 ** Math.min(this.#attempts, 16));
     if (this.#toldAt !== null) return Math.max(0, this.#toldAt - Date.now());
-    return code === 1013 ? base + jitter : jitter;
+    return code === 1013 ? Math.max(base, this.#refusedUntil - Date.now()) + jitter : jitter;
   }
 
   // A browser does not tell a page why an upgrade was refused. Whether the server is ready tells most of it.

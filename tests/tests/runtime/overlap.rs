@@ -292,6 +292,27 @@ async fn an_error_that_ends_the_connection_lets_the_others_finish_and_nothing_be
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_flood_ends_the_connection_when_what_was_taken_before_it_has_ended() {
+    let (_layer, diary, mut ada) =
+        desk(Config::builder().vars([("WS_FRAMES_PER_CONNECTION", "3/1s")]).unwrap().build().unwrap()).await;
+    ada.send("look", &work("a", 2_000)).await;
+    ada.send("move", &work("b", 500)).await;
+    ada.send("move", &work("b", 500)).await;
+    for _ in 0..40 {
+        ada.send("look", &work("c", 500)).await;
+    }
+    for refused in ["1", "30"] {
+        let told = ada.next_message().await;
+        assert_eq!(
+            (&told.data["error_code"], &told.data["details"]["refused"]),
+            (&json!("RATE_LIMIT_EXCEEDED"), &json!([refused]))
+        );
+    }
+    assert_eq!(ada.closed().await.code().as_u16(), 1013);
+    assert_eq!(diary.lines(), ["+a", "+b", "-b", "+b", "-b", "-a", "left"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_from_elsewhere_lets_them_finish() {
     let (_layer, diary, mut ada) = desk(Config::default()).await;
     ada.request(1, "look", &work("a", 1_000)).await;

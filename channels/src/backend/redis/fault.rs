@@ -31,6 +31,19 @@ pub(super) struct ErrorReply {
     pub(super) details: String,
 }
 
+impl ErrorReply {
+    /// Whether it is about where to ask, not about what: the slots of a Cluster change.
+    pub(super) fn is_about_slots(&self) -> bool {
+        matches!(self.code.as_str(), "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN")
+    }
+
+    /// The slot that another server has now.
+    pub(super) fn moved_slot(&self) -> Option<u16> {
+        let (slot, _server) = self.details.split_once(' ').filter(|_| self.code == "MOVED")?;
+        slot.parse().ok()
+    }
+}
+
 impl From<&redis::ServerError> for ErrorReply {
     fn from(error: &redis::ServerError) -> Self {
         let details = error.details().unwrap_or_default();

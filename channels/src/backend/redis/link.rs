@@ -1,9 +1,8 @@
 //! One connection that only listens: it asks for what is missing, and hands on what comes.
 //!
-//! Commands never share it, so that no push can be taken for an answer. What was asked is remembered in
-//! order: each channel of a command is acknowledged by a push, a command that is refused by one error.
+//! Commands never share it, so that no push can be taken for an answer. What it was asked for is remembered in order, by
+//! [`AskedCommands`].
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -13,8 +12,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
+use super::asked::{AskedCommands, Command};
 use super::deliveries::{Arrived, Deliveries};
 use super::dial::{Dialed, ReadHalf, WriteHalf};
+use super::fault::ErrorReply;
 use super::gather::Gather;
 use super::pipe::ANSWER_WITHIN;
 use super::resp::{self, Said};
@@ -50,12 +51,12 @@ pub(super) struct Link {
     /// Sharded pub/sub, where a command is for one slot.
     sharded: bool,
     wake: Notify,
-    asked: Mutex<Asked>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Asked {
-    commands: VecDeque<Command>,
+struct State {
+    asked: AskedCommands,
     heard: Instant,
     /// When the last ping that was answered left: what was published before has come.
     complete_until: SystemTime,
@@ -64,28 +65,21 @@ struct Asked {
     not_before: Instant,
 }
 
-#[derive(Debug)]
-enum Command {
-    Subscribe { channels: Vec<Arc<str>>, left: usize },
-    Unsubscribe { channels: Vec<Arc<str>>, left: usize },
-    Ping { at: SystemTime },
-}
-
 impl Link {
     pub(super) fn new(node: NodeId, sharded: bool) -> Self {
         let now = Instant::now();
-        let asked = Asked {
-            commands: VecDeque::new(),
+        let state = State {
+            asked: AskedCommands::default(),
             heard: now,
             complete_until: SystemTime::now(),
             pinged: now,
             not_before: now,
         };
-        Self { node, sharded, wake: Notify::new(), asked: Mutex::new(asked) }
+        Self { node, sharded, wake: Notify::new(), state: Mutex::new(state) }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Asked> {
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Something is to be asked for.
@@ -108,11 +102,11 @@ impl Link {
         hears: &dyn Hears,
     ) -> Arc<str> {
         {
-            let mut asked = self.lock();
-            asked.commands.clear();
-            asked.heard = Instant::now();
-            asked.pinged = asked.heard;
-            asked.complete_until = SystemTime::now();
+            let mut state = self.lock();
+            state.asked.clear();
+            state.heard = Instant::now();
+            state.pinged = state.heard;
+            state.complete_until = SystemTime::now();
         }
         tokio::select! {
             reason = self.read(dialed.read, dialed.buffer, subscriptions, deliveries, hears) => reason,
@@ -158,24 +152,21 @@ impl Link {
 
     fn subscribe(&self, bytes: &mut BytesMut, batch: Batch) {
         command(bytes, if self.sharded { "SSUBSCRIBE" } else { "SUBSCRIBE" }, &batch.channels);
-        let left = batch.channels.len();
-        self.lock().commands.push_back(Command::Subscribe { channels: batch.channels, left });
+        self.lock().asked.subscribe(batch);
     }
 
     fn unsubscribe(&self, bytes: &mut BytesMut, batch: Batch) {
         command(bytes, if self.sharded { "SUNSUBSCRIBE" } else { "UNSUBSCRIBE" }, &batch.channels);
-        let left = batch.channels.len();
-        self.lock().commands.push_back(Command::Unsubscribe { channels: batch.channels, left });
+        self.lock().asked.unsubscribe(batch);
     }
 
     /// Asks for a sign of life, one at a time, also while others give it: its answer says what has come.
     fn ping(&self, bytes: &mut BytesMut) {
-        let mut asked = self.lock();
-        let waits = asked.commands.iter().any(|command| matches!(command, Command::Ping { .. }));
-        if !waits && asked.pinged.elapsed() >= PING_EVERY {
+        let mut state = self.lock();
+        if !state.asked.is_pinging() && state.pinged.elapsed() >= PING_EVERY {
             bytes.extend_from_slice(b"*1\r\n$4\r\nPING\r\n");
-            asked.pinged = Instant::now();
-            asked.commands.push_back(Command::Ping { at: SystemTime::now() });
+            state.pinged = Instant::now();
+            state.asked.ping(SystemTime::now());
         }
     }
 
@@ -280,62 +271,47 @@ impl Link {
         let Ok(channel) = std::str::from_utf8(channel) else { return Ok(Came::Expected) };
         match kind.as_slice() {
             b"subscribe" | b"ssubscribe" => {
-                self.acknowledged(true)?;
+                if !self.lock().asked.began() {
+                    return Err(Arc::from("the server acknowledged what nobody asked for"));
+                }
                 Ok(subscriptions.began(self.node, channel))
             }
             b"unsubscribe" | b"sunsubscribe" => {
+                let is_asked = self.lock().asked.stopped(channel);
                 let came = subscriptions.stopped(self.node, channel);
-                if came == Came::Expected {
-                    self.acknowledged(false)?;
-                }
-                Ok(came)
+                // The topic may have another server since it was asked to end here.
+                Ok(if is_asked && came == Came::Unasked { Came::Expected } else { came })
             }
             _ => Ok(Came::Expected),
         }
     }
 
-    fn acknowledged(&self, began: bool) -> Result<(), Arc<str>> {
-        let mut asked = self.lock();
-        let left = match asked.commands.front_mut() {
-            Some(Command::Subscribe { left, .. }) if began => left,
-            Some(Command::Unsubscribe { left, .. }) if !began => left,
-            _ => return Err(Arc::from("the server acknowledged what nobody asked for")),
-        };
-        *left -= 1;
-        if *left == 0 {
-            asked.commands.pop_front();
-        }
-        Ok(())
-    }
-
     /// The answer to a ping, or a refusal.
     fn replied(&self, value: Value, subscriptions: &Subscriptions) -> Result<Came, Arc<str>> {
-        let mut asked = self.lock();
-        let command = asked.commands.pop_front();
+        let mut state = self.lock();
         let Value::ServerError(error) = value else {
-            let Some(Command::Ping { at }) = command else {
-                return Err(Arc::from("the server answered what nobody asked"));
-            };
-            asked.complete_until = at;
+            let at = state.asked.answered();
+            state.complete_until = at.ok_or_else(|| Arc::<str>::from("the server answered what nobody asked"))?;
             return Ok(Came::Expected);
         };
-        drop(asked);
-        tracing::debug!(code = error.code(), ?command, "a command of a link is refused");
-        let has_moved = matches!(error.code(), "MOVED" | "ASK" | "TRYAGAIN" | "CLUSTERDOWN");
+        let error = ErrorReply::from(&error);
+        let command = state.asked.refused(&error);
+        drop(state);
+        tracing::debug!(%error, ?command, "a command of a link is refused");
         match command {
-            Some(Command::Subscribe { channels, .. }) if has_moved => {
+            Some(Command::Subscribe { channels, .. }) if error.is_about_slots() => {
                 self.lock().not_before = Instant::now() + AGAIN_AFTER;
                 subscriptions.refused(self.node, &channels);
                 Ok(Came::Unasked)
             }
             // Where the slot is elsewhere, nothing of it is subscribed here.
-            Some(Command::Unsubscribe { channels, .. }) if has_moved => {
-                for channel in &channels {
+            Some(Command::Unsubscribe { left, .. }) if error.is_about_slots() => {
+                for channel in &left {
                     subscriptions.stopped(self.node, channel);
                 }
                 Ok(Came::Unasked)
             }
-            _ => Err(Arc::from(format!("{} {}", error.code(), error.details().unwrap_or_default()))),
+            _ => Err(Arc::from(error.to_string())),
         }
     }
 }
@@ -359,4 +335,68 @@ fn command(bytes: &mut BytesMut, name: &str, channels: &[Arc<str>]) {
     bytes.extend_from_slice(format!("*{}\r\n", channels.len() + 1).as_bytes());
     bulk(bytes, name);
     channels.iter().for_each(|channel| bulk(bytes, channel));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::redis::names::Partition;
+    use crate::backend::redis::subscriptions::LINGER;
+
+    const NODE: NodeId = 1;
+    const OTHER: NodeId = 2;
+    const SLOT: Partition = Partition(1);
+
+    /// A link and what it is subscribed to: one topic that nobody wants any more, whose end is under way.
+    fn ending() -> (Link, Subscriptions) {
+        let (link, all) = (Link::new(NODE, true), Subscriptions::default());
+        let _wait = all.want("a".to_owned(), SLOT, || NODE);
+        all.next(NODE, true).into_iter().for_each(|batch| link.subscribe(&mut BytesMut::new(), batch));
+        hear(&link, &all, ">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n").unwrap();
+        all.unwant("a");
+        (link, all)
+    }
+
+    async fn end(link: &Link, all: &Subscriptions) {
+        tokio::time::advance(LINGER.max(PING_EVERY)).await;
+        all.ended(NODE, true).into_iter().for_each(|batch| link.unsubscribe(&mut BytesMut::new(), batch));
+        link.ping(&mut BytesMut::new());
+    }
+
+    fn hear(link: &Link, all: &Subscriptions, text: &str) -> Result<News, Arc<str>> {
+        link.parse(&BytesMut::from(text), &mut 0, &mut Vec::new(), all)
+    }
+
+    const ENDED: &str = ">3\r\n$12\r\nsunsubscribe\r\n$1\r\na\r\n:0\r\n";
+    const PONG: &str = "+PONG\r\n";
+
+    #[tokio::test(start_paused = true)]
+    async fn a_topic_that_has_another_server_when_its_end_is_acknowledged_ends_no_link() {
+        let (link, all) = ending();
+        end(&link, &all).await;
+        let since = link.complete_until();
+        all.moved(|_| OTHER);
+        let news = hear(&link, &all, &format!("{ENDED}{PONG}")).unwrap();
+        assert!(!news.moved && news.lost == 0, "{news:?}");
+        assert!(link.complete_until() > since, "the ping is answered");
+        assert_eq!(all.counts(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_that_goes_before_the_server_reads_that_a_topic_ends_ends_no_link() {
+        let (link, all) = ending();
+        end(&link, &all).await;
+        let moved = format!("-MOVED {} 10.0.0.1:7000\r\n", SLOT.slot());
+        let news = hear(&link, &all, &format!("{ENDED}{moved}{PONG}")).unwrap();
+        assert!(news.moved && news.lost == 0, "the topology is looked at again: {news:?}");
+        assert_eq!(all.counts(), (0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_server_ends_unasked_is_missed_by_who_wants_it() {
+        let (link, all) = ending();
+        assert!(all.want("a".to_owned(), SLOT, || NODE).is_none(), "it is live still");
+        end(&link, &all).await;
+        assert_eq!(hear(&link, &all, &format!("{ENDED}{PONG}")).unwrap().lost, 1);
+    }
 }

@@ -5,11 +5,12 @@
 //! | `names`, `envelope`, `hints`, `resp` | channels and keys; what servers say to each other, and may skip; the protocol of Redis |
 //! | `dial`, `tls`, `topology` | connections; who is the master, who serves which slots |
 //! | `fault`, `pipe` | commands and their answers; what is known where there is none |
-//! | `subscriptions`, `link`, `gather`, `deliveries` | what is wanted and what is live; one listening connection; whether more is about to come; the way to the sink |
+//! | `subscriptions`, `asked`, `link`, `gather`, `deliveries` | what is wanted and what is live; whose an answer is; one listening connection; whether more is about to come; the way to the sink |
 //! | `node`, `net`, `route` | a server with both; all of them, and who serves what; a command's way there |
 //! | `script`, `lease`, `ledger`, `permits`, `servers`, `membership` | atomic steps; who lives; numbers by name; the total; what each server says of itself; all of it |
 //! | `publish`, `rates`, `claims` | one message, one command; rates, and what is done once, that all servers share |
 
+mod asked;
 mod claims;
 mod counts;
 mod deliveries;
@@ -128,11 +129,11 @@ impl Running {
 
 /// Asks for a channel; see [`Running::want`].
 fn want(net: &Net, partition: names::Partition, channel: String) -> Option<oneshot::Receiver<()>> {
-    let node = net.owner(partition);
-    let place = node.as_ref().map_or(subscriptions::NOWHERE, |node| node.id);
+    let place = || net.owner(partition).map_or(subscriptions::NOWHERE, |node| node.id);
     let wait = net.subscriptions.want(channel, partition, place);
     if wait.is_some()
-        && let Some(link) = node.as_ref().and_then(|node| node.link.as_ref())
+        && let Some(node) = net.owner(partition)
+        && let Some(link) = &node.link
     {
         link.wake();
     }

@@ -19,7 +19,7 @@ use super::names::Partition;
 /// How many channels one command names, at most.
 pub(super) const BATCH: usize = 512;
 /// How long a topic without members stays subscribed: who comes back at once finds it live.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 
 /// Names a server of the topology; never used again for another one.
 pub(super) type NodeId = u64;
@@ -88,10 +88,12 @@ struct State {
     pending: usize,
 }
 
-/// One command: its channels lie in one partition, where that matters.
+/// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Batch {
     pub(super) channels: Vec<Arc<str>>,
+    /// Where all of them lie, where a command is for one slot.
+    pub(super) partition: Option<Partition>,
 }
 
 /// What an acknowledgement or a loss came to.
@@ -109,7 +111,8 @@ pub(super) enum Came {
 
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
-    /// Short: no lock is taken under it, and nothing is awaited.
+    /// Short: nothing is awaited under it. A topic is placed under it, which looks at who serves what; nobody who holds
+    /// that takes this one.
     state: Mutex<State>,
 }
 
@@ -172,11 +175,20 @@ impl Subscriptions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A channel is wanted, at this server unless it is known already. Gives what to wait for where it is not live yet.
-    pub(super) fn want(&self, channel: String, partition: Partition, node: NodeId) -> Option<oneshot::Receiver<()>> {
+    /// A channel is wanted, at the server that serves it now. Gives what to wait for where it is not live yet.
+    ///
+    /// Who serves it is asked under the lock: where that changes, [`Subscriptions::moved`] comes after the change, and
+    /// so either finds the channel here or has been before it, which then is placed by what is so now.
+    pub(super) fn want(
+        &self,
+        channel: String,
+        partition: Partition,
+        owner: impl FnOnce() -> NodeId,
+    ) -> Option<oneshot::Receiver<()>> {
         let mut state = self.lock();
         if !state.entries.contains_key(channel.as_str()) {
             let name: Arc<str> = channel.as_str().into();
+            let node = owner();
             // Not wanted yet: the change below counts and queues it.
             let entry =
                 Entry { partition, node, wanted: false, stage: Stage::Queued, displaced: false, waiters: Vec::new() };
@@ -219,7 +231,7 @@ impl Subscriptions {
             }
             match batches.last_mut().filter(|_| !by_slot || of_last == Some(partition)) {
                 Some(batch) => batch.channels.push(name),
-                None => batches.push(Batch { channels: vec![name] }),
+                None => batches.push(Batch { channels: vec![name], partition: by_slot.then_some(partition) }),
             }
             of_last = Some(partition);
         }
@@ -241,7 +253,7 @@ impl Subscriptions {
                 by_partition.entry(by_slot.then_some(partition)).or_default().push(name);
             }
         }
-        by_partition.into_values().map(|channels| Batch { channels }).collect()
+        by_partition.into_iter().map(|(partition, channels)| Batch { channels, partition }).collect()
     }
 
     /// The server says that a subscription began.
@@ -373,7 +385,7 @@ mod tests {
     const OTHER: NodeId = 2;
 
     fn want(subscriptions: &Subscriptions, channel: &str) -> Option<oneshot::Receiver<()>> {
-        subscriptions.want(channel.to_owned(), Partition::of(channel), NODE)
+        subscriptions.want(channel.to_owned(), Partition::of(channel), || NODE)
     }
 
     fn names(batches: &[Batch]) -> Vec<&str> {
@@ -412,7 +424,7 @@ mod tests {
         for node in [NODE, NOWHERE] {
             for number in 0..1000 {
                 let name = format!("g{}", number % 10);
-                let wait = all.want(name.clone(), Partition::of(&name), node);
+                let wait = all.want(name.clone(), Partition::of(&name), || node);
                 assert!(wait.is_some());
                 all.unwant(&name);
             }
@@ -511,6 +523,26 @@ mod tests {
         assert_eq!(all.displaced_at(OTHER), 1);
         assert_eq!(all.began(OTHER, "a"), Came::Complete);
         assert_eq!(all.moved(|_| NODE), 1, "a live one that moves is lost for a while");
+    }
+
+    /// Else it would wait for ever at a server that does not serve it.
+    #[test]
+    fn who_joins_beside_a_change_of_the_topology_waits_where_the_topic_is_then() {
+        let all = Arc::new(Subscriptions::default());
+        let (told, heard) = std::sync::mpsc::channel();
+        let mut mover = None;
+        let _wait = all.want("a".to_owned(), Partition::of("a"), || {
+            let all = Arc::clone(&all);
+            mover = Some(std::thread::spawn(move || {
+                all.moved(|_| OTHER);
+                told.send(()).unwrap();
+            }));
+            let moved = heard.recv_timeout(Duration::from_millis(100));
+            assert!(moved.is_err(), "the topology changed between the look and the wish");
+            NODE
+        });
+        mover.unwrap().join().unwrap();
+        assert_eq!((queued(&all, NODE), queued(&all, OTHER)), (0, 1));
     }
 
     #[tokio::test(start_paused = true)]

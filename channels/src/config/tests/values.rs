@@ -69,6 +69,10 @@ fn sizes_are_bytes_or_have_a_unit() {
     for text in ["0", "0MiB", "-1", "+1", "1.5MiB", "1K", "MiB", "2GiB", "99999999999999999GiB", "10_000"] {
         assert!(with(&[("WS_MAX_MESSAGE_SIZE", text)]).is_err(), "{text:?}");
     }
+    for (text, bytes) in [("off", None), ("64MiB", Some(64 << 20)), ("1024GiB", Some(1 << 40))] {
+        assert_eq!(with(&[("WS_MAX_UNFINISHED_BYTES", text)]).unwrap().max_unfinished_bytes(), bytes);
+    }
+    assert!(with(&[("WS_MAX_UNFINISHED_BYTES", "1025GiB")]).is_err());
 }
 
 #[test]
@@ -113,6 +117,7 @@ fn nonsense_is_refused_from_the_environment_and_from_code() {
             "WS_HEARTBEAT_INTERVAL",
             "WS_HEARTBEAT_TIMEOUT",
             "WS_MAX_MESSAGE_SIZE",
+            "WS_MAX_UNFINISHED_BYTES",
             "WS_COMPRESSION_MIN_BYTES",
             "WS_OUTBOX_MESSAGES",
             "WS_OUTBOX_BYTES",
@@ -240,7 +245,7 @@ fn lists_are_read_whole_or_not_at_all() {
     let all = with(&[("WS_OBSERVE_ONLY", "ALL")]).unwrap();
     for limit in LimitName::ALL {
         let is_rate_or_address =
-            ["address", "handshakes", "frames", "bytes"].iter().any(|it| limit.as_str().contains(it));
+            ["address", "handshakes", "frames", "bytes_per"].iter().any(|it| limit.as_str().contains(it));
         assert_eq!(all.observe_only().contains(&limit), is_rate_or_address, "{limit}: what protects by default stays");
     }
     let undone = Config::builder().observe_only(LimitName::ALL).vars([("WS_OBSERVE_ONLY", "none")]).unwrap();

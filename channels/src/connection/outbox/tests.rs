@@ -6,8 +6,10 @@ use tokio::runtime::Handle;
 
 use super::*;
 use crate::close::CloseCode;
+use crate::config::Config;
 use crate::connection::{Connection, Memberships, Variant};
 use crate::error::Error;
+use crate::limits::{UnfinishedBytes, Verdicts};
 use crate::message::Layout;
 use crate::timings::Timings;
 use crate::websocket::data;
@@ -31,12 +33,15 @@ impl Memberships for Alone {
 }
 
 fn outbox(messages: usize, bytes: usize, policy: OutboxPolicy) -> Outbox {
+    let config = Config::default();
+    let verdicts = Arc::new(Verdicts::new(&config, Arc::default()));
     Outbox::new(Arc::new(Link {
         memberships: Arc::new(Alone),
         gate: None,
         counters: Arc::default(),
         first_frame: None,
         metering: None,
+        unfinished: UnfinishedBytes::new(&config, 1, &verdicts),
         handlers: Timings::default().of_handlers(&[]),
         serializers: Arc::new([]),
         variant: Variant::default(),

@@ -6,13 +6,19 @@ use std::time::Duration;
 
 use super::ConnectionManager;
 use crate::backend::Backend;
-use crate::config::LimitName;
+use crate::config::{Config, LimitName};
 use crate::connection::Connection;
 use crate::error::Error;
+use crate::limits::Verdicts;
 use crate::rate_limit::{By, Limit};
 
 /// How many times as large as allowed a message may be where its size is only observed: memory is still the server's.
 const OBSERVED_SIZE_TIMES: usize = 4;
+
+pub(super) fn largest_message(config: &Config, verdicts: &Verdicts) -> usize {
+    let allowed = config.max_message_size();
+    if verdicts.observes(LimitName::MessageSize) { allowed.saturating_mul(OBSERVED_SIZE_TIMES) } else { allowed }
+}
 
 impl ConnectionManager {
     /// Takes one of a limit.
@@ -36,9 +42,7 @@ impl ConnectionManager {
 
     /// The largest message that is taken, in bytes: more than may be where what is too large is only observed.
     pub(crate) fn largest_message(&self) -> usize {
-        let is_observed = self.verdicts.observes(LimitName::MessageSize);
-        let allowed = self.config.max_message_size();
-        if is_observed { allowed.saturating_mul(OBSERVED_SIZE_TIMES) } else { allowed }
+        largest_message(&self.config, &self.verdicts)
     }
 
     /// Some consumer wants a first frame within this time: the sweep has to look often enough.

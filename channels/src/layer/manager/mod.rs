@@ -32,7 +32,7 @@ use crate::config::Config;
 use crate::connection::{Connection, ConnectionRegistry, Gate, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
-use crate::limits::{Metering, Places, Verdicts};
+use crate::limits::{Metering, Places, UnfinishedBytes, Verdicts};
 use crate::rate_limit::Clock;
 use crate::stats::{Counters, Stats};
 
@@ -49,6 +49,8 @@ pub struct ConnectionManager {
     pub(crate) verdicts: Arc<Verdicts>,
     /// `None` where neither frames nor bytes are limited.
     pub(crate) metering: Option<Arc<Metering>>,
+    /// What messages that are not complete hold together.
+    pub(crate) unfinished: Arc<UnfinishedBytes>,
     /// The shortest time in which a consumer wants a first frame, in milliseconds.
     first_frame: AtomicU64,
     /// What the limits of its routes are called.
@@ -95,6 +97,7 @@ impl ConnectionManager {
             itself: itself.clone(),
             settling: Arc::default(),
             metering: Metering::new(&config, &verdicts),
+            unfinished: UnfinishedBytes::new(&config, limits::largest_message(&config, &verdicts), &verdicts),
             config,
             backend,
             shares: Shares::default(),
@@ -141,7 +144,9 @@ impl ConnectionManager {
     /// This server's numbers.
     pub fn stats(&self) -> Stats {
         let registry = &self.registry;
-        self.counters.snapshot(registry.connection_count(), registry.user_count(), registry.group_count())
+        let (connections, users, groups) = (registry.connection_count(), registry.user_count(), registry.group_count());
+        let counted = self.counters.snapshot(connections, users, groups);
+        Stats { unfinished_bytes: self.unfinished.held(), ..counted }
     }
 
     /// Whether the drain has begun.

@@ -155,7 +155,7 @@ async fn who_sends_more_than_it_may_in_parts_gets_through_what_it_may() {
     for _ in 0..28 {
         for bytes in (64..640).step_by(64) {
             tokio::time::advance(Duration::from_micros(31_250)).await;
-            assert!(!matches!(metering.take(whose, &meter, part(bytes)), Verdict::Flooded));
+            assert!(!matches!(metering.take(whose, &meter, part(bytes)), Verdict::Flooded(_)));
         }
         tokio::time::advance(Duration::from_micros(31_250)).await;
         passed += u32::from(matches!(metering.take(whose, &meter, message(1, 640)), Verdict::Taken));
@@ -172,11 +172,12 @@ async fn parts_of_one_message_are_a_burst_at_most() {
     for number in 0..10 {
         for bytes in (1..100_000).step_by(7) {
             let verdict = take(part(bytes));
-            assert!(!matches!(verdict, Verdict::Flooded | Verdict::Taken), "{number}: {verdict:?} at {bytes}");
+            assert!(!matches!(verdict, Verdict::Flooded(_) | Verdict::Taken), "{number}: {verdict:?} at {bytes}");
         }
         assert!(matches!(take(message(1, 100_000)), Verdict::Untold));
     }
-    assert!(matches!(take(part(1024)), Verdict::Flooded));
+    let Verdict::Flooded(last) = take(part(1024)) else { panic!("it goes on and on") };
+    assert_eq!((last.refused, last.wait), (10, Duration::from_secs(3600)), "nine that nobody told, and this one");
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,3 +74,23 @@ async fn too_many_messages_at_once_fail_in_words_and_go_on_request() {
     ada.is_clean().await;
     bob.is_clean().await;
 }
+
+#[tokio::test]
+async fn a_page_that_floods_stays_away_as_long_as_it_is_told() {
+    const WAITS: &str = r"/too much to do right now\. Trying again in 3[56]\d\d s/.test($('@banner').innerText)";
+    let chat = Chat::with(&[("WS_FRAMES_PER_CONNECTION", "50/1h")]).await;
+    let browser = Browser::start();
+    let ada = browser.open(Screen::Desktop).await;
+    ada.sign_in(&chat, "ada").await;
+    // What it sends next it sends a thousand times.
+    let flood = "void (WebSocket.prototype.send = ((send) => function (data) {
+        for (let n = 0; n < 1_000; n++) send.call(this, data);
+    })(WebSocket.prototype.send))";
+    ada.ask(flood, &[]).await;
+    ada.type_into("@join-input", "rust").await;
+    ada.click("@join-submit").await;
+    ada.until(WAITS, &[]).await;
+    // Nor does it come sooner because the network is back.
+    ada.ask("void dispatchEvent(new Event('online'))", &[]).await;
+    assert_eq!(ada.ask(WAITS, &[]).await, json!(true));
+}

@@ -8,6 +8,7 @@ use channels_tests::frame::{self, Frame};
 use channels_tests::probe::Text;
 use channels_tests::raw::Raw;
 use channels_tests::socket;
+use channels_tests::waiting::until;
 use serde_json::json;
 
 use super::*;
@@ -77,6 +78,13 @@ async fn who_goes_on_is_closed_with_1013() {
     for _ in 0..56 {
         ada.send("quiet", &json!({})).await;
     }
+    let first = ada.next_message().await;
+    assert_eq!((&first.data["retry_after_ms"], &first.data["details"]["refused"]), (&200.into(), &json!(["1"])));
+    let last = ada.next_message().await;
+    assert_eq!((&*last.name, &last.data["error_code"]), ("error", &"RATE_LIMIT_EXCEEDED".into()));
+    assert_eq!(last.data["details"], json!({"limit": ["frames_per_connection"], "refused": ["50"]}), "all the others");
+    let when = (&last.data["retryable"], &last.data["retry_after_ms"]);
+    assert_eq!(when, (&true.into(), &1000.into()), "until all of the allowance is there again");
     assert_eq!(ada.closed().await.code(), CloseCode::TRY_AGAIN_LATER);
     assert_eq!(stage.layer.stats().flooded, 1);
     // The same number with pauses in between.
@@ -86,6 +94,47 @@ async fn who_goes_on_is_closed_with_1013() {
     }
     assert_eq!(passed(&mut bob, 1).await, 1);
     assert_eq!(stage.layer.stats().flooded, 1);
+}
+
+/// How many refused frames the next error tells of, and when to come back.
+async fn told(client: &mut Client) -> (u64, u64) {
+    let told = client.next_message().await;
+    assert_eq!(told.data["error_code"], "RATE_LIMIT_EXCEEDED");
+    let refused = told.data["details"]["refused"][0].as_str().unwrap().parse().unwrap();
+    (refused, told.data["retry_after_ms"].as_u64().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_that_was_refused_is_told_before_the_end_however_long_it_took() {
+    let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "10/10s"), ("WS_HEARTBEAT_INTERVAL", "40s")]);
+    let mut ada = stage.connect("ada").await;
+    while stage.layer.stats().flooded == 0 {
+        ada.send("quiet", &json!({})).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let [first, second, third, last] =
+        [told(&mut ada).await, told(&mut ada).await, told(&mut ada).await, told(&mut ada).await];
+    assert!(first.1.max(second.1).max(third.1) < 1000, "{first:?}, {second:?}, {third:?}");
+    assert_eq!(last.1, 10_000, "not before all of the allowance is there again");
+    assert_eq!(ada.closed().await.code(), CloseCode::TRY_AGAIN_LATER);
+    assert_eq!(counted(&stage, CONNECTION), (first.0 + second.0 + third.0 + last.0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_is_told_whatever_waits_to_be_written() {
+    let stage = stage(&[("WS_FRAMES_PER_CONNECTION", "5/1s"), ("WS_OUTBOX_MESSAGES", "2")]);
+    let mut ada = stage.connect("ada").await;
+    ada.stop_reading();
+    // Its answer and the first error are as much as may wait.
+    ada.send("echo", &Text { text: "x".into() }).await;
+    for _ in 0..59 {
+        ada.send("quiet", &json!({})).await;
+    }
+    until(|| stage.layer.stats().flooded == 1).await;
+    ada.go_on_reading();
+    assert_eq!(ada.recv::<Text>().await.text, "x");
+    assert_eq!([told(&mut ada).await, told(&mut ada).await], [(1, 200), (50, 1000)]);
+    assert_eq!(ada.closed().await.code(), CloseCode::TRY_AGAIN_LATER);
 }
 
 #[tokio::test(start_paused = true)]

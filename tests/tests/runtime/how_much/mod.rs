@@ -10,6 +10,7 @@ mod handshakes;
 mod observing;
 mod places;
 mod shape;
+mod unfinished;
 
 use channels::{Config, LimitName};
 use channels_tests::probe::{Stage, World};

@@ -5,9 +5,14 @@ use std::time::Duration;
 use channels::middleware::RateLimit;
 use channels::prelude::*;
 use channels::testing;
+use channels_tests::frame::Frame;
 use channels_tests::logs::Logs;
+use channels_tests::pipe;
+use channels_tests::socket::{Running, Socket};
+use channels_tests::transports::app;
 use channels_tests::watched::Watched;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
 
 use super::*;
 
@@ -136,7 +141,7 @@ async fn the_log_has_a_line_a_second_for_each_limit_that_looks_on() {
 /// Goes past a limit by one, as a client that is let through.
 async fn exceed(limit: LimitName, stage: &Stage) {
     let connect = || stage.connecting("ada").address([203, 0, 113, 7]);
-    let mut ada = connect().await.unwrap();
+    let (mut ada, mut clients) = (connect().await.unwrap(), Vec::new());
     let (name, data, times) = match limit {
         LimitName::ConnectionsPerAddress
         | LimitName::ConnectionsPerUser
@@ -159,6 +164,20 @@ async fn exceed(limit: LimitName, stage: &Stage) {
             return;
         }
         LimitName::MessageSize => ("echo", json!({"text": "x".repeat(1024)}), 1),
+        LimitName::UnfinishedBytes => {
+            let (listener, dialer) = pipe::listen();
+            let running = Running::start(stage, listener, app(stage));
+            // Memory grows by doubling, and four times the largest message is always allowed.
+            let half = Frame::binary(vec![0; 9 << 20]).claiming(10 << 20).bytes();
+            for user in ["ada", "bob"] {
+                let url = format!("ws://localhost/ws/{user}");
+                clients.push(Socket::over(dialer.dial(), url).await.unwrap());
+                clients.last_mut().unwrap().0.get_mut().write_all(&half).await.unwrap();
+            }
+            drop(clients);
+            running.stop().await;
+            return;
+        }
         LimitName::PayloadDepth => ("quiet", json!([[]]), 1),
         LimitName::RateLimits => ("limited", json!({}), 4),
         _ => panic!("{limit} has no test"),
@@ -184,6 +203,7 @@ async fn each_limit_counts_and_logs_what_it_lets_through() {
         (LimitName::BytesPerAddress, "WS_BYTES_PER_ADDRESS", "1/1h"),
         (LimitName::GroupsPerConnection, "WS_GROUPS_PER_CONNECTION", "1"),
         (LimitName::MessageSize, "WS_MAX_MESSAGE_SIZE", "1KiB"),
+        (LimitName::UnfinishedBytes, "WS_MAX_UNFINISHED_BYTES", "1"),
         (LimitName::PayloadDepth, "WS_MAX_PAYLOAD_DEPTH", "1"),
         (LimitName::RateLimits, "WS_RATE_LIMITS", ""),
     ];

@@ -42,7 +42,7 @@ async fn a_message_is_nested_so_deep() {
     let limit = LimitName::PayloadDepth;
     let (refusing, observing) =
         (stage(&[("WS_MAX_PAYLOAD_DEPTH", "3")]), observing(limit, "WS_MAX_PAYLOAD_DEPTH", "3"));
-    for (stage, deep, told) in [(&refusing, "error", (2, 0)), (&observing, "$ok", (0, 2))] {
+    for (stage, deep, told) in [(&refusing, "error", (3, 0)), (&observing, "$ok", (0, 3))] {
         let mut ada = stage.connect("ada").await;
         for (data, name) in [
             (json!({"a": {"b": ["[[[[[[[["]}}), "$ok"),
@@ -60,9 +60,15 @@ async fn a_message_is_nested_so_deep() {
                 );
             }
         }
-        // Whatever member it is in.
-        ada.send_json(&json!({"type": "quiet", "other": [[[["deep"]]]], "id": 8})).await;
-        assert_eq!(ada.next_message().await.name, deep);
+        // Whatever member it is in: named where the protocol has it.
+        for (member, said) in [("metadata", "metadata"), ("other", "message")] {
+            ada.send_json(&json!({"type": "quiet", member: {"x": [[["deep"]]]}, "data": [], "id": 8})).await;
+            let answer = ada.next_message().await;
+            assert_eq!(answer.name, deep);
+            if deep == "error" {
+                assert_eq!(answer.data["details"], json!({said: ["is nested deeper than 3 levels"]}));
+            }
+        }
         assert_eq!(counted(stage, limit), told);
     }
 }
