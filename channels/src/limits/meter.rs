@@ -204,7 +204,7 @@ impl Refused {
     /// The last that the client is told, however soon after the one before: all that it was not, and to stay away until it has
     /// its whole allowance again.
     fn tell_last(&self, exceeded: &Exceeded, is_told: bool) -> Excess {
-        let untold = self.untold.swap(0, Ordering::Relaxed);
+        let untold = self.untold.take_all();
         let (limit, wait) = (exceeded.limit, exceeded.wait.max(exceeded.rate.per()));
         Excess { limit, wait, refused: untold + u64::from(!is_told) }
     }

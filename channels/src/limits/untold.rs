@@ -26,6 +26,11 @@ impl<const A_SECOND: u64> Untold<A_SECOND> {
         if self.is_empty() { None } else { self.take(now) }
     }
 
+    /// All that was not told, however soon after the last time.
+    pub(crate) fn take_all(&self) -> u64 {
+        self.count.swap(0, Ordering::Relaxed)
+    }
+
     /// Whether all was told.
     pub(crate) fn is_empty(&self) -> bool {
         self.count.load(Ordering::Relaxed) == 0
@@ -38,7 +43,7 @@ impl<const A_SECOND: u64> Untold<A_SECOND> {
             (then <= now.saturating_add(SECOND)).then_some(then)
         };
         self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, then).ok()?;
-        let count = self.count.swap(0, Ordering::Relaxed);
+        let count = self.take_all();
         (count > 0).then_some(count)
     }
 }
