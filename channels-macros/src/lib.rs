@@ -47,13 +47,13 @@ use proc_macro::TokenStream;
 ///
 /// # Functions
 ///
-/// `#[accept]`, `#[user]`, `#[connect]`, `#[on("…")]`, `#[on_text]`, `#[on_binary]`, `#[error]` and
+/// `#[accept]`, `#[user]`, `#[authorize]`, `#[connect]`, `#[on("…")]`, `#[on_text]`, `#[on_binary]`, `#[error]` and
 /// `#[disconnect]` say what a function is called for, `#[validate]`, `#[rate_limit(…)]` and `#[idempotent(…)]` what
 /// comes before the call. What bears none of them is the consumer's own business.
 ///
-/// Functions are `async` or not, take `&self` or `&mut self` (`#[accept]` neither), and after it
+/// Functions are `async` or not, take `&self` or `&mut self` (`#[accept]` and `#[authorize]` neither), and after it
 /// arguments by value: extractors, as in axum. What they return is the reply: nothing, a message, a
-/// payload that exactly one message carries, or an `Option`, `Vec` or `Result` of these.
+/// payload that exactly one message carries, or an `Option`, `Vec` or `Result` of these; `channels::message::Reply` says more.
 ///
 /// Every message of `incoming` needs its handler; an unknown, missing or doubled name, and a handler that
 /// takes another payload, do not compile.
@@ -134,8 +134,9 @@ pub fn incoming(input: TokenStream) -> TokenStream {
 /// ```
 ///
 /// A payload that exactly one variant carries becomes it by `From`, and is a reply by itself: here
-/// `Posted`, but not `User`, which is returned as its variant. `String`, `ByteString`, `Bytes`, `Vec`,
-/// `Option`, `Result` and `()` mean something else as replies, so they are returned as their variant too.
+/// `Posted`, but not `User`, which is returned as its variant. `Vec`, `Option`, `Result` and `()` mean
+/// something else as replies, so they are returned as their variant too; so are `String`, `ByteString` and `Bytes`
+/// by `#[on_text]` and `#[on_binary]`, where they are raw frames.
 #[proc_macro_derive(Outgoing, attributes(channels))]
 pub fn outgoing(input: TokenStream) -> TokenStream {
     messages::outgoing(input.into()).into()

@@ -47,6 +47,14 @@ impl Setting {
     }
 }
 
+/// A name that stands in quotes or without; from within quotes it bears their span.
+pub(crate) fn quoted_or_not<T>(
+    input: ParseStream<'_>,
+    parser: fn(ParseStream<'_>) -> syn::Result<T>,
+) -> syn::Result<T> {
+    if input.peek(LitStr) { input.parse::<LitStr>()?.parse_with(parser) } else { parser(input) }
+}
+
 /// Splits at the commas. What is no setting is reported, the others are kept; so is a name that is not
 /// `known`, or stands twice.
 pub(crate) fn settings(tokens: TokenStream, known: &[&str], of: &str, errors: &mut Errors) -> Vec<Setting> {

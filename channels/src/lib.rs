@@ -1,5 +1,6 @@
 //! Typed, distributed WebSocket channels for axum.
 //!
+#![doc = include_str!("docs/links.md")]
 #![doc = include_str!("docs/tour.md")]
 // The guides take what is on by default for granted: without it, some of their links lead nowhere.
 #![cfg_attr(not(all(feature = "macros", feature = "redis")), allow(rustdoc::broken_intra_doc_links))]

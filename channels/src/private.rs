@@ -21,8 +21,8 @@ pub use crate::id::UserId;
 pub use crate::layer::Allowed;
 use crate::message::write_envelope;
 pub use crate::message::{
-    At, Broken, Carried, HasMessage, Incoming, IntoError, KeyFields, Layout, Message, MessagePolicy, NoMessages,
-    NotCarried, Nothing, OutboxPolicy, Outgoing, ReadPayload, Reply, ReplySink, RequestId, WritePayload,
+    AsFrames, At, Broken, Carried, HasMessage, Incoming, IntoError, KeyFields, Layout, Message, MessagePolicy,
+    NoMessages, NotCarried, Nothing, OutboxPolicy, Outgoing, ReadPayload, Reply, ReplySink, RequestId, WritePayload,
 };
 pub use crate::names::{BROKEN, complete, index};
 pub use crate::rate_limit::{By, Limit};

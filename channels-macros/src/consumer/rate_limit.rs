@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use proc_macro2::{TokenStream, TokenTree};
-use syn::parse::{Parse, Parser};
+use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Ident, LitInt, LitStr, Meta};
 
 use super::duration::{self, Noun, duration};
 use crate::errors::Errors;
 use crate::names::suggestion;
-use crate::settings::{Setting, settings, split};
+use crate::settings::{Setting, quoted_or_not, settings, split};
 
 /// What a limit's duration is called.
 const PERIOD: Noun = Noun { name: "period", of_zero: "would be no limit" };
@@ -82,7 +82,12 @@ impl Limit {
     fn set(&mut self, setting: &Setting) -> syn::Result<()> {
         match setting.name.to_string().as_str() {
             "per" => self.per = duration(&setting.text("a period in quotes, such as `\"10s\"`")?, PERIOD)?,
-            "by" => self.by = by(&setting.parse(Ident::parse, "`connection`, `user` or `ip`, without quotes")?)?,
+            "by" => {
+                self.by = by(&setting.parse(
+                    |input: ParseStream<'_>| quoted_or_not(input, Ident::parse),
+                    "`connection`, `user` or `ip`",
+                )?)?
+            }
             _ => self.bucket = bucket(setting.text("a name in quotes, such as `\"posting\"`")?)?,
         }
         Ok(())

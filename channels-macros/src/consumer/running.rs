@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use proc_macro2::{Span, TokenStream};
-use syn::{Ident, LitInt, LitStr, Member};
+use syn::parse::{Parse, ParseStream};
+use syn::{LitInt, Member};
 
 use super::duration::{Noun, duration};
 use crate::errors::Errors;
-use crate::settings::{Setting, settings};
+use crate::settings::{Setting, quoted_or_not, settings};
 
 /// The most handlers of one message that run for one connection: each is memory that a client may ask for.
 const MAX_CONCURRENCY: u16 = 1000;
@@ -75,7 +76,7 @@ fn timeout(setting: &Setting) -> syn::Result<Duration> {
 
 fn most(setting: &Setting) -> syn::Result<u16> {
     let expected = "how many run at once, a whole number such as `8`";
-    let literal: LitInt = setting.parse(<LitInt as syn::parse::Parse>::parse, expected)?;
+    let literal: LitInt = setting.parse(LitInt::parse, expected)?;
     let refused = |words: String| Err(syn::Error::new(literal.span(), words));
     match literal.base10_parse::<u16>() {
         _ if !literal.suffix().is_empty() => refused(format!("expected {expected}")),
@@ -87,17 +88,8 @@ fn most(setting: &Setting) -> syn::Result<u16> {
     }
 }
 
-/// A member's name, under the span of the text that names it: rustc knows whether there is one.
+/// A member's name, under the span of what names it: rustc knows whether there is one.
 fn member(setting: &Setting) -> syn::Result<Member> {
-    let literal: LitStr = setting.text("the name of a member of the payload in quotes, such as `\"room\"`")?;
-    let text = literal.value();
-    let index = text.parse::<u32>().ok().filter(|index| index.to_string() == text);
-    if let Some(index) = index {
-        return Ok(Member::Unnamed(syn::Index { index, span: literal.span() }));
-    }
-    let name = syn::parse_str::<Ident>(&text).map_err(|_| {
-        let words = format!("`{text}` is no name of a member: expected one of the payload's own, such as `\"room\"`");
-        syn::Error::new(literal.span(), words)
-    })?;
-    Ok(Member::Named(Ident::new(&name.to_string(), literal.span())))
+    let expected = "the name of a member of the payload, such as `\"room\"`";
+    setting.parse(|input: ParseStream<'_>| quoted_or_not(input, Member::parse), expected)
 }

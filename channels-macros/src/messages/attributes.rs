@@ -6,7 +6,7 @@ use syn::{Attribute, LitStr, Meta, Path};
 use super::model::Layout;
 use super::outbox::Outbox;
 use crate::errors::Errors;
-use crate::names::{Case, Direction, list};
+use crate::names::{Case, Direction, suggestion};
 use crate::settings::{Setting, default_path, settings};
 
 /// Members of the envelope that have a meaning already, or are kept for one.
@@ -110,8 +110,9 @@ fn inside(attributes: &[Attribute], known: &[&str], of: &str, errors: &mut Error
 fn case(setting: &Setting) -> syn::Result<Case> {
     let literal = setting.text("a case in quotes, such as `\"camelCase\"`")?;
     Case::of(&literal.value()).ok_or_else(|| {
-        let known = Case::ALL.map(|(name, _)| name);
-        syn::Error::new(literal.span(), format!("unknown case; there are {}", list(&known)))
+        let stated = literal.value();
+        let hint = suggestion(&stated, Case::ALL.map(|(name, _)| name));
+        syn::Error::new(literal.span(), format!("unknown case; {hint}"))
     })
 }
 

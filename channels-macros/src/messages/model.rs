@@ -2,7 +2,7 @@
 
 use proc_macro2::TokenStream;
 use quote::quote;
-use syn::{Generics, Ident, Path, Type};
+use syn::{GenericParam, Generics, Ident, Path, Type};
 
 use super::outbox::Outbox;
 use crate::private::Private;
@@ -40,7 +40,20 @@ impl Messages {
 
     /// An impl of one of the crate's traits for `target`, with the enum's generics.
     pub(crate) fn implement(&self, what: TokenStream, target: TokenStream, body: TokenStream) -> TokenStream {
-        let (generics, _, where_clause) = self.generics.split_for_impl();
+        self.implement_for_all(None, what, target, body)
+    }
+
+    /// The same for all types that the parameter may be.
+    pub(crate) fn implement_for_all(
+        &self,
+        parameter: Option<&Ident>,
+        what: TokenStream,
+        target: TokenStream,
+        body: TokenStream,
+    ) -> TokenStream {
+        let mut generics = self.generics.clone();
+        generics.params.extend(parameter.map(|parameter| GenericParam::Type(parameter.clone().into())));
+        let (generics, _, where_clause) = generics.split_for_impl();
         quote! {
             #[automatically_derived]
             #[allow(deprecated, unused_qualifications, clippy::all, clippy::pedantic, clippy::nursery)]

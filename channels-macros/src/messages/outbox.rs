@@ -9,7 +9,7 @@ use syn::{Member, Token, bracketed, token};
 use crate::errors::Errors;
 use crate::outbox::Policy;
 use crate::private::{Private, ends};
-use crate::settings::Setting;
+use crate::settings::{Setting, quoted_or_not};
 
 /// What a message says of itself.
 pub(crate) struct Outbox {
@@ -68,7 +68,7 @@ impl Outbox {
 }
 
 fn fields(setting: &Setting) -> syn::Result<Vec<Field>> {
-    let field = Field::parse_separated_nonempty;
+    let field = |input: ParseStream<'_>| quoted_or_not(input, Field::parse_separated_nonempty);
     let several = |input: ParseStream<'_>| {
         if !input.peek(token::Bracket) {
             return Ok(vec![field(input)?]);

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, quote};
 use syn::{GenericParam, Type};
 
@@ -80,17 +80,20 @@ fn policies(messages: &Messages, otherwise: &TokenStream) -> Option<TokenStream>
 fn message(messages: &Messages) -> TokenStream {
     let (krate, itself) = (messages.private(), messages.itself());
     let sink = local("sink");
-    reply(messages, itself, &quote!(#krate::ReplySink::message(#sink, self)))
+    reply(messages, itself, true, &quote!(#krate::ReplySink::message(#sink, self)))
 }
 
-fn reply(messages: &Messages, what: TokenStream, body: &TokenStream) -> TokenStream {
+/// Of handlers of messages; of those that reply frames as well, unless it is one there.
+fn reply(messages: &Messages, what: TokenStream, everywhere: bool, body: &TokenStream) -> TokenStream {
     let (krate, itself, sink) = (messages.private(), messages.itself(), local("sink"));
     let body = quote! {
         fn reply(self, #sink: &mut dyn #krate::ReplySink<#itself>) -> ::core::result::Result<(), #krate::Error> {
             #body
         }
     };
-    messages.implement(quote!(#krate::Reply<#itself>), what, body)
+    let kind = everywhere.then(|| Ident::new("__As", Span::mixed_site()));
+    let stated = kind.as_ref().map(|kind| quote!(, #kind));
+    messages.implement_for_all(kind.as_ref(), quote!(#krate::Reply<#itself #stated>), what, body)
 }
 
 /// A payload that one variant carries becomes it.
@@ -103,11 +106,11 @@ fn payload(messages: &Messages, variant: &Variant, ty: &Type) -> TokenStream {
         }
     };
     let from = messages.implement(quote!(::core::convert::From<#ty>), itself.clone(), body);
-    if means_something_else(ty) {
+    if is_nothing_or_several(ty) {
         return from;
     }
     let body = quote!(#krate::ReplySink::message(#sink, <#itself as ::core::convert::From<#ty>>::from(self)));
-    let reply = reply(messages, quote!(#ty), &body);
+    let reply = reply(messages, quote!(#ty), !is_frame(ty), &body);
     quote!(#from #reply)
 }
 
@@ -130,13 +133,17 @@ fn own_payloads(messages: &Messages) -> impl Iterator<Item = (&Variant, &Type)> 
     })
 }
 
-/// As a reply, these are raw frames, several replies or none, whatever carries them: such a payload
-/// is returned as its variant.
-fn means_something_else(ty: &Type) -> bool {
-    const REPLIES: [&str; 6] = ["String", "ByteString", "Bytes", "Option", "Vec", "Result"];
-    match ty {
-        Type::Tuple(tuple) => tuple.elems.is_empty(),
-        Type::Path(path) => path.path.segments.last().is_some_and(|last| REPLIES.iter().any(|name| last.ident == name)),
-        _ => false,
-    }
+/// As a reply, these are several, one or none, whatever carries them: such a payload is returned as its variant.
+fn is_nothing_or_several(ty: &Type) -> bool {
+    matches!(ty, Type::Tuple(tuple) if tuple.elems.is_empty()) || is_called(ty, &["Option", "Vec", "Result"])
+}
+
+/// Where handlers reply frames, these are some.
+fn is_frame(ty: &Type) -> bool {
+    is_called(ty, &["String", "ByteString", "Bytes"])
+}
+
+fn is_called(ty: &Type, names: &[&str]) -> bool {
+    let Type::Path(path) = ty else { return false };
+    path.path.segments.last().is_some_and(|last| names.iter().any(|name| last.ident == name))
 }

@@ -1,6 +1,7 @@
 //! `#[consumer]`.
 
 use expect_test::expect;
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::check;
@@ -259,7 +260,10 @@ fn handlers_that_overlap() {
             ) -> ::core::result::Result<(), c::__private::Error> {
                 let __argument_0 = <Bytes as c::__private::FromBinary>::from_binary(__given);
                 let __returned = Self::binary(self, __argument_0);
-                <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+                <() as c::__private::Reply<
+                    Out,
+                    c::__private::AsFrames,
+                >>::reply(__returned, __replies)
             }
         }
         impl c::__private::Overlapping<c::__private::NoState, Out> for Boards {
@@ -448,7 +452,10 @@ fn every_hook() {
                     >>::extract(__cx)
                         .await?;
                     let __returned = Self::connected(self, __argument_0);
-                    <Welcome as c::__private::Reply<Out>>::reply(__returned, __replies)
+                    <Welcome as c::__private::Reply<
+                        Out,
+                        c::__private::AsFrames,
+                    >>::reply(__returned, __replies)
                 }
                 async fn text(
                     &mut self,
@@ -458,7 +465,10 @@ fn every_hook() {
                 ) -> ::core::result::Result<(), c::__private::Error> {
                     let __argument_0 = <String as c::__private::FromText>::from_text(__given);
                     let __returned = Self::text(self, __argument_0);
-                    <_ as c::__private::Reply<Out>>::reply(__returned, __replies)
+                    <_ as c::__private::Reply<
+                        Out,
+                        c::__private::AsFrames,
+                    >>::reply(__returned, __replies)
                 }
                 #[cfg(feature = "binary")]
                 async fn binary(
@@ -469,7 +479,10 @@ fn every_hook() {
                 ) -> ::core::result::Result<(), c::__private::Error> {
                     let __argument_0 = <Bytes as c::__private::FromBinary>::from_binary(__given);
                     let __returned = c::__private::sendable(Self::binary(self, __argument_0)).await;
-                    <Bytes as c::__private::Reply<Out>>::reply(__returned, __replies)
+                    <Bytes as c::__private::Reply<
+                        Out,
+                        c::__private::AsFrames,
+                    >>::reply(__returned, __replies)
                 }
                 async fn failed(
                     &mut self,
@@ -479,7 +492,10 @@ fn every_hook() {
                 ) -> ::core::result::Result<(), c::__private::Error> {
                     let __argument_0 = <Error as c::__private::ErrorArgument>::from_error(__given);
                     let __returned = Self::failed(self, __argument_0);
-                    <() as c::__private::Reply<Out>>::reply(__returned, __replies)
+                    <() as c::__private::Reply<
+                        Out,
+                        c::__private::AsFrames,
+                    >>::reply(__returned, __replies)
                 }
                 async fn disconnected(
                     &mut self,
@@ -540,4 +556,22 @@ fn a_block_with_a_mistake() {
         }
     "#]],
     );
+}
+
+#[test]
+fn names_stand_in_quotes_or_without() {
+    let written = |by: TokenStream, member: TokenStream| {
+        let block = quote! {
+            impl Chat {
+                #[on("move", concurrency = 8, ordered_by = #member)]
+                #[rate_limit(3, per = "1s", by = #by)]
+                async fn shift(&self, shift: Move) {}
+            }
+        };
+        crate::consumer::consumer(quote!(crate = c, incoming = In), block).to_string()
+    };
+    let without = written(quote!(user), quote!(board));
+    assert_eq!(written(quote!("user"), quote!("board")), without);
+    assert!(!without.contains("compile_error"), "{without}");
+    assert_eq!(written(quote!("user"), quote!("0")), written(quote!(user), quote!(0)));
 }

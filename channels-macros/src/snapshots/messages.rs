@@ -1,6 +1,7 @@
 //! The derives.
 
 use expect_test::expect;
+use proc_macro2::TokenStream;
 use quote::quote;
 
 use super::check;
@@ -149,7 +150,7 @@ fn outgoing_with_policies() {
                 }
             }
         }
-        impl c::__private::Reply<ServerMessage> for ServerMessage {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for ServerMessage {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -162,7 +163,7 @@ fn outgoing_with_policies() {
                 Self::Cursor(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for Cursor {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for Cursor {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -178,7 +179,7 @@ fn outgoing_with_policies() {
                 Self::Typing(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for User {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for User {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -268,7 +269,7 @@ fn outgoing() {
                 }
             }
         }
-        impl c::__private::Reply<ServerMessage> for ServerMessage {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for ServerMessage {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -281,7 +282,7 @@ fn outgoing() {
                 Self::RoomJoined(__payload)
             }
         }
-        impl c::__private::Reply<ServerMessage> for Joined {
+        impl<__As> c::__private::Reply<ServerMessage, __As> for Joined {
             fn reply(
                 self,
                 __sink: &mut dyn c::__private::ReplySink<ServerMessage>,
@@ -299,4 +300,20 @@ fn outgoing() {
         }
     "#]],
     );
+}
+
+#[test]
+fn fields_of_a_key_stand_in_quotes_or_without() {
+    let written = |key: TokenStream| {
+        let item = quote!(
+            enum ServerMessage {
+                #[channels(outbox = "latest", key = #key)]
+                Cursor(Cursor),
+            }
+        );
+        crate::messages::outgoing(item).to_string()
+    };
+    assert_eq!(written(quote!("user")), written(quote!(user)));
+    assert_eq!(written(quote!("at.room")), written(quote!(at.room)));
+    assert_eq!(written(quote!(["at.room", user, "0"])), written(quote!([at.room, user, 0])));
 }

@@ -17,7 +17,8 @@ use crate::message::IntoError;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of `#[accept]`",
     label = "not an axum extractor that leaves the body alone",
-    note = "arguments of `#[accept]` implement axum's `FromRequestParts<{S}>`: `Path`, `Query`, `HeaderMap`, `State<T>` with `T: FromRef<{S}>`, …"
+    note = "arguments of `#[accept]` implement axum's `FromRequestParts<{S}>`: `Path`, `Query`, `HeaderMap`, `State<T>` with `T: FromRef<{S}>`, …",
+    note = "`State<T>` takes from the `state = …` of `#[consumer]`; where there is none, add it"
 )]
 pub trait AcceptArgument<S>: Sized + 'static {
     fn extract<'a>(parts: &'a mut Parts, state: &'a S) -> BoxFuture<'a, Result<Self, Response>>;

@@ -101,9 +101,9 @@ impl<S: Send + Sync, H: Hook, T: FromState<S>> Extract<S, H> for State<T> {
 /// `FromRef`, with words for what is not.
 #[doc(hidden)]
 #[diagnostic::on_unimplemented(
-    message = "the state `{S}` has no `{Self}`",
-    label = "needs `impl FromRef<{S}> for {Self}`, or `#[derive(FromRef)]` on `{S}`",
-    note = "`#[consumer(state = …)]` names the type of the router's state; without it there is none to take from"
+    message = "there is no `{Self}` in a consumer's `state = {S}`",
+    label = "where `#[consumer]` has no `state = …`, add it; otherwise `{S}` needs `#[derive(FromRef)]`, or `{Self}` an `impl FromRef<{S}>`",
+    note = "`state = …` names the type of the router's state; without it there is `NoState`, which has nothing to take"
 )]
 pub trait FromState<S>: Send {
     /// A part of the state.

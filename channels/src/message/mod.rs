@@ -47,7 +47,7 @@ pub use policy::{KeyField, KeyFields};
 pub use raw::Raw;
 #[doc(hidden)]
 pub use reply::IntoError;
-pub use reply::{Reply, ReplySink};
+pub use reply::{AsFrames, AsMessages, Reply, ReplySink};
 pub use request_id::{MAX_REQUEST_ID_BYTES, RequestId};
 #[cfg(feature = "msgpack")]
 pub use serializer::MessagePack;

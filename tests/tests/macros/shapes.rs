@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 
 use channels::Consumer;
+use channels::message::Frame;
 use channels::prelude::*;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -148,8 +149,8 @@ fn a_consumer_may_stand_in_a_function() {
     #[consumer(incoming = LocalIn<Vec<u8>>)]
     impl<T: Default + Send + Sync + 'static> Local<T> {
         #[on("some")]
-        async fn some(&self, bytes: Vec<u8>) -> Vec<Bytes> {
-            vec![bytes.into()]
+        async fn some(&self, bytes: Vec<u8>) -> Vec<Frame> {
+            vec![Frame::Binary(bytes.into())]
         }
     }
 

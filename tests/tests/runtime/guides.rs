@@ -57,3 +57,59 @@ fn guides() -> Vec<String> {
     assert!(guides.len() >= 9, "{guides:?}");
     guides
 }
+
+/// A guide without what stands between fences, and its code.
+fn words_and_code(guide: &str) -> (String, String) {
+    let text = text(&format!("src/docs/{guide}.md"));
+    let (mut words, mut code) = (String::new(), String::new());
+    for (number, piece) in text.split("```").enumerate() {
+        if number % 2 == 0 { &mut words } else { &mut code }.push_str(piece);
+    }
+    (words, code)
+}
+
+/// The links that are defined in a text: each by its label, and where it leads.
+fn definitions(text: &str) -> BTreeMap<String, String> {
+    let lines = text.lines().filter_map(|line| line.strip_prefix("[`")?.split_once("`]: "));
+    lines.filter(|(_, target)| !target.contains(' ')).map(|(label, to)| (label.to_owned(), to.to_owned())).collect()
+}
+
+/// Whoever reads the file sees every line.
+#[test]
+fn no_line_of_a_guide_is_hidden() {
+    for guide in guides() {
+        let (_, code) = words_and_code(&guide);
+        let hidden: Vec<_> = code.lines().filter(|line| *line == "#" || line.starts_with("# ")).collect();
+        assert!(hidden.is_empty(), "{guide}: {hidden:#?}");
+    }
+}
+
+/// Each link leads somewhere in the repository, and somewhere else in the documentation.
+#[test]
+fn links_of_guides_lead_somewhere_in_both_places() {
+    let documented = definitions(&text("src/docs/links.md"));
+    // What only a feature adds.
+    let by_feature = text("src/docs/mod.rs");
+    for guide in guides() {
+        let (words, _) = words_and_code(&guide);
+        for kind in ["](crate::", "](macro@", "](derive@", "](mod@", "](fn@"] {
+            assert!(!words.contains(kind), "{guide}: `{kind}` leads nowhere in the repository");
+        }
+        let defined = definitions(&words);
+        for (label, target) in &defined {
+            let file = target.split('#').next().unwrap();
+            assert!(library().join("src/docs").join(file).is_file(), "{guide}: there is no {target} for `{label}`");
+            let elsewhere = documented.contains_key(label) || by_feature.contains(&format!("[`{label}`]: "));
+            assert!(elsewhere, "{guide}: `{label}` is missing in links.md");
+        }
+        // `[words][label]`, and `[label]` where nothing follows it that would make it a link of another kind.
+        let mut rest = words.as_str();
+        while let Some((before, after)) = rest.split_once("[`") {
+            let Some((label, after)) = after.split_once("`]") else { break };
+            let is_shown = after.starts_with('[') || after.starts_with('(');
+            let is_used = before.ends_with(']') || !is_shown;
+            assert!(!is_used || defined.contains_key(label), "{guide}: `{label}` leads nowhere in the repository");
+            rest = after;
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use channels::message::Frame;
 use channels::prelude::*;
 use channels::testing::{self, Client, Received};
 use channels::{Config, Error, ErrorCode};
@@ -125,8 +126,8 @@ impl Counter {
 
     #[on("bytes")]
     #[idempotent(window = "5m")]
-    async fn bytes(&self, State(shop): State<Arc<Shop>>) -> Bytes {
-        Bytes::from(vec![u8::try_from(shop.run()).unwrap(), 0, 255])
+    async fn bytes(&self, State(shop): State<Arc<Shop>>) -> Frame {
+        Frame::Binary(vec![u8::try_from(shop.run()).unwrap(), 0, 255].into())
     }
 
     #[on("large")]

@@ -44,6 +44,7 @@ mod replies;
 mod sending;
 mod session;
 mod settled;
+mod shown;
 mod slow;
 mod sockets;
 mod spans;

@@ -383,7 +383,7 @@ async fn several_fields_make_a_key() {
     #[derive(Debug, Outgoing)]
     #[allow(dead_code, reason = "to be looked at")]
     enum Out<'a> {
-        #[channels(outbox = "latest", key = [at.room, user])]
+        #[channels(outbox = "latest", key = ["at.room", user])]
         Cursor(&'a Cursor),
         #[channels(outbox = "latest", key = 0)]
         Pair((u8, u8)),

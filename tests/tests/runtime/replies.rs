@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use channels::message::Frame;
 use channels::prelude::*;
 use channels::testing;
 use channels_tests::probe::{Described, Group, Stage, Text, World};
@@ -143,6 +144,115 @@ async fn a_consumer_may_answer_pings_itself() {
     let mut ada = testing::connect::<Pinger>(&ChannelLayer::memory(), ()).await.unwrap();
     ada.send_json(&json!({"type": "ping"})).await;
     assert_eq!(ada.next_message().await.name, "mine");
+    ada.assert_silent().await;
+}
+
+#[derive(Debug, Incoming)]
+enum Asked {
+    Say(String),
+    Several(Vec<String>),
+    Maybe(String),
+    Raw(String),
+}
+
+#[derive(Clone, Debug, Outgoing)]
+enum Told {
+    Said(String),
+    Counted(usize),
+    Done,
+}
+
+/// A payload of it is a text.
+#[derive(Default)]
+struct Lines;
+
+#[consumer(incoming = Asked, outgoing = Told)]
+impl Lines {
+    #[on("say")]
+    async fn say(&self, line: String) -> String {
+        line
+    }
+
+    #[on("several")]
+    fn several(&self, lines: Vec<String>) -> Vec<String> {
+        lines
+    }
+
+    #[on("maybe")]
+    fn maybe(&self, line: String) -> Result<Option<usize>, channels::Error> {
+        Ok((!line.is_empty()).then_some(line.len()))
+    }
+
+    #[on("raw")]
+    fn raw(&self, line: String) -> Frame {
+        Frame::Text(line.into())
+    }
+
+    #[on_binary]
+    fn binary(&self, data: Bytes) -> Bytes {
+        data
+    }
+}
+
+/// The same messages of a handler that takes texts as they are.
+#[derive(Default)]
+struct Texts;
+
+#[consumer(outgoing = Told)]
+impl Texts {
+    #[connect]
+    fn connected(&self) -> String {
+        "welcome".into()
+    }
+
+    #[on_text]
+    fn text(&self, text: String) -> Result<String, channels::Error> {
+        if text.is_empty() { Err(channels::Error::validation("text", "is empty")) } else { Ok(text) }
+    }
+
+    #[on_binary]
+    fn binary(&self, _: Bytes) -> Told {
+        Told::Done
+    }
+
+    #[error]
+    fn failed(&self, _: channels::Error) -> ByteString {
+        "!".into()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_text_that_one_message_carries_is_that_message() {
+    let mut ada = testing::connect::<Lines>(&ChannelLayer::memory(), ()).await.unwrap();
+    ada.request(1, "say", &"hi").await;
+    let told = ada.next_message().await;
+    assert_eq!((&*told.name, told.data, told.re), ("said", json!("hi"), Some(json!(1))));
+    ada.request(2, "several", &["a", "b"]).await;
+    for (line, re) in [("a", None), ("b", Some(json!(2)))] {
+        let told = ada.next_message().await;
+        assert_eq!((&*told.name, told.data, told.re), ("said", json!(line), re));
+    }
+    ada.request(3, "maybe", &"b").await;
+    let told = ada.next_message().await;
+    assert_eq!((&*told.name, told.data, told.re), ("counted", json!(1), Some(json!(3))));
+    ada.request(4, "raw", &"as it is").await;
+    assert_eq!(ada.next_frame().await, Frame::Text("as it is".into()));
+    assert_eq!(ada.next_message().await.name, "$ok");
+    ada.send_binary("bytes").await;
+    assert_eq!(ada.next_frame().await, Frame::Binary("bytes".into()));
+    ada.assert_silent().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_texts_are_taken_as_they_are_so_are_replies() {
+    let mut ada = testing::connect::<Texts>(&ChannelLayer::memory(), ()).await.unwrap();
+    assert_eq!(ada.next_frame().await, Frame::Text("welcome".into()));
+    ada.send_text("hi").await;
+    assert_eq!(ada.next_frame().await, Frame::Text("hi".into()));
+    ada.send_text("").await;
+    assert_eq!(ada.next_frame().await, Frame::Text("!".into()));
+    ada.send_binary("bytes").await;
+    assert_eq!(ada.next_message().await.name, "done");
     ada.assert_silent().await;
 }
 

@@ -24,6 +24,8 @@ pub(crate) struct Scope {
     pub(crate) given: Ident,
     /// What the consumer is called by, in all builds of it: its type, as it is written.
     pub(crate) itself: String,
+    /// Whether an `#[on_text]` takes every text frame, so that there are no messages.
+    pub(crate) takes_text: bool,
     /// Whether it has an `#[error]`.
     pub(crate) takes_errors: TokenStream,
 }
@@ -40,6 +42,7 @@ impl Scope {
             given: local("state"),
             // Without the white space, which is no part of it.
             itself: consumer.self_ty.to_token_stream().to_string().split_whitespace().collect(),
+            takes_text: consumer.hooks(Role::Text).next().is_some(),
             takes_errors: any(consumer.hooks(Role::Error).map(|hook| is_compiled(&hook.function))),
             krate,
             outgoing,
@@ -106,10 +109,16 @@ pub(crate) fn call(function: &Function, arguments: &[Ident], scope: &Scope) -> T
     call
 }
 
-/// Calls, and hands what comes back to `replies`.
-pub(crate) fn and_reply(function: &Function, arguments: &[Ident], scope: &Scope) -> TokenStream {
-    let Scope { krate, outgoing, replies, .. } = scope;
-    let trait_ = quote!(#krate::Reply<#outgoing>);
+/// Calls, and hands what comes back to `replies`: of a role, or of a message's handler.
+pub(crate) fn and_reply(function: &Function, arguments: &[Ident], role: Option<Role>, scope: &Scope) -> TokenStream {
+    let Scope { krate, outgoing, replies, takes_text, .. } = scope;
+    let as_frames = match role {
+        None => false,
+        Some(Role::Text | Role::Binary) => true,
+        Some(_) => *takes_text,
+    };
+    let kind = as_frames.then(|| quote!(, #krate::AsFrames));
+    let trait_ = quote!(#krate::Reply<#outgoing #kind>);
     call_and(function, arguments, scope, &trait_, "reply", |returned| quote!(#returned, #replies))
 }
 

@@ -86,7 +86,7 @@ pub(super) fn arm(handler: &Handler, incoming: &Type, scope: &Scope) -> TokenStr
             (names, quote!(let #first = #take; #check), rest)
         }
     };
-    let call = call::and_reply(function, &names, scope);
+    let call = call::and_reply(function, &names, None, scope);
     let found = index(handler, incoming, scope);
     quote! {
         #cfgs

@@ -98,7 +98,7 @@ pub(super) fn hook(hook: &Hook, scope: &Scope) -> TokenStream {
             call::call_and(function, &names, scope, &trait_, "allowed", |returned| quote!(#returned))
         }
         Role::Disconnect => call::and_depart(function, &names, scope),
-        _ => call::and_reply(function, &names, scope),
+        _ => call::and_reply(function, &names, Some(*role), scope),
     };
     quote! {
         #cfgs
@@ -115,7 +115,7 @@ pub(super) fn failed(hook: &Hook, scope: &Scope) -> TokenStream {
     let krate = &scope.krate;
     let function = &hook.function;
     let (names, arguments) = after_given(function, &quote!(#krate::ErrorArgument), "from_error", "OnError", scope);
-    let call = call::and_reply(function, &names, scope);
+    let call = call::and_reply(function, &names, Some(hook.role), scope);
     quote! {
         #arguments
         #call

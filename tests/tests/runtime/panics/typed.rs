@@ -245,7 +245,7 @@ impl Typed {
         word
     }
 
-    #[on("ordered", concurrency = 2, ordered_by = "key")]
+    #[on("ordered", concurrency = 2, ordered_by = key)]
     async fn ordered(&self, keyed: Keyed) {
         assert_ne!(keyed.key.0, "handled", "{SECRET}");
     }

@@ -8,10 +8,9 @@ enum ClientMessage {
 #[derive(Default)]
 struct Chat;
 
-#[consumer(incoming = ClientMessage)]
+#[consumer(incoming = ClientMessage, outbox = "lates", first_frame = 10)]
 impl Chat {
     #[on("ping")]
-    #[rate_limit(20, per = "10s", by = "user")]
     fn ping(&self) {}
 }
 

@@ -1,0 +1,30 @@
+use channels::prelude::*;
+
+#[derive(Incoming)]
+enum ClientMessage {
+    Say(String),
+    Ping,
+}
+
+#[derive(Outgoing)]
+enum ServerMessage {
+    Said(String),
+    Whispered(String),
+    Pong,
+}
+
+#[derive(Default)]
+struct Chat;
+
+#[consumer(incoming = ClientMessage, outgoing = ServerMessage)]
+impl Chat {
+    #[on("say")]
+    async fn say(&self, line: String) -> Result<Option<String>, channels::Error> {
+        Ok(Some(line))
+    }
+
+    #[on("ping")]
+    fn ping(&self) {}
+}
+
+fn main() {}
