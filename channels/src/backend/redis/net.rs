@@ -278,7 +278,7 @@ impl Net {
         };
         let mut is_followed = true;
         for node in &self.map().nodes {
-            let is_elsewhere = node.connected_to().is_some_and(|connected| connected != master);
+            let is_elsewhere = node.is_elsewhere(&master);
             is_followed &= !is_elsewhere;
             if is_elsewhere && node.problem().is_none() {
                 tracing::warn!(from = node.name(), to = %master, "the Sentinels name another master");

@@ -43,13 +43,20 @@ pub(super) struct Node {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Where the last dial led.
-    connected_to: Option<Address>,
+    /// Where the last dial of each half led: they are dialed apart, and the Sentinels may name another server between.
+    led_to: [Option<Address>; 2],
     /// The process there, and the number of the last connection at it that carried commands.
     process: Option<(String, i64)>,
     problem: Option<String>,
     link_ended: Option<Arc<str>>,
     interruption: Option<u64>,
+}
+
+/// The two connections of a node.
+#[derive(Clone, Copy, Debug)]
+enum Half {
+    Pipe,
+    Link,
 }
 
 /// Growing waits with some randomness, so that many servers do not come back at one moment.
@@ -83,12 +90,13 @@ impl Node {
     /// How it is called in reports.
     pub(super) fn name(&self) -> String {
         let state = self.lock();
-        state.connected_to.as_ref().or(self.address.as_ref()).map_or_else(|| "redis".to_owned(), ToString::to_string)
+        let led_to = state.led_to.iter().flatten().next();
+        led_to.or(self.address.as_ref()).map_or_else(|| "redis".to_owned(), ToString::to_string)
     }
 
-    /// Where its connections lead now.
-    pub(super) fn connected_to(&self) -> Option<Address> {
-        self.lock().connected_to.clone()
+    /// Whether a connection of it leads to another server than this.
+    pub(super) fn is_elsewhere(&self, master: &Address) -> bool {
+        self.lock().led_to.iter().flatten().any(|led_to| led_to != master)
     }
 
     /// Why it cannot be used now, if it cannot.
@@ -106,15 +114,17 @@ impl Node {
         self.redial.send_modify(|times| *times += 1);
     }
 
-    fn dialed(&self, dialed: &Result<Dialed, DialError>) {
-        let mut state = self.lock();
+    fn dialed(&self, half: Half, dialed: &Result<Dialed, DialError>) {
         match dialed {
-            Ok(dialed) => {
-                state.connected_to = Some(dialed.address.clone());
-                state.problem = None;
-            }
-            Err(error) => state.problem = Some(error.to_string()),
+            Ok(dialed) => self.led_to(half, &dialed.address),
+            Err(error) => self.lock().problem = Some(error.to_string()),
         }
+    }
+
+    fn led_to(&self, half: Half, address: &Address) {
+        let mut state = self.lock();
+        state.led_to[half as usize] = Some(address.clone());
+        state.problem = None;
     }
 
     /// Interrupts once, until it is complete again.
@@ -154,7 +164,7 @@ pub(super) async fn keep_pipe(net: Arc<Net>, node: Arc<Node>) {
     loop {
         redial.mark_unchanged();
         let dialed = connect(&net, &node).await;
-        node.dialed(&dialed);
+        node.dialed(Half::Pipe, &dialed);
         match dialed {
             Ok(dialed) => {
                 let run = node.pipe.run(dialed);
@@ -228,7 +238,7 @@ pub(super) async fn keep_link(net: Arc<Net>, node: Arc<Node>) {
     loop {
         redial.mark_unchanged();
         let dialed = net.dial(&node).await;
-        node.dialed(&dialed);
+        node.dialed(Half::Link, &dialed);
         match dialed {
             Ok(dialed) => {
                 node.listening.store(true, Ordering::Release);
@@ -284,6 +294,21 @@ impl Hears for Listener<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Else it would send to one master and hear another, for as long as both live, and nobody would be told.
+    #[test]
+    fn a_node_of_which_one_half_alone_found_the_new_master_is_elsewhere() {
+        let [old, new] = ["old", "new"].map(|host| Address::Tcp(host.to_owned(), 6379));
+        let node = Node::new(1, None, None);
+        assert!(!node.is_elsewhere(&new), "it has not been anywhere yet");
+        node.led_to(Half::Pipe, &old);
+        node.led_to(Half::Link, &old);
+        assert!(!node.is_elsewhere(&old) && node.is_elsewhere(&new));
+        node.led_to(Half::Link, &new);
+        assert!(node.is_elsewhere(&new), "commands go to the old one still");
+        node.led_to(Half::Pipe, &new);
+        assert!(!node.is_elsewhere(&new));
+    }
 
     #[test]
     fn redis_is_dialed_again_after_half_a_second_at_the_latest() {
