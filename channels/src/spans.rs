@@ -46,7 +46,8 @@ impl Traced {
             parent: None,
             "channels.connection",
             connection = %id,
-            user = user.map(tracing::field::display),
+            // A client's own words may be in it: quoted, they cannot forge a field.
+            user = user.map(UserId::as_str),
             peer = ip.map(tracing::field::display),
             error_id = tracing::field::Empty,
         );

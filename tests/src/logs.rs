@@ -1,8 +1,8 @@
 //! What is logged on this thread while a test listens.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, Once, PoisonError};
+use std::{fmt, io};
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -71,6 +71,40 @@ impl Logs {
     /// Lines with these words in one field.
     pub fn with(&self, field: &str, words: &str) -> Vec<Line> {
         self.lines().into_iter().filter(|line| line.get(field).contains(words)).collect()
+    }
+}
+
+/// The log of this thread as it is usually written, with all that a level or a span may add, until it is dropped.
+pub struct Written {
+    text: Arc<Mutex<Vec<u8>>>,
+    _listening: DefaultGuard,
+}
+
+impl Written {
+    pub fn listen() -> Self {
+        ask_every_time();
+        let text = Arc::default();
+        let into = Into(Arc::clone(&text));
+        let subscriber =
+            tracing_subscriber::fmt().with_max_level(Level::TRACE).with_ansi(false).with_writer(move || into.clone());
+        Self { text, _listening: tracing::subscriber::set_default(subscriber.finish()) }
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8(self.text.lock().unwrap_or_else(PoisonError::into_inner).clone()).unwrap()
+    }
+}
+
+#[derive(Clone)]
+struct Into(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Into {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -1,11 +1,13 @@
 //! Errors as HTTP responses: before the upgrade, and at REST endpoints.
 
-use std::sync::Arc;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::{Error, ErrorCode, ErrorResponse};
+
+/// A 401 has to name a scheme (RFC 9110, section 15.5.2), and only the application knows how one signs in. `Basic` and its like
+/// have a browser ask for a password, and `Bearer` would promise that a token helps; a scheme that nobody knows does neither.
+const CHALLENGE: &str = "Application";
 
 impl Error {
     /// The HTTP status that says the same.
@@ -28,32 +30,24 @@ impl Error {
         }
     }
 
-    /// The response with another status than [`Error::status`].
-    pub fn into_response_with(self, status: StatusCode) -> Response {
-        let body = serde_json::to_vec(&ErrorResponse::from(&self)).unwrap_or_default();
+    /// The response that says so, with [`Error::status`]; the log has to be told by whoever sends it.
+    pub(crate) fn response(&self) -> Response {
+        self.response_with(self.status())
+    }
+
+    /// The same with another status.
+    pub(crate) fn response_with(&self, status: StatusCode) -> Response {
+        let body = serde_json::to_vec(&ErrorResponse::from(self)).unwrap_or_default();
         let mut response = (status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        let headers = response.headers_mut();
         if let Some(after) = self.retry_after() {
             // Whole seconds, rounded up: earlier is too early.
             let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        response.extensions_mut().insert(Said(Arc::new(self)));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(CHALLENGE));
+        }
         response
-    }
-
-    /// The error that a response was made of.
-    pub(crate) fn said_by(response: &mut Response) -> Option<Arc<Self>> {
-        response.extensions_mut().remove().map(|Said(error)| error)
-    }
-}
-
-/// What a response says, for whoever writes it to the log.
-#[derive(Clone)]
-struct Said(Arc<Error>);
-
-impl IntoResponse for Error {
-    fn into_response(self) -> Response {
-        let status = self.status();
-        self.into_response_with(status)
     }
 }

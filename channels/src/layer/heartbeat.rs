@@ -41,7 +41,7 @@ pub(super) fn spawn(manager: &Arc<ConnectionManager>) -> Vec<AbortHandle> {
             manager.backend.sweep();
             manager.shares.sweep();
             manager.metering.iter().for_each(|metering| metering.sweep());
-            manager.verdicts.tell_rest();
+            manager.tell_rest();
         },
     );
     let mut tasks = vec![sweeping, forgetting];

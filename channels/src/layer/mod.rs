@@ -10,7 +10,7 @@ mod drain;
 mod emitter;
 mod global;
 mod heartbeat;
-mod log;
+pub(crate) mod log;
 mod manager;
 mod naming;
 #[cfg(feature = "inspector")]
@@ -48,7 +48,7 @@ use crate::backend::{Backend, Counts, Events, Health, Server};
 use crate::close::CloseReason;
 use crate::config::Config;
 use crate::connection::{ConnectionRegistry, Serializers};
-use crate::error::{Error, ErrorCode};
+use crate::error::{Error, ErrorCode, Severity};
 use crate::id::{ConnectionId, UserId};
 use crate::stats::Stats;
 
@@ -241,7 +241,7 @@ impl ChannelLayer {
     ///
     /// # Errors
     ///
-    /// `BACKEND_ERROR` with the reason.
+    /// `BACKEND_ERROR` with the reason; of low severity while draining, as nothing is broken then.
     ///
     /// ```
     /// # use channels::prelude::*;
@@ -252,7 +252,8 @@ impl ChannelLayer {
     /// ```
     pub fn ready(&self) -> Result<(), Error> {
         if self.manager.is_draining() {
-            return Err(Error::backend("The server is draining."));
+            // Nothing is broken, and each probe of a load balancer is answered so.
+            return Err(Error::backend("The server is draining.").with_severity(Severity::Low));
         }
         let health = self.manager.backend.health();
         if health.connected {

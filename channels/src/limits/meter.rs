@@ -8,10 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::metering::{Arrived, Exceeded, Excess, Scope, Taken, Verdict, What};
+use super::untold::Untold;
 use crate::config::{LimitName, Rate};
 
-/// How often a connection is told that frames were refused.
-const TELL_EVERY: Duration = Duration::from_secs(1);
 /// A connection whose refused frames, without a pause of a whole period, come to more than so many bursts is closed.
 const BURSTS_TO_CLOSE: u64 = 10;
 /// Parts of a burst are counted in thousandths.
@@ -50,9 +49,8 @@ struct Refused {
     last_at: AtomicU64,
     /// In thousandths of a burst, without a pause.
     bursts: AtomicU64,
-    /// From when on the client may be told again.
-    tell_at: AtomicU64,
-    untold: AtomicU64,
+    /// How many its client was not told of: it is once a second at most.
+    untold: Untold,
     /// The limit of the last one: its place among all.
     limit: AtomicU32,
     /// When the next would be taken.
@@ -197,8 +195,7 @@ impl Refused {
         let free_at = now.saturating_add(u64::try_from(exceeded.wait.as_nanos()).unwrap_or(u64::MAX));
         self.free_at.store(free_at, Ordering::Relaxed);
         self.limit.store(exceeded.limit.index() as u32, Ordering::Relaxed);
-        self.untold.fetch_add(1, Ordering::Relaxed);
-        match self.take_untold(now) {
+        match self.untold.add(now) {
             Some(refused) => Verdict::Told(Excess { limit: exceeded.limit, wait: exceeded.wait, refused }),
             None => Verdict::Untold,
         }
@@ -207,26 +204,17 @@ impl Refused {
     /// The last that the client is told, however soon after the one before: all that it was not, and to stay away until it has
     /// its whole allowance again.
     fn tell_last(&self, exceeded: &Exceeded, is_told: bool) -> Excess {
-        let untold = self.untold.swap(0, Ordering::Relaxed);
+        let untold = self.untold.take_all();
         let (limit, wait) = (exceeded.limit, exceeded.wait.max(exceeded.rate.per()));
         Excess { limit, wait, refused: untold + u64::from(!is_told) }
     }
 
     fn rest(&self, now: u64) -> Option<Excess> {
-        if self.untold.load(Ordering::Relaxed) == 0 {
+        if self.untold.is_empty() {
             return None;
         }
         let limit = *LimitName::ALL.get(self.limit.load(Ordering::Relaxed) as usize)?;
         let wait = Duration::from_nanos(self.free_at.load(Ordering::Relaxed).saturating_sub(now));
-        self.take_untold(now).map(|refused| Excess { limit, wait, refused })
-    }
-
-    /// How many there are to be told of, where they may be now: by one of two who ask at once.
-    fn take_untold(&self, now: u64) -> Option<u64> {
-        let next = now + TELL_EVERY.as_nanos() as u64;
-        let is_due = |at| (at <= now).then_some(next);
-        self.tell_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due).ok()?;
-        let untold = self.untold.swap(0, Ordering::Relaxed);
-        (untold > 0).then_some(untold)
+        self.untold.rest(now).map(|refused| Excess { limit, wait, refused })
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{Middleware, Next};
 use crate::error::{Error, MAX_SHOWN_TYPE_CHARS};
+use crate::id::UserId;
 use crate::message::Message;
 
 /// Logs each message's type, size, time and outcome at debug level, or another; never its payload.
@@ -39,8 +40,8 @@ impl Middleware for Logging {
         let outcome = next.run(message).await;
         let took = began.elapsed();
         let error = outcome.as_ref().err().map(|error| String::from(error.name()));
-        let (id, user) = (connection.id(), connection.user().map(tracing::field::display));
-        // A name is the client's: written as a quoted string, it cannot forge a line.
+        // Names are the client's: written as quoted strings, they forge neither a line nor a field.
+        let (id, user) = (connection.id(), connection.user().map(UserId::as_str));
         if self.info {
             tracing::info!(connection = %id, user, message_type = ?name, size, ?took, error, "message");
         } else {

@@ -3,10 +3,11 @@
 use std::panic::AssertUnwindSafe;
 
 use axum::http::request::Parts;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::FutureExt;
 
 use super::refusal::{self, Who};
+use super::response::left_to_caller;
 use crate::consumer::Consumer;
 use crate::error::panicked;
 use crate::id::UserId;
@@ -25,12 +26,12 @@ pub(super) async fn accept<C: Consumer>(
         let user = consumer.user();
         Ok((consumer, user))
     };
-    match AssertUnwindSafe(accepted).catch_unwind().await {
+    match AssertUnwindSafe(left_to_caller(accepted)).catch_unwind().await {
         Ok(accepted) => accepted.map_err(|refusal| refusal::by_application(refusal, who, layer)),
         Err(panic) => {
             let error = panicked(&*panic);
             layer.manager().failed(&error);
-            Err(error.into_response())
+            Err(error.response())
         }
     }
 }

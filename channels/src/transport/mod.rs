@@ -12,6 +12,7 @@ mod origin;
 mod piped;
 mod reader;
 mod refusal;
+mod response;
 mod route;
 mod run;
 mod secrets;

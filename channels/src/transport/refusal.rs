@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
+use super::response::unlogged;
 use crate::error::{Error, ErrorCode, Severity};
 use crate::id::UserId;
 use crate::layer::{Admission, ChannelLayer, Refused};
@@ -68,15 +69,12 @@ fn response(mut error: Error, status: Option<StatusCode>, who: Who<'_>, layer: &
     }
     let error = who.asked(error);
     layer.manager().refused_request(&error);
-    match status {
-        Some(status) => error.into_response_with(status),
-        None => error.into_response(),
-    }
+    status.map_or_else(|| error.response(), |status| error.response_with(status))
 }
 
 /// The application refuses it; where it says so by an error of ours, that is what the log says.
 pub(super) fn by_application(mut response: Response, who: Who<'_>, layer: &ChannelLayer) -> Response {
-    if let Some(error) = Error::said_by(&mut response) {
+    if let Some(error) = unlogged(&mut response) {
         match Arc::try_unwrap(error) {
             Ok(error) => layer.manager().refused_request(&who.asked(error)),
             // Somebody has kept a copy of the response's extensions.

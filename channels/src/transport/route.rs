@@ -211,7 +211,7 @@ impl<C: Consumer> Route<C> {
         });
         taken.map_err(|error| {
             self.layer.manager().failed(&error);
-            error.into_response()
+            error.response()
         })
     }
 
@@ -229,7 +229,7 @@ impl<C: Consumer> Route<C> {
             return Err(refusal::with(no_connect_info(), nobody_yet, &self.layer));
         }
         self.check_handshake(ip.map(|ip| HandshakeBy::Address(ip.into())), nobody_yet).await?;
-        origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(IntoResponse::into_response)?;
+        origin::check(&parts, &self.origins, &self.layer.manager().verdicts).map_err(|error| error.response())?;
         let negotiated = negotiate(&parts.headers, self.layer.serializers(), self.layer.config());
         secrets::hide(&mut parts.headers);
         parts.extensions.insert(self.layer.clone());

@@ -1,6 +1,6 @@
 //! Files: out of base64 and back as a download.
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -9,6 +9,7 @@ use channels::{Error, OrInternal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::app::AppState;
+use crate::asked::{Named, named};
 use crate::messages::{FileUpload, MAX_FILE_BYTES};
 
 /// What stays as it is in the `filename*` of a header (RFC 5987).
@@ -29,8 +30,8 @@ pub(crate) fn decode(upload: &FileUpload) -> Result<Vec<u8>, Error> {
 }
 
 /// `GET /api/files/{id}`. The id is unguessable: who has it was told it.
-pub(crate) async fn download(State(app): State<AppState>, Path(id): Path<String>) -> Result<Response, Error> {
-    let Some(file) = app.store.file(&id).await.or_internal()? else {
+pub(crate) async fn download(State(app): State<AppState>, id: Named) -> Result<Response, Error> {
+    let Some(file) = app.store.file(&named("id", id)?).await.or_internal()? else {
         let error = Error::validation("id", "there is no such file");
         return Ok(error.into_response_with(StatusCode::NOT_FOUND));
     };

@@ -1,12 +1,11 @@
 //! REST: history, files, and sending from outside the sockets.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
-use axum::extract::{DefaultBodyLimit, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use channels::{ChannelLayer, Error, OrInternal, Outgoing, Receipt, UserId};
@@ -15,6 +14,7 @@ use serde_json::{Map, Value, json};
 use tokio::sync::oneshot;
 
 use crate::app::AppState;
+use crate::asked::{Named, Parameters, named};
 use crate::clock::now;
 use crate::messages::{BackgroundUpdate, Notice, Posted, RoomName, ServerMessage};
 use crate::{files, rooms};
@@ -40,11 +40,9 @@ pub(crate) fn routes() -> Router<AppState> {
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
 }
 
-type Parameters = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
-
 /// A parameter that must be there and say something.
 fn required(parameters: &Parameters, name: &str) -> Result<String, Error> {
-    let value = parameters.as_ref().ok().and_then(|Query(all)| all.get(name)).map(|value| value.trim());
+    let value = parameters.0.get(name).map(|value| value.trim());
     let value = value.filter(|value| !value.is_empty());
     let value = value.ok_or_else(|| Error::validation(name, "is missing or empty"))?;
     if value.chars().count() > MAX_TEXT_CHARS {
@@ -72,13 +70,9 @@ pub(crate) async fn in_time(send: impl Future<Output = Result<Receipt, Error>>) 
     tokio::time::timeout(SEND_TIMEOUT, send).await.unwrap_or_else(|_| Err(late()))
 }
 
-async fn history(
-    State(app): State<AppState>,
-    Path(room): Path<String>,
-    parameters: Parameters,
-) -> Result<Response, Error> {
-    let asked = parameters.as_ref().map_err(|error| Error::validation("query", error.body_text()))?.get("limit");
-    let limit = match asked {
+async fn history(State(app): State<AppState>, room: Named, parameters: Parameters) -> Result<Response, Error> {
+    let room = named("room", room)?;
+    let limit = match parameters.0.get("limit") {
         None => 50,
         Some(limit) => limit
             .parse()
@@ -98,12 +92,8 @@ async fn announce(State(app): State<AppState>, parameters: Parameters) -> Result
     Ok(axum::Json(json!({ "status": "sent", "message": message })).into_response())
 }
 
-async fn post_message(
-    State(app): State<AppState>,
-    Path(room): Path<String>,
-    parameters: Parameters,
-) -> Result<Response, Error> {
-    let room = room_name(&room)?;
+async fn post_message(State(app): State<AppState>, room: Named, parameters: Parameters) -> Result<Response, Error> {
+    let room = room_name(&named("room", room)?)?;
     let user = user_id("user_id", required(&parameters, "user_id")?)?;
     let text = required(&parameters, "text")?;
     let (answer, answered) = oneshot::channel();
@@ -144,12 +134,8 @@ async fn save_and_send(
     let _ = answer.send(sent);
 }
 
-async fn notify(
-    State(app): State<AppState>,
-    Path(user): Path<String>,
-    parameters: Parameters,
-) -> Result<Response, Error> {
-    let user = user_id("user", user)?;
+async fn notify(State(app): State<AppState>, user: Named, parameters: Parameters) -> Result<Response, Error> {
+    let user = user_id("user", named("user", user)?)?;
     let message = required(&parameters, "message")?;
     let notice = Notice { message: message.clone(), timestamp: now() };
     in_time(app.layer.send_to_user(&user, ServerMessage::Notification(notice))).await?;
@@ -158,9 +144,10 @@ async fn notify(
 
 async fn update_group(
     State(app): State<AppState>,
-    Path(group): Path<String>,
+    group: Named,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Error> {
+    let group = named("group", group)?;
     let body = body.map_err(|refused| Error::validation("body", refused.body_text()))?;
     let data: Map<String, Value> =
         serde_json::from_slice(&body).map_err(|_| Error::validation("body", "must be a JSON object"))?;
@@ -176,7 +163,6 @@ fn update_message(update: BackgroundUpdate) -> impl Outgoing {
 /// The numbers of this server, and of all where there may be others. Also while the backend is away: whoever asks for
 /// the status wants to see something then.
 async fn status(State(app): State<AppState>, parameters: Parameters) -> Result<Response, Error> {
-    let parameters = parameters.map_err(|error| Error::validation("query", error.body_text()))?;
     let stats = app.layer.stats();
     let mut status = json!({
         "status": "active",
@@ -193,7 +179,7 @@ async fn status(State(app): State<AppState>, parameters: Parameters) -> Result<R
         "errors": stats.errors_total(),
     });
     if rooms::is_shared(&app.layer) {
-        let asked = tokio::time::timeout(SEND_TIMEOUT, cluster(&app.layer, parameters.get("group"))).await;
+        let asked = tokio::time::timeout(SEND_TIMEOUT, cluster(&app.layer, parameters.0.get("group"))).await;
         status["cluster"] = asked.ok().and_then(Result::ok).unwrap_or(Value::Null);
     }
     Ok(axum::Json(status).into_response())
@@ -229,6 +215,7 @@ async fn ready(State(app): State<AppState>) -> Result<&'static str, Error> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
+    use axum::extract::Path;
     use rusqlite::Connection;
 
     use super::*;
@@ -240,7 +227,7 @@ mod tests {
 
     async fn post(app: &AppState, text: &str) -> Result<Response, Error> {
         let query = [("user_id", "ada"), ("text", text)].map(|(name, value)| (name.to_owned(), value.to_owned()));
-        post_message(State(app.clone()), Path("rust".to_owned()), Ok(Query(query.into()))).await
+        post_message(State(app.clone()), Ok(Path("rust".to_owned())), Parameters(query.into())).await
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@
 //! kept (`store`), what HTTP serves (`http`, `page`), and how it all starts ([`app`]).
 
 pub mod app;
+mod asked;
 mod background;
 mod clock;
 mod consumer;

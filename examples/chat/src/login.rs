@@ -5,8 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::extract::rejection::FormRejection;
-use axum::extract::{Form, FromRef, FromRequestParts, State};
+use axum::extract::{FromRef, FromRequestParts, State};
 use axum::http::header::{self, ACCEPT};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
@@ -20,6 +19,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::app::{AppState, StartError};
+use crate::asked::Filled;
 use crate::http::in_time;
 
 /// What a secret has at least.
@@ -165,10 +165,10 @@ async fn sign_in(
     State(app): State<AppState>,
     headers: HeaderMap,
     uri: Uri,
-    form: Result<Form<Name>, FormRejection>,
+    form: Result<Filled<Name>, Error>,
 ) -> Result<Response, Refusal> {
     let key = key_for(&app, &headers, &uri)?;
-    let Form(Name { name }) = form.map_err(|error| Error::validation("name", error.body_text()))?;
+    let Filled(Name { name }) = form?;
     let user = UserId::new(name).map_err(|error| Error::validation("name", error.to_string()))?;
     let jar = SignedCookieJar::new(key.clone()).add(cookie(user.as_str(), &headers));
     Ok((jar, done(&headers, json!({ "user_id": user }))).into_response())

@@ -308,7 +308,7 @@ async fn a_full_redis_still_carries_messages_and_takes_places_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_on_its_way_for_long_lies_within_the_interruption() {
     const MESSAGES: u32 = 100;
-    const EVERY: Duration = Duration::from_millis(10);
+    const EVERY: Duration = Duration::from_millis(20);
     let redis = RedisServer::start();
     let proxy = FaultProxy::start(redis.address()).await;
     let names = config(&redis.url());

@@ -23,6 +23,7 @@ mod idempotent;
 mod inspector;
 mod layer_hook;
 mod limits;
+mod logged;
 mod membership;
 mod metrics;
 mod middleware;

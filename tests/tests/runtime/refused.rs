@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::header::WWW_AUTHENTICATE;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use channels::middleware::RateLimit;
@@ -93,6 +94,8 @@ async fn a_drain_is_no_fault() {
     let told = body(&refused);
     assert_eq!((refused.status().as_u16(), &told["error_code"]), (503, &"BACKEND_ERROR".into()));
     assert_eq!(line(&logs, &told).level, Level::DEBUG);
+    // Nor is it for a load balancer that asks.
+    assert_eq!(stage.layer.ready().unwrap_err().severity(), channels::Severity::Low);
 }
 
 #[tokio::test(start_paused = true)]
@@ -152,6 +155,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Invited {
 enum No {
     Error(Error),
     Tea,
+    Token,
     Status(StatusCode),
 }
 
@@ -160,6 +164,7 @@ impl IntoResponse for No {
         match self {
             Self::Error(error) => error.into_response(),
             Self::Tea => Error::authorization("Tea only.").into_response_with(StatusCode::IM_A_TEAPOT),
+            Self::Token => ([(WWW_AUTHENTICATE, "Bearer")], Error::authentication("A token.")).into_response(),
             Self::Status(status) => status.into_response(),
         }
     }
@@ -173,6 +178,7 @@ impl Guest {
             "nobody" => No::Error(Error::authentication("Who are you?")),
             "broken" => No::Error(Error::internal("the table is away")),
             "teapot" => No::Tea,
+            "token" => No::Token,
             "panic" => panic!("the table fell over"),
             _ => No::Status(StatusCode::NOT_FOUND),
         })
@@ -202,6 +208,11 @@ async fn what_accept_refuses_with_is_found_under_its_id_and_not_counted() {
         assert_eq!(line.get("cause").contains("table"), status == 500, "{line:?}");
     }
     assert_eq!((layer.stats().refused, layer.stats().errors_total()), (0, 0));
+    // A 401 names a scheme, of the application where it has one.
+    for (way, scheme) in [("/nobody", Some("Application")), ("/token", Some("Bearer")), ("/extractor", None)] {
+        let refused = testing::connect_to(&app).path(way).await.unwrap_err();
+        assert_eq!(refused.header("www-authenticate"), scheme, "{way}");
+    }
     // What has no id has no line; a panic is counted, and has no second one.
     let logs = Logs::listen();
     let refused = testing::connect_to(&app).path("/elsewhere").await.unwrap_err();

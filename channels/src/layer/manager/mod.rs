@@ -24,6 +24,7 @@ pub use self::membership::LIVE_WITHIN;
 pub(crate) use self::membership::Registered;
 use self::turns::Turns;
 use super::drain::Draining;
+use super::log::{self, Log};
 use super::retry::retry;
 use super::settling::Settling;
 use crate::backend::{AnyBackend, Backend, Shares, Sink};
@@ -32,6 +33,7 @@ use crate::connection::{Connection, ConnectionRegistry, Gate, Serializers};
 use crate::error::Error;
 use crate::id::{ConnectionId, UserId};
 use crate::limits::{Metering, Places, UnfinishedBytes, Verdicts};
+use crate::rate_limit::Clock;
 use crate::stats::{Counters, Stats};
 
 /// Admits connections, keeps who is in which group, and routes messages. The typed operations are
@@ -76,6 +78,8 @@ pub struct ConnectionManager {
     /// For what has to go on after a call.
     pub(super) itself: Weak<Self>,
     pub(super) settling: Arc<Settling>,
+    log: Log,
+    clock: Clock,
     incarnation: u64,
     next_connection: AtomicU64,
 }
@@ -115,6 +119,8 @@ impl ConnectionManager {
             turns: Turns::default(),
             started_at: Instant::now(),
             background: Mutex::default(),
+            log: Log::default(),
+            clock: Clock::start(),
             incarnation: Uuid::now_v7().as_u64_pair().1,
             next_connection: AtomicU64::new(1),
         })
@@ -163,11 +169,11 @@ impl ConnectionManager {
         Arc::clone(self.recent.get_or_init(Arc::default))
     }
 
-    /// Counts an error and writes it to the log, with its cause, under its `error_id`.
+    /// Counts an error and writes it to the log, with its cause, under its `error_id`; how loudly depends on how many there are.
     pub(crate) fn failed(&self, error: &Error) {
         self.counters.failed(error.code());
         self.show(error);
-        super::log::error(error);
+        self.log.error(error, self.clock.nanos(Instant::now()));
     }
 
     /// Keeps an error for whoever looks on, if anybody does.
@@ -177,6 +183,13 @@ impl ConnectionManager {
         if let Some(recent) = self.recent.get() {
             recent.add(error);
         }
+    }
+
+    /// Writes to the log how much there was that it did not say: called by the layer's sweep.
+    pub(super) fn tell_rest(&self) {
+        self.verdicts.tell_rest();
+        self.log.tell_rest(self.clock.nanos(Instant::now()));
+        log::tell_rest_of_responses();
     }
 }
 

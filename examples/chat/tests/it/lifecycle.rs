@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 
 use super::client::{Client, refused};
 use super::http::get;
-use super::server::{Folder, Server, fails};
+use super::server::{Folder, PATIENCE, Server, chat_with_files, fails};
 
 #[tokio::test]
 async fn sigterm_tells_clients_to_come_back_and_ends_with_0() {
@@ -183,4 +183,23 @@ async fn who_answers_no_ping_is_closed_with_4408_and_who_does_stays() {
     }
     assert_eq!(bob.close_code().await, Some(4408));
     assert!(ada.settle().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_chat_that_can_accept_nobody_says_so() {
+    const FILES: usize = 64;
+    let folder = Folder::new();
+    let server = Server::logging(&mut chat_with_files(FILES, &folder), &folder).await;
+    let mut sockets = Vec::new();
+    for _ in 0..FILES {
+        sockets.push(TcpStream::connect(&server.address).await.unwrap());
+    }
+    let began = Instant::now();
+    while !std::fs::read_to_string(folder.log()).unwrap().contains("accept error") {
+        assert!(began.elapsed() < PATIENCE, "nothing is said");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // With room again it goes on.
+    drop(sockets);
+    assert_eq!(get(&server.address, "/healthz").await.status, 200);
 }

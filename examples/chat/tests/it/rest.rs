@@ -1,9 +1,12 @@
 //! REST, as the contract has it.
 
+use std::fs;
+
+use rusqlite::Connection;
 use serde_json::json;
 
 use super::http::{get, post, request};
-use super::server::Server;
+use super::server::{Folder, Server, chat};
 
 #[tokio::test]
 async fn what_is_posted_by_rest_is_sent_stored_and_answered() {
@@ -67,6 +70,52 @@ async fn what_is_missing_or_wrong_is_400_with_the_structured_error() {
         assert_eq!((answer.status, &answer.json()["error_code"]), (400, &json!("VALIDATION_FAILED")), "{limit}");
     }
     assert_eq!(get(address, "/api/rooms/rust/messages?limit=1000").await.status, 200);
+}
+
+/// A decoder would make U+FFFD of it, and the answer were about another name.
+#[tokio::test]
+async fn what_is_no_text_is_400_with_the_structured_error() {
+    let (server, _folder) = Server::with(&[("CHAT_SECRET", "0123456789abcdef0123456789abcdef")]).await;
+    let address = &server.address;
+    let form = "Content-Type: application/x-www-form-urlencoded\r\nAccept: application/json\r\n";
+    for (method, path, headers, body) in [
+        ("GET", "/api/rooms/%ff/messages", "", ""),
+        ("GET", "/api/rooms/rust/messages?limit=1&x=%ff", "", ""),
+        ("GET", "/api/files/%ff", "", ""),
+        ("GET", "/api/status?group=%ff", "", ""),
+        ("POST", "/api/announce?message=%ff", "", ""),
+        ("POST", "/api/room/%ff/message?user_id=ada&text=x", "", ""),
+        ("POST", "/api/room/rust/message?user_id=%ff&text=x", "", ""),
+        ("POST", "/api/room/rust/message?user_id=ada&text=%f0%9f", "", ""),
+        ("POST", "/api/user/%ff/notification?message=x", "", ""),
+        ("POST", "/api/group/%ff/message", "", "{}"),
+        ("POST", "/login", form, "name=%ff"),
+        ("POST", "/login", form, "name=a%c3&x=%a9"),
+    ] {
+        let answer = request(address, method, path, headers, body).await;
+        assert_eq!((answer.status, answer.header("set-cookie")), (400, None), "{path} {body}");
+        let error = answer.json();
+        assert_eq!(error["error_code"], "VALIDATION_FAILED", "{path} {body}");
+        assert!(error["message"].as_str().unwrap().contains("UTF-8"), "{error}");
+    }
+    assert_eq!(request(address, "POST", "/login", form, "name=J%c3%bcrgen+%f0%9f%a6%80").await.status, 200);
+    assert_eq!(get(address, "/api/rooms/J%c3%bcrgen/messages?limit=1&x=+%25").await.json()["room"], "Jürgen");
+}
+
+#[tokio::test]
+async fn what_a_broken_database_answers_is_in_the_log_under_its_id() {
+    let folder = Folder::new();
+    let server = Server::logging(&mut chat(&folder), &folder).await;
+    Connection::open(folder.0.join("chat.db")).unwrap().execute_batch("DROP TABLE messages").unwrap();
+    for (method, path) in [("GET", "/api/rooms/rust/messages"), ("POST", "/api/room/rust/message?user_id=ada&text=x")] {
+        let answer = request(&server.address, method, path, "", "").await;
+        assert_eq!((answer.status, &answer.json()["error_code"]), (500, &json!("SYSTEM_ERROR")), "{path}");
+        let log = fs::read_to_string(folder.log()).unwrap();
+        let id = answer.json()["error_id"].as_str().unwrap().to_owned();
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(&id)).collect();
+        assert_eq!(lines.len(), 1, "{log}");
+        assert!(lines[0].contains("ERROR") && lines[0].contains("no such table"), "{log}");
+    }
 }
 
 #[tokio::test]

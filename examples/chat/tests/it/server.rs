@@ -25,6 +25,11 @@ impl Folder {
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }
+
+    /// What [`Server::logging`] writes.
+    pub fn log(&self) -> PathBuf {
+        self.0.join("chat.log")
+    }
 }
 
 impl Drop for Folder {
@@ -35,7 +40,17 @@ impl Drop for Folder {
 
 /// A command of the chat that knows nothing of the environment of the tests.
 pub fn chat(folder: &Folder) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chat"));
+    of_the_tests(Command::new(env!("CARGO_BIN_EXE_chat")), folder)
+}
+
+/// The same that may have so many files open, sockets included.
+pub fn chat_with_files(files: usize, folder: &Folder) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\""), env!("CARGO_BIN_EXE_chat")]);
+    of_the_tests(shell, folder)
+}
+
+fn of_the_tests(mut command: Command, folder: &Folder) -> Command {
     command.env_clear().current_dir(&folder.0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.env("PORT", "0").env("WS_RECONNECT_DELAY", "200ms").kill_on_drop(true);
     command
@@ -58,7 +73,16 @@ impl Server {
     }
 
     pub async fn start_in(folder: &Folder, variables: &[(&str, &str)]) -> Self {
-        let mut child = chat(folder).envs(variables.iter().copied()).stderr(Stdio::inherit()).spawn().unwrap();
+        Self::running(chat(folder).envs(variables.iter().copied()).stderr(Stdio::inherit())).await
+    }
+
+    /// With its log in a file of the folder.
+    pub async fn logging(command: &mut Command, folder: &Folder) -> Self {
+        Self::running(command.stderr(std::fs::File::create(folder.log()).unwrap())).await
+    }
+
+    async fn running(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = timeout(PATIENCE, lines.next_line()).await.expect("the chat starts in time").unwrap();
         let line = line.expect("the chat prints its address");
