@@ -40,11 +40,7 @@ pub(super) fn metered(
         // It stands between two fragments, of which some came with it.
         Received::Alive(own) => match take(What::Part, fragments, bytes) {
             flooded @ Verdict::Flooded(_) => flooded,
-            part => match (take(What::Control, 1, *own), part) {
-                // Nobody is told twice at a time.
-                (Verdict::Taken | Verdict::Untold, part) => part,
-                (own, _) => own,
-            },
+            part => part.beside(take(What::Control, 1, *own)),
         },
         // The end is taken from everybody, and what was refused counts no more.
         Received::Closed(_) | Received::Broken(_) | Received::Refused(_) => return received,

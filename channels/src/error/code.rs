@@ -101,7 +101,7 @@ impl Category {
     }
 }
 
-/// How bad it is.
+/// How bad it is. [The guide](crate::docs::seeing) says how many lines of the log each level has in a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {

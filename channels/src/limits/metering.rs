@@ -99,6 +99,20 @@ pub(crate) enum Verdict {
     Flooded(Excess),
 }
 
+impl Verdict {
+    /// Of fragments, which have not ended a connection, and what stands between them. Nobody is told twice at a time, and of all
+    /// that was refused.
+    pub(crate) fn beside(self, between: Self) -> Self {
+        match (between, self) {
+            (Self::Taken | Self::Untold, fragments) => fragments,
+            (Self::Flooded(last), Self::Told(before)) => {
+                Self::Flooded(Excess { refused: last.refused.saturating_add(before.refused), ..last })
+            }
+            (between, _) => between,
+        }
+    }
+}
+
 /// What a client is told of frames that were refused.
 #[derive(Debug)]
 pub(crate) struct Excess {

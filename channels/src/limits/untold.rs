@@ -11,19 +11,28 @@ const SECOND: u64 = 1_000_000_000;
 pub(crate) struct Untold<const A_SECOND: u64 = 1> {
     /// Each time costs its part of a second, and a second may be owed. This is when nothing is.
     paid_at: AtomicU64,
+    /// How often it happened and was not told.
     count: AtomicU64,
 }
 
 impl<const A_SECOND: u64> Untold<A_SECOND> {
     /// It happens: where it may be told now, how often it happened since it was.
     pub(crate) fn add(&self, now: u64) -> Option<u64> {
+        if self.pay(now) {
+            // Itself, whoever else may be told at the same moment, and what they have left.
+            return Some(1 + self.take_all());
+        }
         self.count.fetch_add(1, Ordering::Relaxed);
-        self.take(now)
+        None
     }
 
     /// The same of what happened before.
     pub(crate) fn rest(&self, now: u64) -> Option<u64> {
-        if self.is_empty() { None } else { self.take(now) }
+        if self.is_empty() || !self.pay(now) {
+            return None;
+        }
+        let count = self.take_all();
+        (count > 0).then_some(count)
     }
 
     /// All that was not told, however soon after the last time.
@@ -36,15 +45,13 @@ impl<const A_SECOND: u64> Untold<A_SECOND> {
         self.count.load(Ordering::Relaxed) == 0
     }
 
-    /// By one of all who ask at once.
-    fn take(&self, now: u64) -> Option<u64> {
+    /// Whether there is a turn to tell it.
+    fn pay(&self, now: u64) -> bool {
         let then = |paid_at: u64| {
             let then = paid_at.max(now).saturating_add(SECOND / A_SECOND);
             (then <= now.saturating_add(SECOND)).then_some(then)
         };
-        self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, then).ok()?;
-        let count = self.take_all();
-        (count > 0).then_some(count)
+        self.paid_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, then).is_ok()
     }
 }
 
@@ -63,6 +70,23 @@ mod tests {
         assert!((0..7).all(|_| lines.add(2 + 5 * SECOND).is_none()));
         assert_eq!(lines.rest(3 + 5 * SECOND), None, "not before the second is over");
         assert_eq!((lines.rest(7 * SECOND), lines.rest(9 * SECOND)), (Some(7), None));
+    }
+
+    #[test]
+    fn who_may_be_told_at_the_same_moment_is() {
+        for _ in 0..1_000 {
+            let lines = Untold::<100>::default();
+            let start = std::sync::Barrier::new(2);
+            let add = || {
+                start.wait();
+                lines.add(5)
+            };
+            let told = std::thread::scope(|scope| {
+                let other = scope.spawn(add);
+                [add(), other.join().unwrap()]
+            });
+            assert_eq!(told, [Some(1), Some(1)]);
+        }
     }
 
     #[test]

@@ -99,6 +99,8 @@ impl Serializer for MessagePack {
     fn encode(&self, json: &ByteString) -> Result<Frame, BoxError> {
         let mut bytes = Vec::with_capacity(json.len());
         let mut from = serde_json::Deserializer::from_str(json);
+        // It was written here, of what was bounded where it came in: as deep as a payload may be, and its envelope.
+        from.disable_recursion_limit();
         let mut to = rmp_serde::Serializer::new(&mut bytes);
         serde_transcode::transcode(&mut from, &mut to)?;
         Ok(Frame::Binary(bytes.into()))
@@ -141,6 +143,14 @@ mod tests {
         let json = ByteString::from_static(r#"{"type":"chat","data":{"n":1.5,"t":"é","l":[1,null,true]}}"#);
         let Frame::Binary(bytes) = MessagePack.encode(&json).unwrap() else { panic!("not binary") };
         assert!(bytes.len() < json.len());
+        assert_eq!(MessagePack.decode(bytes).unwrap(), json);
+    }
+
+    #[test]
+    fn the_deepest_payload_that_is_taken_can_be_passed_on() {
+        let data = ["[".repeat(MAX_DEPTH - 1), "]".repeat(MAX_DEPTH - 1)].concat();
+        let json = ByteString::from(format!(r#"{{"type":"said","data":{data}}}"#));
+        let Frame::Binary(bytes) = MessagePack.encode(&json).unwrap() else { panic!("not binary") };
         assert_eq!(MessagePack.decode(bytes).unwrap(), json);
     }
 

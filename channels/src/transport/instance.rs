@@ -1,5 +1,5 @@
-//! A route with its state. Each `with_state` makes one of these, so that routers with different states, such as one for each
-//! tenant, may share a route, and `#[authorize]` is asked with the state of the connection that joins.
+//! A route with its state. Where `#[authorize]` is asked with it, each `with_state` makes one of these, so that routers with
+//! different states, such as one for each tenant, may share a route, and it is the state of the connection that joins.
 
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
@@ -20,18 +20,20 @@ pub(super) struct Instance {
 }
 
 /// Gives each request the instance that it belongs to. axum calls a route's layers when it is given its state, and never says
-/// so otherwise.
+/// so otherwise. That is once for a route of a router, and for each request where the route is somebody's handler, such as
+/// `Router::fallback`'s.
 #[derive(Clone)]
 pub(super) struct Instances {
-    /// Where all states are alike.
+    /// Where nothing depends on the state, or all states are alike.
     only: Option<Arc<Instance>>,
 }
 
 impl Instances {
-    pub(super) fn of<S>() -> Self {
+    pub(super) fn of<S>(authorizes: bool) -> Self {
         // A state without content, as of a router that has none, is all the same. Such routers are given it again and again, for
         // each client of `axum::serve`.
-        Self { only: (size_of::<S>() == 0).then(Arc::default) }
+        let are_alike = !authorizes || size_of::<S>() == 0;
+        Self { only: are_alike.then(Arc::default) }
     }
 }
 
@@ -67,4 +69,17 @@ impl<R: Service<Request>> Service<Request> for Belongs<R> {
 /// The one that a request belongs to, which is told once.
 pub(super) fn of(request: &mut Request) -> Arc<Instance> {
     request.extensions_mut().remove().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_who_asks_with_a_state_has_one_for_each() {
+        let are_one = |instances: Instances| Arc::ptr_eq(&instances.layer(()).to, &instances.layer(()).to);
+        assert!(are_one(Instances::of::<u8>(false)));
+        assert!(are_one(Instances::of::<()>(true)));
+        assert!(!are_one(Instances::of::<u8>(true)));
+    }
 }

@@ -30,7 +30,7 @@ pub(super) fn unlogged(response: &mut Response) -> Option<Arc<Error>> {
 
 impl Error {
     /// The response with another status than [`Error::status`]. As with [`IntoResponse`], the error is in the log when this
-    /// returns, with its source, as [the guide](crate::docs::seeing) says; whoever sends something else writes it there
+    /// returns, with its source, as [the guide](crate::docs::seeing) says, and what `#[accept]` refuses with when that is sent; whoever sends something else writes it there
     /// themselves.
     ///
     /// A 401 names a scheme that no browser knows, so that none asks for a password. One of the application's takes its place:

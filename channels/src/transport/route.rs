@@ -103,7 +103,8 @@ impl<C: Consumer> Serve<C> {
     /// before any of these has a say, while draining, and 4xx for a request that is no WebSocket's.
     ///
     /// Routers with different states may share it, as clones: `#[accept]`, the handlers and `#[authorize]` of a connection all have the
-    /// state of the router that it came by.
+    /// state of the router that it came by. Where there is an `#[authorize]`, the connections of one `with_state` have in common what
+    /// is made for it: who calls that for each request, or makes the route a handler as `Router::fallback` does, has it made for each.
     ///
     /// # Panics
     ///
@@ -181,7 +182,7 @@ impl<C: Consumer> Serve<C> {
                 upgraded.await.unwrap_or_else(|refusal| refusal)
             }
         };
-        any(upgrade).layer(Instances::of::<S>())
+        any(upgrade).layer(Instances::of::<S>(C::AUTHORIZES))
     }
 }
 

@@ -17,6 +17,8 @@ const PROBE_MS = 10_000;
 // must not reset it, or a server that accepts and closes at once would be called without pause.
 const STABLE_MS = 10_000;
 const LONGEST_DELAY_MS = 60_000;
+// A browser counts no further: what is longer is over at once.
+const LONGEST_TIMER_MS = 2 ** 31 - 1 - LONGEST_DELAY_MS;
 // The policy until a server has told its own.
 const FIRST_POLICY = { max_attempts: 0, delay_ms: 1_000 };
 
@@ -222,7 +224,8 @@ export class Connection {
     const base = this.#policy.delay_ms;
     const jitter = Math.random() * Math.min(LONGEST_DELAY_MS, base * 2 ** Math.min(this.#attempts, 16));
     if (this.#toldAt !== null) return Math.max(0, this.#toldAt - Date.now());
-    return code === 1013 ? Math.max(base, this.#refusedUntil - Date.now()) + jitter : jitter;
+    const refusedFor = Math.min(this.#refusedUntil - Date.now(), LONGEST_TIMER_MS);
+    return code === 1013 ? Math.max(base, refusedFor) + jitter : jitter;
   }
 
   // A browser does not tell a page why an upgrade was refused. Whether the server is ready tells most of it.

@@ -47,7 +47,8 @@ impl Scene {
             .max_total_connections(TOTAL)
             .max_connections_per_client(1)
             .heartbeat_interval(Duration::from_secs(4))
-            .heartbeat_timeout(Duration::from_secs(8));
+            // Those who are lost go long before, also on a busy machine.
+            .heartbeat_timeout(Duration::from_secs(20));
         let there = stage(config.clone().build().unwrap()).await;
         let here = stage(config.redis_url(redis.url_at(proxy.address())).build().unwrap()).await;
         let ada = connected(&there, "ada").await;

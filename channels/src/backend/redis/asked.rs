@@ -19,19 +19,19 @@ pub(super) struct AskedCommands(VecDeque<Command>);
 /// One of them, with what of it is not acknowledged yet.
 #[derive(Debug)]
 pub(super) enum Command {
-    Subscribe { channels: Vec<Arc<str>>, left: usize },
+    Subscribe { channels: Vec<Arc<str>>, left: usize, slot: Option<u16> },
     Unsubscribe { left: VecDeque<Arc<str>>, slot: Option<u16> },
     Ping { at: SystemTime },
 }
 
 impl AskedCommands {
     pub(super) fn subscribe(&mut self, batch: Batch) {
-        let left = batch.channels.len();
-        self.0.push_back(Command::Subscribe { channels: batch.channels, left });
+        let (left, slot) = (batch.channels.len(), slot_of(&batch));
+        self.0.push_back(Command::Subscribe { channels: batch.channels, left, slot });
     }
 
     pub(super) fn unsubscribe(&mut self, batch: Batch) {
-        let slot = batch.partition.map(|partition| partition.slot());
+        let slot = slot_of(&batch);
         self.0.push_back(Command::Unsubscribe { left: batch.channels.into(), slot });
     }
 
@@ -86,15 +86,28 @@ impl AskedCommands {
 
     /// The command that was refused.
     pub(super) fn refused(&mut self, error: &ErrorReply) -> Option<Command> {
+        let moved = error.moved_slot();
         let is_its = match self.0.front() {
             // All of it was ended before the server read it, as the slot had gone.
-            Some(Command::Unsubscribe { slot: Some(slot), .. }) => error.moved_slot() == Some(*slot),
+            Some(Command::Unsubscribe { slot, .. }) => moved.is_some() && moved == *slot,
             _ => false,
         };
         if !is_its {
             self.pass_ended();
+        } else if self.has_ended() && self.begins_in(moved) {
+            // Or it was ended by the command, and the slot went before the next: that one is refused either way. If by itself, the
+            // other refusal finds what is left here.
+            return self.0.remove(1);
         }
         self.0.pop_front()
+    }
+
+    /// Whether the second command is to begin something in a slot, of which nothing is acknowledged.
+    fn begins_in(&self, moved: Option<u16>) -> bool {
+        match self.0.get(1) {
+            Some(Command::Subscribe { channels, left, slot }) => *left == channels.len() && *slot == moved,
+            _ => false,
+        }
     }
 
     /// Whether all that the oldest command asks to end has ended, by itself or by the command.
@@ -108,6 +121,10 @@ impl AskedCommands {
             self.0.pop_front();
         }
     }
+}
+
+fn slot_of(batch: &Batch) -> Option<u16> {
+    batch.partition.map(|partition| partition.slot())
 }
 
 #[cfg(test)]
@@ -162,6 +179,24 @@ mod tests {
         let refused = asked.refused(&moved(HERE));
         assert!(matches!(refused, Some(Command::Unsubscribe { left, .. }) if left.is_empty()));
         assert!(asked.answered().is_some());
+    }
+
+    #[test]
+    fn who_joins_where_a_slot_went_is_refused_whatever_ended_there_before() {
+        for refused_by_itself in [false, true] {
+            let mut asked = AskedCommands::default();
+            asked.unsubscribe(batch(HERE, &["a"]));
+            asked.subscribe(batch(HERE, &["b"]));
+            asked.ping(SystemTime::now());
+            assert!(asked.stopped("a"));
+            let refused = asked.refused(&moved(HERE));
+            assert!(matches!(refused, Some(Command::Subscribe { channels, .. }) if *channels[0] == *"b"));
+            if refused_by_itself {
+                let refused = asked.refused(&moved(HERE));
+                assert!(matches!(refused, Some(Command::Unsubscribe { left, .. }) if left.is_empty()));
+            }
+            assert!(asked.answered().is_some());
+        }
     }
 
     #[test]

@@ -371,3 +371,14 @@ fn what_is_off_is_not_there() {
     let config = Config::default();
     assert!(Metering::new(&config, &Arc::new(Verdicts::new(&config, Arc::default()))).is_none());
 }
+
+#[test]
+fn what_was_to_be_told_of_fragments_is_told_before_the_end() {
+    let of = |refused| Excess { limit: LimitName::FramesPerUser, wait: Duration::from_secs(1), refused };
+    for (fragments, told) in [(Verdict::Told(of(7)), 8), (Verdict::Untold, 1), (Verdict::Taken, 1)] {
+        let Verdict::Flooded(last) = fragments.beside(Verdict::Flooded(of(1))) else { panic!("it goes on") };
+        assert_eq!(last.refused, told);
+    }
+    assert!(matches!(Verdict::Told(of(7)).beside(Verdict::Untold), Verdict::Told(Excess { refused: 7, .. })));
+    assert!(matches!(Verdict::Untold.beside(Verdict::Told(of(2))), Verdict::Told(Excess { refused: 2, .. })));
+}
